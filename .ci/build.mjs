@@ -1,0 +1,77 @@
+// Compiles lib/ twice, to dist/esm and dist/cjs. `--when-stale`: only when a source has changed since the last build.
+// Specs and commands that start processes run what is in dist/, so every way to them passes here.
+
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const dist = join(root, "dist");
+const stampFile = join(root, "node_modules", ".cache", "pocketmq", "build-stamp");
+const configs = ["tsconfig.json", "tsconfig.build-esm.json", "tsconfig.build-cjs.json"];
+
+function sourceStamp() {
+  const hash = createHash("sha256");
+  const sources = readdirSync(join(root, "lib"), { recursive: true })
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => join("lib", name));
+  for (const name of [...sources.sort(), ...configs, join(".ci", "build.mjs")]) {
+    hash
+      .update(`${name}\0`)
+      .update(readFileSync(join(root, name)))
+      .update("\0");
+  }
+  return hash.digest("hex");
+}
+
+function isFresh() {
+  const built = ["esm", "cjs"].every((format) => existsSync(join(dist, format, "index.js")));
+  return built && existsSync(stampFile) && readFileSync(stampFile, "utf8") === sourceStamp();
+}
+
+/** Resolves with whether the types were right; the JavaScript is written either way. */
+function compile(config, outDir) {
+  const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin", "tsc");
+  const child = spawn(process.execPath, [tsc, "-p", join(root, config), "--outDir", outDir], { stdio: "inherit" });
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code) => resolve(code === 0));
+  });
+}
+
+/** Builds beside dist/ and swaps at the end, so that processes started from dist/ never meet half a build. */
+export async function build() {
+  const stamp = sourceStamp();
+  const next = join(root, `dist.${process.pid}`);
+  const last = join(root, `dist.${process.pid}.old`);
+  try {
+    const right = await Promise.all([
+      compile("tsconfig.build-esm.json", join(next, "esm")),
+      compile("tsconfig.build-cjs.json", join(next, "cjs")),
+    ]);
+    for (const format of ["esm", "cjs"]) mkdirSync(join(next, format), { recursive: true });
+    writeFileSync(join(next, "cjs", "package.json"), '{"type":"commonjs"}\n');
+    if (existsSync(dist)) renameSync(dist, last);
+    renameSync(next, dist);
+    mkdirSync(dirname(stampFile), { recursive: true });
+    const isRight = right.every(Boolean);
+    writeFileSync(stampFile, isRight ? stamp : "");
+    return isRight;
+  } finally {
+    rmSync(next, { recursive: true, force: true });
+    rmSync(last, { recursive: true, force: true });
+  }
+}
+
+/** Vitest's global setup. Like Vitest itself it runs code whose types are wrong: `npm run types` is what refuses that. */
+export async function setup() {
+  if (!isFresh()) await build();
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const whenStale = process.argv.includes("--when-stale");
+  if (!(whenStale && isFresh()) && !(await build())) process.exitCode = 1;
+}

@@ -1,0 +1,247 @@
+import { defaultGroupConfig } from "../broker/groups.js";
+import type { LocalBroker } from "../broker/local-broker.js";
+import type { ResolvedBrokerSettings } from "../broker/broker-settings.js";
+import { MqError } from "../errors.js";
+import type { MessageQueue } from "../message/message-queue.js";
+import type { MessageView } from "../message/message-view.js";
+import { checkGroup, checkTopic } from "../message/names.js";
+import { isSystemTopic } from "../message/system-topics.js";
+import { booleanOption, describe, integerOption, oneOf, refuseUnknownOptions } from "../options.js";
+import { checkStore } from "../store/check-store.js";
+import type { GroupConfig } from "../store/group-table.js";
+import type { TopicConfig } from "../store/topic-table.js";
+import type {
+  ConsumeStats,
+  EmbeddedAdmin,
+  GroupInfo,
+  GroupSettings,
+  QueueStats,
+  TopicInfo,
+  TopicSettings,
+} from "./admin.js";
+import { alreadyCreated, applyGroupSettings, applyTopicSettings, isSameConfig, toTopicInfo } from "./settings.js";
+
+/** What RocketMQ's broker answers to a malformed admin request. */
+const INVALID_PARAMETER = 29;
+
+/** {@link EmbeddedAdmin} of the broker in this process. */
+export class LocalAdmin implements EmbeddedAdmin {
+  readonly #broker: LocalBroker;
+  readonly #settings: ResolvedBrokerSettings;
+
+  constructor(broker: LocalBroker, settings: ResolvedBrokerSettings) {
+    this.#broker = broker;
+    this.#settings = settings;
+  }
+
+  async createTopic(topic: string, settings: TopicSettings = {}): Promise<TopicInfo> {
+    this.#checkOwnTopic(topic);
+    const count = this.#settings.defaultQueueCount;
+    const template = { topic, readQueueNums: count, writeQueueNums: count, perm: 6, order: false, messageType: "NORMAL" };
+    return this.#changeTopic((known) => {
+      const config = applyTopicSettings(template, settings);
+      if (known !== undefined && !isSameConfig(known, config)) throw alreadyCreated(`topic ${topic}`);
+      return config;
+    }, topic);
+  }
+
+  async updateTopic(topic: string, settings: TopicSettings): Promise<TopicInfo> {
+    this.#checkOwnTopic(topic);
+    return this.#changeTopic((known) => applyTopicSettings(known ?? this.#broker.engine.topics.get(topic), settings), topic);
+  }
+
+  async getTopic(topic: string): Promise<TopicInfo> {
+    const config = await this.#topic(topic);
+    return toTopicInfo(config, isSystemTopic(topic, this.#settings));
+  }
+
+  async listTopics(options: { readonly system?: boolean | undefined } = {}): Promise<readonly TopicInfo[]> {
+    refuseUnknownOptions("listTopics options", options, ["system"]);
+    const withSystem = booleanOption("system", options.system, false);
+    await this.#readable();
+    return this.#broker.engine.topics
+      .list()
+      .map((config) => toTopicInfo(config, isSystemTopic(config.topic, this.#settings)))
+      .filter(({ system }) => withSystem || !system);
+  }
+
+  async topicStats(topic: string): Promise<readonly QueueStats[]> {
+    const config = await this.#topic(topic);
+    const { queues, store } = this.#broker.engine;
+    return Array.from({ length: queueCount(config) }, (_, queueId) => {
+      const { queueKey, minOffset, maxOffset } = queues.get(topic, queueId);
+      const lastStoreTimestamp = store.log.findLastHead(queueKey)?.storeTimestamp;
+      return { queue: this.#queue(topic, queueId), minOffset, maxOffset, lastStoreTimestamp };
+    });
+  }
+
+  async createGroup(group: string, settings: GroupSettings = {}): Promise<GroupInfo> {
+    checkGroup(group, INVALID_PARAMETER);
+    return this.#changeGroup((known) => {
+      const config = applyGroupSettings(defaultGroupConfig(group), settings);
+      if (known !== undefined && !isSameConfig(known, config)) throw alreadyCreated(`consumer group ${group}`);
+      return config;
+    }, group);
+  }
+
+  async updateGroup(group: string, settings: GroupSettings): Promise<GroupInfo> {
+    checkGroup(group, INVALID_PARAMETER);
+    return this.#changeGroup((known) => applyGroupSettings(known ?? this.#broker.engine.groups.get(group), settings), group);
+  }
+
+  async getGroup(group: string): Promise<GroupInfo> {
+    await this.#readable();
+    return this.#toGroupInfo(this.#broker.engine.groups.get(checkGroup(group, INVALID_PARAMETER)));
+  }
+
+  async listGroups(): Promise<readonly GroupInfo[]> {
+    await this.#readable();
+    return this.#broker.engine.groups.list().map((config) => this.#toGroupInfo(config));
+  }
+
+  async consumeStats(group: string, topic?: string): Promise<ConsumeStats> {
+    checkGroup(group, INVALID_PARAMETER);
+    await this.#readable();
+    this.#broker.engine.groups.get(group);
+    const topics = topic === undefined ? this.#topicsOf(group) : [this.#broker.engine.topics.get(checkTopic(topic, INVALID_PARAMETER))];
+    const queues = topics.flatMap((config) =>
+      Array.from({ length: config.readQueueNums }, (_, queueId) => this.#queueStats(group, config.topic, queueId)),
+    );
+    const sum = (key: "lag" | "inflight"): number => queues.reduce((total, queue) => total + queue[key], 0);
+    return { lag: sum("lag"), inflight: sum("inflight"), queues };
+  }
+
+  async minOffset(queue: MessageQueue): Promise<number> {
+    await this.#checkQueue(queue);
+    return this.#broker.minOffset(queue.topic, queue.queueId);
+  }
+
+  async maxOffset(queue: MessageQueue): Promise<number> {
+    await this.#checkQueue(queue);
+    return this.#broker.maxOffset(queue.topic, queue.queueId);
+  }
+
+  async searchOffset(queue: MessageQueue, timestamp: number | Date, boundary?: "lower" | "upper"): Promise<number> {
+    const time = timestamp instanceof Date ? timestamp.getTime() : timestamp;
+    if (!Number.isSafeInteger(time)) throw invalid(`timestamp must be a Date or epoch milliseconds, got ${describe(timestamp)}`);
+    const side = oneOf("boundary", boundary, ["lower", "upper"], "lower");
+    await this.#checkQueue(queue);
+    return this.#broker.searchOffset(queue.topic, queue.queueId, time, side);
+  }
+
+  async browse(queue: MessageQueue, fromOffset: number, max: number): Promise<readonly MessageView[]> {
+    if (!Number.isSafeInteger(fromOffset) || fromOffset < 0) throw invalid(`fromOffset must be an offset from 0 on, got ${describe(fromOffset)}`);
+    const count = integerOption("max", max, { min: 1, max: 1_024, fallback: 0 });
+    if (count === 0) throw invalid("max must be an integer from 1 to 1024, got undefined");
+    await this.#checkQueue(queue);
+    return this.#broker.messages.browse(queue.topic, queue.queueId, fromOffset, count);
+  }
+
+  async checkStore(): Promise<{ readonly problems: readonly string[] }> {
+    await this.#readable();
+    const steps = checkStore(this.#broker.engine.store);
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return { problems: step.value };
+      await new Promise<void>((resolve) => this.#settings.clock.turn(resolve));
+      await this.#readable();
+    }
+  }
+
+  #changeTopic(change: (known: TopicConfig | undefined) => TopicConfig, topic: string): Promise<TopicInfo> {
+    this.#broker.assertOpen();
+    return this.#broker.engine.write(() => {
+      const { topics } = this.#broker.engine;
+      const known = topics.find(topic);
+      const config = change(known);
+      if (known === undefined || !isSameConfig(known, config)) topics.put(config);
+      return toTopicInfo(config, false);
+    });
+  }
+
+  #changeGroup(change: (known: GroupConfig | undefined) => GroupConfig, group: string): Promise<GroupInfo> {
+    this.#broker.assertOpen();
+    return this.#broker.engine.write(() => {
+      const { groups } = this.#broker.engine;
+      const known = groups.find(group);
+      const config = change(known);
+      if (known === undefined || !isSameConfig(known, config)) groups.put(config);
+      return this.#toGroupInfo(config);
+    });
+  }
+
+  async #readable(): Promise<void> {
+    this.#broker.assertOpen();
+    await this.#broker.engine.readable();
+  }
+
+  async #topic(topic: string): Promise<TopicConfig> {
+    checkTopic(topic, INVALID_PARAMETER);
+    await this.#readable();
+    return this.#broker.engine.topics.get(topic);
+  }
+
+  #checkOwnTopic(topic: string): void {
+    checkTopic(topic, INVALID_PARAMETER);
+    if (isSystemTopic(topic, this.#settings)) {
+      throw invalid(`topic ${topic} belongs to the system and cannot be created or changed`);
+    }
+  }
+
+  async #checkQueue(queue: MessageQueue): Promise<void> {
+    if (typeof queue !== "object" || queue === null) throw invalid(`queue must be a message queue, got ${describe(queue)}`);
+    const { topic, brokerName, queueId } = queue;
+    if (brokerName !== this.#settings.brokerName) {
+      throw new MqError("ERR_MQ_OFFSET", `queue must be one of broker ${this.#settings.brokerName}, got one of ${describe(brokerName)}`);
+    }
+    const config = await this.#topic(topic);
+    if (Number.isInteger(queueId) && queueId >= 0 && queueId < queueCount(config)) return;
+    throw new MqError("ERR_MQ_OFFSET", `topic ${topic} has ${queueCount(config)} message queues, got queueId ${describe(queueId)}`);
+  }
+
+  #topicsOf(group: string): readonly TopicConfig[] {
+    const { topics, offsets } = this.#broker.engine;
+    const names = new Set([
+      ...offsets.listOfGroup(group).map(({ topic }) => topic),
+      ...this.#broker.members.subscriptionsOf(group).keys(),
+    ]);
+    return [...names].sort().flatMap((topic) => topics.find(topic) ?? []);
+  }
+
+  #queueStats(group: string, topic: string, queueId: number): ConsumeStats["queues"][number] {
+    const { queues, offsets, store } = this.#broker.engine;
+    const { queueKey, maxOffset } = queues.get(topic, queueId);
+    const consumerOffset = offsets.find(group, topic, queueId) ?? 0;
+    const pulledOffset = Math.max(consumerOffset, this.#broker.messages.pulledOffset(group, topic, queueId));
+    return {
+      queue: this.#queue(topic, queueId),
+      brokerOffset: maxOffset,
+      consumerOffset,
+      lag: maxOffset - consumerOffset,
+      inflight: pulledOffset - consumerOffset,
+      lastTimestamp: consumerOffset === 0 ? 0 : (store.log.findHeadAtOrBefore(queueKey, consumerOffset - 1)?.storeTimestamp ?? 0),
+    };
+  }
+
+  #toGroupInfo(config: GroupConfig): GroupInfo {
+    const members = this.#broker.memberIds(config.group).length;
+    return {
+      ...config,
+      messageModel: members === 0 ? undefined : "clustering",
+      members,
+      subscriptions: Object.fromEntries(this.#broker.members.subscriptionsOf(config.group)),
+    };
+  }
+
+  #queue(topic: string, queueId: number): MessageQueue {
+    return { topic, brokerName: this.#settings.brokerName, queueId };
+  }
+}
+
+function queueCount({ readQueueNums, writeQueueNums }: TopicConfig): number {
+  return Math.max(readQueueNums, writeQueueNums);
+}
+
+function invalid(message: string): MqError {
+  return new MqError("ERR_MQ_INVALID_ARGUMENT", message, { responseCode: INVALID_PARAMETER });
+}

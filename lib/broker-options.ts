@@ -1,0 +1,129 @@
+import { MqError } from "./errors.js";
+import type { Logger } from "./logger.js";
+import { stderrLogger } from "./logger.js";
+import { booleanOption, describe, integerOption, oneOf, refuseUnknownOptions } from "./options.js";
+import type { ResolvedBrokerSettings } from "./broker/broker-settings.js";
+import type { SqliteDatabase } from "./store/sqlite.js";
+import { seededChance, systemChance } from "./time/chance.js";
+import { type Clock, systemClock } from "./time/clock.js";
+
+/** How a broker behaves; every setting has a default. */
+export interface BrokerSettings {
+  /**
+   * What a resolved send survives. `"full"`: power loss (RocketMQ's SYNC_FLUSH). `"normal"`: a crash of the process (ASYNC_FLUSH). `"off"`: nothing
+   * is promised. In attached mode the connection's own setting holds and this one must be absent. @defaultValue "full"
+   */
+  readonly synchronous?: "full" | "normal" | "off" | undefined;
+  /** How long a synchronous call may block on another writer's lock, 0 to 60,000 ms. @defaultValue 50 */
+  readonly busyTimeoutMs?: number | undefined;
+  /** @defaultValue "broker-a" */
+  readonly brokerName?: string | undefined;
+  /** @defaultValue "DefaultCluster" */
+  readonly clusterName?: string | undefined;
+  /** Whether sending to an unknown topic creates it. @defaultValue true */
+  readonly autoCreateTopic?: boolean | undefined;
+  /** Whether a consumer that starts creates its unknown group. @defaultValue true */
+  readonly autoCreateGroup?: boolean | undefined;
+  /** Message queues of a topic created without a count, 1 to 65,535. @defaultValue 4 */
+  readonly defaultQueueCount?: number | undefined;
+  /** Where the broker gets its time from. @defaultValue systemClock */
+  readonly clock?: Clock | undefined;
+  /** Seeds every random choice: ids, first queues, jitter. An integer. @defaultValue real randomness */
+  readonly seed?: number | undefined;
+  /** @defaultValue warnings and errors to stderr */
+  readonly logger?: Logger | undefined;
+}
+
+export type BrokerOptions<D extends SqliteDatabase = SqliteDatabase> = BrokerSettings &
+  (
+    | {
+        /** A file, created if it is missing, or `":memory:"`. */
+        readonly path: string;
+        readonly database?: undefined;
+      }
+    | {
+        /** Attached mode: your connection, our `mq_*` tables beside yours. Never closed and no second connection opened. */
+        readonly database: D;
+        readonly path?: undefined;
+      }
+  );
+
+/** Options after their defaults. */
+export interface ResolvedBrokerOptions {
+  readonly path: string | undefined;
+  readonly database: SqliteDatabase | undefined;
+  readonly synchronous: "full" | "normal" | "off";
+  readonly isSeeded: boolean;
+  readonly settings: ResolvedBrokerSettings;
+}
+
+const OPTIONS = [
+  "path",
+  "database",
+  "synchronous",
+  "busyTimeoutMs",
+  "brokerName",
+  "clusterName",
+  "autoCreateTopic",
+  "autoCreateGroup",
+  "defaultQueueCount",
+  "clock",
+  "seed",
+  "logger",
+];
+const CLOCK_METHODS = ["now", "at", "turn"];
+const LOGGER_METHODS = ["debug", "info", "warn", "error"];
+
+/** The address that offset message ids carry. An embedded store has no socket: this is RocketMQ's default port on this host. */
+const STORE_HOST = { host: "127.0.0.1", port: 10911 };
+
+export function resolveBrokerOptions(given: string | BrokerOptions): ResolvedBrokerOptions {
+  const options: BrokerOptions = typeof given === "string" ? { path: given } : given;
+  refuseUnknownOptions("BrokerOptions", options, OPTIONS);
+  checkPlace(options);
+  const seed = options.seed === undefined ? undefined : integerOption("seed", options.seed, { min: -(2 ** 53) + 1, max: 2 ** 53 - 1, fallback: 0 });
+  return {
+    path: options.path,
+    database: options.database,
+    synchronous: oneOf("synchronous", options.synchronous, ["full", "normal", "off"], "full"),
+    isSeeded: seed !== undefined,
+    settings: {
+      brokerName: nameOption("brokerName", options.brokerName, "broker-a"),
+      clusterName: nameOption("clusterName", options.clusterName, "DefaultCluster"),
+      storeHost: STORE_HOST,
+      autoCreateTopic: booleanOption("autoCreateTopic", options.autoCreateTopic, true),
+      autoCreateGroup: booleanOption("autoCreateGroup", options.autoCreateGroup, true),
+      defaultQueueCount: integerOption("defaultQueueCount", options.defaultQueueCount, { min: 1, max: 65_535, fallback: 4 }),
+      busyTimeoutMs: integerOption("busyTimeoutMs", options.busyTimeoutMs, { min: 0, max: 60_000, fallback: 50 }),
+      clock: withMethods("clock", options.clock, CLOCK_METHODS) ?? systemClock,
+      chance: seed === undefined ? systemChance : seededChance(seed),
+      logger: withMethods("logger", options.logger, LOGGER_METHODS) ?? stderrLogger,
+    },
+  };
+}
+
+function checkPlace({ path, database, synchronous }: BrokerOptions): void {
+  if (path === undefined && database === undefined) throw invalid("path or database must be given, got neither");
+  if (path !== undefined && database !== undefined) throw invalid("path and database exclude each other, got both");
+  if (path !== undefined && (typeof path !== "string" || path === "")) throw invalid(`path must be a file name or ":memory:", got ${describe(path)}`);
+  if (database !== undefined && synchronous !== undefined) {
+    throw invalid("synchronous must be absent with database: the connection's own setting holds, and broker.synchronous tells it");
+  }
+}
+
+function nameOption(name: string, value: unknown, fallback: string): string {
+  if (value === undefined) return fallback;
+  if (typeof value === "string" && /^[%|a-zA-Z0-9_-]{1,127}$/.test(value)) return value;
+  throw invalid(`${name} must be 1 to 127 letters, digits, "%", "|", "_" or "-", got ${describe(value)}`);
+}
+
+function withMethods<T extends object>(name: string, value: T | undefined, methods: readonly string[]): T | undefined {
+  if (value === undefined) return undefined;
+  const missing = methods.find((method) => typeof (value as Readonly<Record<string, unknown>> | null)?.[method] !== "function");
+  if (missing === undefined) return value;
+  throw invalid(`${name} must have the methods ${methods.join(", ")}; ${missing} is missing`);
+}
+
+function invalid(message: string): MqError {
+  return new MqError("ERR_MQ_INVALID_ARGUMENT", message);
+}

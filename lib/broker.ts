@@ -1,0 +1,133 @@
+import type { EmbeddedAdmin } from "./admin/admin.js";
+import { LocalAdmin } from "./admin/local-admin.js";
+import type { LocalBroker } from "./broker/local-broker.js";
+import type { ResolvedBrokerSettings } from "./broker/broker-settings.js";
+import type { EmbeddedClientContext } from "./client/client-context.js";
+import { type EmbeddedProducer, LocalProducer, type Producer } from "./client/producer.js";
+import type { ProducerOptions } from "./client/producer-options.js";
+import { type CloseOptions, ConcurrentPushConsumer, type PushConsumer } from "./client/push-consumer.js";
+import type { PushConsumerOptions } from "./client/push-consumer-options.js";
+import { MqError } from "./errors.js";
+import { integerOption, refuseUnknownOptions } from "./options.js";
+import type { OpenedDatabase } from "./store/open-database.js";
+import type { SqliteDatabase } from "./store/sqlite.js";
+
+/** What makes clients: the same on an embedded broker and, later, on a cluster. */
+export interface MessageQueueClient {
+  producer(options: ProducerOptions): Producer;
+  pushConsumer(options: PushConsumerOptions): PushConsumer;
+  readonly admin: EmbeddedAdmin;
+  /** Closes consumers, then producers, stores what is pending and lets go of the file. Every call returns the same promise. */
+  close(options?: CloseOptions): Promise<void>;
+}
+
+/** An open store with everything that works on it. */
+export interface Broker<D extends SqliteDatabase = SqliteDatabase> extends MessageQueueClient, AsyncDisposable {
+  /** The connection: yours in attached mode. A transaction that you open on it holds up the broker until it ends. */
+  readonly database: D;
+  /** What a resolved send survives now; attached: the connection's own setting. `"off"` in memory. */
+  readonly synchronous: "full" | "normal" | "off";
+  producer(options: ProducerOptions): EmbeddedProducer;
+  /**
+   * Runs `work` in one immediate SQLite transaction: your rows and what `sendSync` stores commit together, or not at all when it throws. Blocks
+   * at most `busyTimeoutMs` for another writer.
+   *
+   * @param work - synchronous; one that returns a promise is rolled back and refused.
+   * @throws {@link MqError} `ERR_MQ_IN_TRANSACTION` within a transaction, `ERR_MQ_SYSTEM_BUSY`, `ERR_MQ_SERVICE_NOT_AVAILABLE` when SQLite ended
+   * the transaction because the disk is full; and whatever `work` throws.
+   */
+  transaction<T>(work: (database: D) => T extends PromiseLike<unknown> ? never : T): T;
+}
+
+interface Closable {
+  close(options?: CloseOptions): Promise<void>;
+}
+
+/** {@link Broker} over the broker in this process. */
+export class EmbeddedBroker<D extends SqliteDatabase> implements Broker<D> {
+  readonly database: D;
+  readonly admin: EmbeddedAdmin;
+  readonly #opened: OpenedDatabase;
+  readonly #broker: LocalBroker;
+  readonly #context: EmbeddedClientContext;
+  readonly #consumers = new Set<Closable>();
+  readonly #producers = new Set<Closable>();
+  #closing: Promise<void> | undefined;
+
+  constructor(opened: OpenedDatabase, broker: LocalBroker, settings: ResolvedBrokerSettings, context: EmbeddedClientContext) {
+    this.#opened = opened;
+    this.#broker = broker;
+    this.#context = context;
+    this.database = opened.connection as SqliteDatabase as D;
+    this.admin = new LocalAdmin(broker, settings);
+  }
+
+  get synchronous(): "full" | "normal" | "off" {
+    return this.#opened.synchronous;
+  }
+
+  producer(options: ProducerOptions): EmbeddedProducer {
+    this.#assertOpen();
+    const producer = new LocalProducer(options, this.#context, (closed) => this.#producers.delete(closed));
+    this.#producers.add(producer);
+    return producer;
+  }
+
+  pushConsumer(options: PushConsumerOptions): PushConsumer {
+    this.#assertOpen();
+    const consumer = new ConcurrentPushConsumer(options, this.#context, (closed) => this.#consumers.delete(closed));
+    this.#consumers.add(consumer);
+    return consumer;
+  }
+
+  transaction<T>(work: (database: D) => T extends PromiseLike<unknown> ? never : T): T {
+    this.#assertOpen();
+    if (typeof work !== "function") throw new MqError("ERR_MQ_INVALID_ARGUMENT", `transaction needs a function, got ${typeof work}`);
+    return this.#broker.engine.transaction(() => {
+      const result: unknown = work(this.database);
+      if (isThenable(result)) {
+        // Its outcome is of no interest any more: what it did so far is rolled back, and this error says why.
+        result.then(undefined, () => undefined);
+        throw new MqError("ERR_MQ_INVALID_ARGUMENT", "transaction needs a synchronous function, got one that returns a promise: other work would run inside the transaction");
+      }
+      return result as T;
+    });
+  }
+
+  close(options: CloseOptions = {}): Promise<void> {
+    if (this.#closing !== undefined) return this.#closing;
+    refuseUnknownOptions("CloseOptions", options, ["graceMs"]);
+    integerOption("graceMs", options.graceMs, { min: 0, max: 2 ** 31 - 1, fallback: 10_000 });
+    this.#closing = this.#close(options);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(options: CloseOptions): Promise<void> {
+    const failures: unknown[] = [];
+    for (const step of [
+      () => Promise.all([...this.#consumers].map((consumer) => consumer.close(options))),
+      () => Promise.all([...this.#producers].map((producer) => producer.close())),
+      () => this.#broker.close(),
+    ]) {
+      try {
+        await step();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length === 1) throw failures[0];
+    if (failures.length > 1) throw new AggregateError(failures, "closing the broker failed");
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new MqError("ERR_MQ_CLOSED", "the broker is closed");
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}

@@ -1,0 +1,46 @@
+import type { AppendObserver, AppendRequest } from "./broker-port.js";
+import type { Write } from "./group-commit.js";
+import type { LogAppender } from "./log-appender.js";
+import type { Topics } from "./topics.js";
+
+/** What a block costs a flush beyond its messages. */
+const BLOCK_COST = 3;
+
+/** Messages waiting for the next group commit. */
+export class AppendWrite implements Write {
+  readonly #request: AppendRequest;
+  readonly #observer: AppendObserver;
+  readonly #topics: Topics;
+  readonly #appender: LogAppender;
+
+  constructor(request: AppendRequest, observer: AppendObserver, topics: Topics, appender: LogAppender) {
+    this.#request = request;
+    this.#observer = observer;
+    this.#topics = topics;
+    this.#appender = appender;
+  }
+
+  get cost(): number {
+    return this.#request.messages.length + BLOCK_COST;
+  }
+  get bytes(): number {
+    return this.#request.bytes;
+  }
+  get deadline(): number {
+    return this.#request.deadline;
+  }
+
+  apply(): void {
+    const { topic, queueId, messages } = this.#request;
+    this.#topics.requireForAppend(topic, queueId);
+    for (const message of messages) this.#appender.add(topic, queueId, message);
+  }
+
+  committed(): void {
+    this.#observer.stored();
+  }
+
+  failed(error: unknown): void {
+    this.#observer.failed(error);
+  }
+}

@@ -1,0 +1,119 @@
+import type { MqError } from "../errors.js";
+import type { MessageToAppend } from "./log-appender.js";
+import type { MessageQueue } from "../message/message-queue.js";
+import type { StoredMessageView, StoreHost } from "../message/message-view.js";
+
+/** Which message queues of a topic may be written and read now. */
+export interface TopicRoute {
+  readonly topic: string;
+  /** In order of queueId; empty when the topic is not writable. */
+  readonly writeQueues: readonly MessageQueue[];
+  readonly readQueues: readonly MessageQueue[];
+}
+
+/** Messages of one topic for one queue; stored together or not at all, at consecutive offsets. */
+export interface AppendRequest {
+  readonly topic: string;
+  readonly queueId: number;
+  readonly messages: readonly MessageToAppend[];
+  /** Bytes of the messages' properties and bodies. */
+  readonly bytes: number;
+  readonly deadline: number;
+}
+
+/** How an append ends: exactly one of the two is called, once. */
+export interface AppendObserver {
+  /** Offsets of the messages are filled in. */
+  stored(): void;
+  failed(error: unknown): void;
+}
+
+/** What is asked for in one pull. */
+export interface PullRequest {
+  readonly group: string;
+  readonly topic: string;
+  readonly queueId: number;
+  readonly offset: number;
+  readonly maxMessages: number;
+  readonly maxBytes: number;
+  /** How long to wait for a message when there is none; 0 answers at once. */
+  readonly suspendMs: number;
+}
+
+/**
+ * - `FOUND`: `messages` is not empty.
+ * - `NO_NEW_MSG`: the end of the queue was reached and nothing came within `suspendMs`.
+ * - `NO_MATCHED_MSG`: messages were there, the group's filter matches none of them.
+ * - `OFFSET_ILLEGAL`: the offset is outside the queue; go on at `nextOffset`.
+ */
+export type PullStatus = "FOUND" | "NO_NEW_MSG" | "NO_MATCHED_MSG" | "OFFSET_ILLEGAL";
+
+export interface PullResult {
+  readonly status: PullStatus;
+  /** Where the next pull goes on; passes over what was filtered out. */
+  readonly nextOffset: number;
+  readonly minOffset: number;
+  readonly maxOffset: number;
+  readonly messages: readonly StoredMessageView[];
+}
+
+/** Topic and tag expression of each subscription of a group. */
+export type SubscriptionTable = ReadonlyMap<string, string>;
+
+/** A consumer as its broker knows it. */
+export interface GroupMember {
+  readonly clientId: string;
+  readonly group: string;
+  readonly subscriptions: SubscriptionTable;
+  /**
+   * The members, queues or subscriptions of the group changed. All members are told `dropLostQueues` before any is told `takeNewQueues`, in one
+   * turn: a queue is never with two members, and never with none.
+   */
+  dropLostQueues(): void;
+  takeNewQueues(): void;
+  /** The broker can go on no longer, because its connection was closed for example. */
+  brokerFailed(error: MqError): void;
+}
+
+/**
+ * How a client reaches a broker. In-process clients, servers of a wire protocol and other processes all use these operations.
+ *
+ * Source: RocketMQ, `client/.../impl/MQClientAPIImpl.java` and the request codes of `remoting/.../protocol/RequestCode.java`.
+ */
+export interface BrokerPort {
+  readonly brokerName: string;
+  readonly storeHost: StoreHost;
+  /** Throws `ERR_MQ_TOPIC_NOT_FOUND` when the topic is unknown and would not be created by a send. */
+  getRoute(topic: string): TopicRoute;
+  /** `undefined` for an unknown topic. */
+  findRoute(topic: string): TopicRoute | undefined;
+  /** Throws only for what can be said at once; the outcome goes to the observer. The returned function takes the request back while it is pending. */
+  append(request: AppendRequest, observer: AppendObserver): () => boolean;
+  /** An abort of `signal` ends the waiting with `NO_NEW_MSG`. */
+  pull(request: PullRequest, signal: AbortSignal): Promise<PullResult>;
+  /** Resolves once the group exists and the member takes part. */
+  registerConsumer(member: GroupMember): Promise<void>;
+  /** The member's subscriptions changed. */
+  heartbeat(member: GroupMember): void;
+  unregisterConsumer(member: GroupMember): void;
+  /** Client ids of the members of a group, sorted. */
+  memberIds(group: string): readonly string[];
+  /** Where a group goes on in a queue; `undefined` when it never consumed from it and the queue is not a young one. */
+  queryOffset(group: string, topic: string, queueId: number): Promise<number | undefined>;
+  /** Stored with the next group commit, at the latest 50 ms later. */
+  updateOffset(group: string, topic: string, queueId: number, nextOffset: number, increaseOnly: boolean): void;
+  /** Resolves once every offset given so far is durable. */
+  persistOffsets(): Promise<void>;
+  maxOffset(topic: string, queueId: number): Promise<number>;
+  minOffset(topic: string, queueId: number): Promise<number>;
+  /** The first offset with a store timestamp at or after (`lower`), or the last at or before (`upper`) the given one. */
+  searchOffset(topic: string, queueId: number, timestamp: number, boundary: "lower" | "upper"): Promise<number>;
+}
+
+/** What only a broker in the same process can do. */
+export interface EmbeddedBrokerPort extends BrokerPort {
+  /** Stores before it returns: in the transaction that is open on the connection, or in one of its own after all that is pending. */
+  appendSync(request: AppendRequest): void;
+  /** Whether the connection is in a transaction that is not the broker's. */
+  readonly isInTransaction: boolean;
+}

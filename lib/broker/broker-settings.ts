@@ -1,0 +1,18 @@
+import type { Logger } from "../logger.js";
+import type { StoreHost } from "../message/message-view.js";
+import type { Chance } from "../time/chance.js";
+import type { Clock } from "../time/clock.js";
+
+/** What a broker works with, checked and complete. */
+export interface ResolvedBrokerSettings {
+  readonly brokerName: string;
+  readonly clusterName: string;
+  readonly storeHost: StoreHost;
+  readonly autoCreateTopic: boolean;
+  readonly autoCreateGroup: boolean;
+  readonly defaultQueueCount: number;
+  readonly busyTimeoutMs: number;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly logger: Logger;
+}

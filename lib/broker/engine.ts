@@ -1,0 +1,251 @@
+import { MqError } from "../errors.js";
+import type { OpenedDatabase } from "../store/open-database.js";
+import { type OpenFile, registerOpenFile } from "../store/open-files.js";
+import { Store } from "../store/store.js";
+import type { ClockTimer } from "../time/clock.js";
+import { AppendWrite } from "./append-write.js";
+import { Backoff } from "./backoff.js";
+import type { AppendObserver, AppendRequest } from "./broker-port.js";
+import type { ResolvedBrokerSettings } from "./broker-settings.js";
+import { ConsumeOffsets } from "./consume-offsets.js";
+import { GroupCommit } from "./group-commit.js";
+import { Groups } from "./groups.js";
+import { GuestAppend } from "./guest-append.js";
+import { LogAppender, type WrittenBlock } from "./log-appender.js";
+import { LogReader } from "./log-reader.js";
+import { QueueStates } from "./queue-states.js";
+import { Topics } from "./topics.js";
+import { Transactions } from "./transactions.js";
+import { WorkWrite } from "./work-write.js";
+
+/** How long consumed messages may be repeated after a crash; an offset never causes a commit sooner. */
+const OFFSET_DELAY_MS = 50;
+/** How long a write that nobody gave a time-out waits for another writer. */
+const WRITE_TIMEOUT_MS = 3_000;
+
+/** Who is told what became visible. */
+export interface EngineListener {
+  /** These blocks were committed by this engine, and whether topics were. */
+  committed(written: readonly WrittenBlock[], topicsChanged: boolean): void;
+  /** Somebody else may have committed anything: another process or engine, or the owner of the connection. */
+  foreignCommit(): void;
+}
+
+/**
+ * The writing and caching half of a broker: every transaction, every cache of what is stored, and their agreement.
+ *
+ * ```
+ * append, write ─▶ GroupCommit ─▶ Topics, LogAppender, ConsumeOffsets ─▶ COMMIT ─▶ LogReader, listener, receipts
+ * appendSync ────▶ the same at once, or GuestAppend inside the owner's transaction
+ * ```
+ */
+export class Engine {
+  readonly store: Store;
+  readonly topics: Topics;
+  readonly groups: Groups;
+  readonly queues: QueueStates;
+  readonly offsets: ConsumeOffsets;
+  readonly reader: LogReader;
+  readonly #settings: ResolvedBrokerSettings;
+  readonly #database: OpenedDatabase;
+  readonly #listener: EngineListener;
+  readonly #transactions: Transactions;
+  readonly #commits: GroupCommit;
+  readonly #appender: LogAppender;
+  readonly #guest: GuestAppend;
+  readonly #freeBackoff: Backoff;
+  readonly #openFile: OpenFile | undefined;
+  #written: WrittenBlock[] = [];
+  #offsetTimer: ClockTimer | undefined;
+  #whenFree: (() => void)[] = [];
+
+  constructor(database: OpenedDatabase, settings: ResolvedBrokerSettings, listener: EngineListener) {
+    const { connection, realPath } = database;
+    const { clock, chance } = settings;
+    this.#settings = settings;
+    this.#database = database;
+    this.#listener = listener;
+    this.#transactions = new Transactions(database, () => this.#dropCaches());
+    this.store = new Store(connection);
+    this.topics = new Topics(this.store, settings);
+    this.groups = new Groups(this.store, settings.autoCreateGroup);
+    this.queues = new QueueStates(this.store);
+    this.offsets = new ConsumeOffsets(this.store);
+    this.reader = new LogReader(this.store);
+    this.#appender = new LogAppender(this.store, this.queues);
+    this.#freeBackoff = new Backoff(clock, chance);
+    this.#commits = new GroupCommit(this.#transactions, connection, clock, new Backoff(clock, chance), {
+      hasRiders: () => this.offsets.hasDirty,
+      finish: () => {
+        this.offsets.writeDirty();
+        this.#writeMessages();
+      },
+      undone: () => this.#dropCaches(),
+      rolledBack: () => {
+        this.#written = [];
+        this.topics.takeChanged();
+      },
+      committed: () => this.#committed(),
+    });
+    this.#guest = new GuestAppend(connection, new Backoff(clock, chance), {
+      drop: () => {
+        this.#dropCaches();
+        this.#written = [];
+      },
+      write: () => this.#writeMessages(),
+      ended: () => this.#guestEnded(),
+    });
+    this.#openFile = realPath === undefined ? undefined : registerOpenFile(realPath, () => this.#lookForCommits());
+    this.#transactions.refresh();
+  }
+
+  /** Throws when the store stopped or its connection was closed. */
+  assertUsable(): void {
+    this.#transactions.assertUsable();
+  }
+
+  /** Whether the connection is in a transaction that is not ours. */
+  get isInForeignTransaction(): boolean {
+    return this.#transactions.isForeign;
+  }
+
+  /** The returned function takes the request back while it is pending. */
+  append(request: AppendRequest, observer: AppendObserver): () => boolean {
+    if (this.#transactions.isForeign) {
+      throw new MqError(
+        "ERR_MQ_IN_TRANSACTION",
+        "the connection is in a transaction, whose roll-back the promise of this call would outlive: use sendSync, which commits with it",
+      );
+    }
+    const write = new AppendWrite(request, observer, this.topics, this.#appender);
+    this.#commits.enqueue(write);
+    return () => this.#commits.withdraw(write);
+  }
+
+  /** Stored when it returns; throws what made it fail. */
+  appendSync(request: AppendRequest): void {
+    let failure: unknown;
+    const write = new AppendWrite(
+      request,
+      {
+        stored: () => undefined,
+        failed: (error) => {
+          failure = error;
+        },
+      },
+      this.topics,
+      this.#appender,
+    );
+    if (this.#transactions.isForeign) this.#guest.append(write);
+    else this.#commits.storeNow(write, this.#settings.busyTimeoutMs);
+    if (failure !== undefined) throw failure;
+  }
+
+  /** Runs `work` inside the next group commit; resolves with its result once that is durable. */
+  write<T>(work: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const deadline = this.#settings.clock.now() + WRITE_TIMEOUT_MS;
+      this.#commits.enqueue(new WorkWrite(work, deadline, resolve, reject));
+    });
+  }
+
+  /** Kept in memory and written with the next group commit, at the latest 50 ms later. */
+  updateOffset(group: string, topic: string, queueId: number, nextOffset: number, increaseOnly: boolean): void {
+    this.offsets.update(group, topic, queueId, nextOffset, increaseOnly);
+    if (!this.offsets.hasDirty || this.#offsetTimer !== undefined) return;
+    this.#offsetTimer = this.#settings.clock.at(this.#settings.clock.now() + OFFSET_DELAY_MS, () => {
+      this.#offsetTimer = undefined;
+      this.#commits.schedule();
+    });
+  }
+
+  /** A transaction of the owner's, in which `sendSync` writes. */
+  transaction<T>(work: () => T): T {
+    if (this.#transactions.isForeign) {
+      throw new MqError("ERR_MQ_IN_TRANSACTION", "transaction: the connection is in a transaction already");
+    }
+    this.#commits.flushSync(this.#settings.busyTimeoutMs);
+    return this.#transactions.writeSync(this.#settings.busyTimeoutMs, "transaction", work);
+  }
+
+  /** Calls at once, or as soon as a read sees committed rows only. */
+  whenFree(run: () => void): void {
+    if (this.#transactions.isFree && this.#whenFree.length === 0) return run();
+    this.#whenFree.push(run);
+    if (this.#whenFree.length === 1) this.#freeBackoff.next(this.#lookWhetherFree);
+  }
+
+  /** Resolves when a read sees committed rows only, and those of every commit so far. */
+  async readable(): Promise<void> {
+    this.assertUsable();
+    if (!this.#transactions.isFree) await new Promise<void>((resolve) => this.whenFree(resolve));
+    this.assertUsable();
+    this.lookForForeignCommits();
+  }
+
+  /** Drops the caches when another connection has committed, and says so; throws when the connection is gone. */
+  lookForForeignCommits(): void {
+    this.assertUsable();
+    if (this.#transactions.isFree && this.#transactions.refresh()) this.#listener.foreignCommit();
+  }
+
+  /** Stores what is pending, offsets included, then lets go of the file. Nothing may be appended any more. */
+  async close(): Promise<void> {
+    try {
+      if (this.#database.connection.open) {
+        await this.#commits.drained();
+        if (this.offsets.hasDirty) await this.write(() => undefined);
+      }
+    } finally {
+      this.#offsetTimer?.cancel();
+      this.#freeBackoff.cancel();
+      this.#guest.close();
+      this.#openFile?.close();
+      this.#database.close();
+    }
+  }
+
+  readonly #lookWhetherFree = (): void => {
+    if (this.#transactions.isForeign) return this.#freeBackoff.next(this.#lookWhetherFree);
+    this.#freeBackoff.reset();
+    const waiting = this.#whenFree;
+    this.#whenFree = [];
+    for (const run of waiting) run();
+  };
+
+  #lookForCommits(): void {
+    this.#settings.clock.turn(() => {
+      if (this.#database.connection.open) this.lookForForeignCommits();
+    });
+  }
+
+  #guestEnded(): void {
+    if (!this.#database.connection.open) return;
+    this.#dropCaches();
+    this.#openFile?.committed();
+    this.#listener.foreignCommit();
+  }
+
+  #writeMessages(): void {
+    this.#written.push(...this.#appender.write(this.#settings.clock.now()));
+  }
+
+  #committed(): void {
+    const written = this.#written;
+    this.#written = [];
+    this.offsets.committed();
+    this.reader.remember(written);
+    this.#openFile?.committed();
+    this.#listener.committed(written, this.topics.takeChanged());
+  }
+
+  #dropCaches(): void {
+    this.#appender.discard();
+    this.queues.drop();
+    this.topics.drop();
+    this.groups.drop();
+    this.offsets.discard();
+    this.offsets.drop();
+    this.reader.drop();
+  }
+}

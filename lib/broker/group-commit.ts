@@ -1,0 +1,312 @@
+import { isMqError, MqError } from "../errors.js";
+import type { Clock } from "../time/clock.js";
+import { holdProcess, type ProcessHold } from "../time/hold-process.js";
+import { isWholeBatchError, toMqError } from "../store/sqlite-error.js";
+import { prepare, type SqliteConnection, type SqliteStatement } from "../store/sqlite.js";
+import type { Backoff } from "./backoff.js";
+import type { Transactions } from "./transactions.js";
+
+/** Something that is stored with the next group commit. */
+export interface Write {
+  /** How much of a flush it takes; 1 is about 4 µs. */
+  readonly cost: number;
+  readonly bytes: number;
+  /** When it is given up if the store stays locked. */
+  readonly deadline: number;
+  /** Runs inside the transaction. An `MqError` thrown before anything is written refuses this write alone. */
+  apply(): void;
+  /** Runs after the commit. */
+  committed(): void;
+  /** Nothing of this write is stored, unless the error is `ERR_MQ_OUTCOME_UNKNOWN`. */
+  failed(error: unknown): void;
+}
+
+/** What the group commit asks of its broker around each transaction. */
+export interface CommitHooks {
+  /** Whether something waits to ride along with the next commit. */
+  hasRiders(): boolean;
+  /** Inside the transaction, after the writes: what they collected, and what rides along. */
+  finish(): void;
+  /** A savepoint was undone: forget what was collected since, and what is cached. */
+  undone(): void;
+  /** The whole transaction was rolled back. */
+  rolledBack(): void;
+  /** After the commit and before the writes settle. */
+  committed(): void;
+}
+
+/**
+ * What one flush takes, so that a turn of the event loop stays short: at most 1,000 writes (300,000 in one flush block the loop for 0.8 s) and
+ * 1 MiB. Counted rather than timed, so that a run repeats exactly.
+ */
+const MAX_FLUSH_COST = 1_000;
+const MAX_FLUSH_BYTES = 1024 * 1024;
+/** RocketMQ refuses in the same way when its send queue is full. */
+const MAX_PENDING_WRITES = 10_000;
+const MAX_PENDING_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Pending writes, stored together in one transaction at the end of the turn. The number of commits decides the speed, not the number of rows.
+ *
+ * ```
+ * idle ──enqueue──▶ scheduled ──turn──▶ flush ──▶ idle, or scheduled again while writes are left
+ *                       ▲                 │ locked by somebody else
+ *                       └──── waiting ◀───┘ writes past their deadline fail
+ * ```
+ */
+export class GroupCommit {
+  readonly #transactions: Transactions;
+  readonly #clock: Clock;
+  readonly #hooks: CommitHooks;
+  readonly #backoff: Backoff;
+  readonly #savepoint: SqliteStatement;
+  readonly #release: SqliteStatement;
+  readonly #undo: SqliteStatement;
+  #pending: Write[] = [];
+  #pendingBytes = 0;
+  #state: "idle" | "scheduled" | "waiting" = "idle";
+  #hold: ProcessHold | undefined;
+  #idleWaiters: (() => void)[] = [];
+
+  constructor(transactions: Transactions, connection: SqliteConnection, clock: Clock, backoff: Backoff, hooks: CommitHooks) {
+    this.#transactions = transactions;
+    this.#clock = clock;
+    this.#hooks = hooks;
+    this.#backoff = backoff;
+    this.#savepoint = prepare(connection, "SAVEPOINT mq_write");
+    this.#release = prepare(connection, "RELEASE mq_write");
+    this.#undo = prepare(connection, "ROLLBACK TO mq_write");
+  }
+
+  /** Throws `ERR_MQ_TOO_MANY_REQUESTS` instead of queueing without bound. */
+  enqueue(write: Write): void {
+    if (this.#pending.length >= MAX_PENDING_WRITES || this.#pendingBytes + write.bytes > MAX_PENDING_BYTES) {
+      throw new MqError(
+        "ERR_MQ_TOO_MANY_REQUESTS",
+        `${this.#pending.length} writes of ${this.#pendingBytes} bytes are pending, the limits are ${MAX_PENDING_WRITES} and ${MAX_PENDING_BYTES}: await earlier sends`,
+      );
+    }
+    this.#pending.push(write);
+    this.#pendingBytes += write.bytes;
+    this.schedule();
+  }
+
+  /** Takes a write out again; false when it is being stored or was. */
+  withdraw(write: Write): boolean {
+    const index = this.#pending.indexOf(write);
+    if (index === -1) return false;
+    this.#pending.splice(index, 1);
+    this.#pendingBytes -= write.bytes;
+    return true;
+  }
+
+  /** Makes sure that a flush comes with the next turn, also when only riders are waiting for one. */
+  schedule(): void {
+    if (this.#state !== "idle") return;
+    this.#state = "scheduled";
+    this.#clock.turn(this.#onTurn);
+  }
+
+  /** Resolves once nothing is pending. */
+  async drained(): Promise<void> {
+    while (this.#pending.length > 0 || this.#state !== "idle") {
+      await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+    }
+  }
+
+  /** Stores all that is pending before it returns; throws when the lock cannot be had within `busyTimeoutMs`. */
+  flushSync(busyTimeoutMs: number): void {
+    while (this.#pending.length > 0) {
+      this.#requireBegin(busyTimeoutMs);
+      if (this.#store(this.#take()) === "waiting") throw new MqError("ERR_MQ_SYSTEM_BUSY", "another writer took the store's lock");
+    }
+  }
+
+  /** Stores this write after everything that is pending, in the same transaction where it fits, before it returns. */
+  storeNow(write: Write, busyTimeoutMs: number): void {
+    this.#pending.push(write);
+    this.#pendingBytes += write.bytes;
+    try {
+      this.flushSync(busyTimeoutMs);
+    } catch (error) {
+      this.withdraw(write);
+      throw error;
+    }
+  }
+
+  /** Fails everything that is pending. */
+  abandon(error: MqError): void {
+    const abandoned = this.#pending;
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    for (const write of abandoned) write.failed(error);
+  }
+
+  #requireBegin(busyTimeoutMs: number): void {
+    const outcome = this.#transactions.tryBegin(busyTimeoutMs);
+    if (outcome === "begun") return;
+    if (outcome === "busy") throw new MqError("ERR_MQ_SYSTEM_BUSY", `another writer held the store's lock for ${busyTimeoutMs} ms`);
+    throw new MqError("ERR_MQ_SYSTEM_BUSY", "the connection has an open iterator, SQLite accepts no write on it until that is finished");
+  }
+
+  readonly #onTurn = (): void => {
+    this.#state = this.#flush();
+    if (this.#state !== "waiting") this.#stopWaiting();
+    if (this.#pending.length > 0) this.schedule();
+    if (this.#state === "idle") this.#tellIdle();
+  };
+
+  #tellIdle(): void {
+    const waiters = this.#idleWaiters;
+    this.#idleWaiters = [];
+    for (const resolve of waiters) resolve();
+  }
+
+  #flush(): "idle" | "waiting" {
+    if (this.#pending.length === 0 && !this.#hooks.hasRiders()) return "idle";
+    try {
+      const outcome = this.#transactions.tryBegin(0);
+      if (outcome !== "begun") return this.#wait(outcome);
+    } catch (error) {
+      this.abandon(toMqError(error, "beginning a transaction"));
+      return "idle";
+    }
+    this.#backoff.reset();
+    return this.#store(this.#take());
+  }
+
+  /** Looks again later. A foreign transaction usually ends within a few turns, a lock of another process within milliseconds. */
+  #wait(outcome: "busy" | "blocked"): "waiting" {
+    this.#expire(outcome);
+    this.#hold ??= holdProcess();
+    this.#backoff.next(this.#onTurn);
+    return "waiting";
+  }
+
+  #stopWaiting(): void {
+    this.#hold?.release();
+    this.#hold = undefined;
+  }
+
+  /** Only after an attempt that failed: a loop that was blocked for long does not by itself fail a send. */
+  #expire(outcome: "busy" | "blocked"): void {
+    const now = this.#clock.now();
+    const expired = this.#pending.filter((write) => write.deadline <= now);
+    if (expired.length === 0) return;
+    this.#pending = this.#pending.filter((write) => write.deadline > now);
+    for (const write of expired) {
+      this.#pendingBytes -= write.bytes;
+      write.failed(
+        outcome === "busy"
+          ? new MqError("ERR_MQ_SYSTEM_BUSY", "another writer held the store's lock until the time-out; nothing was stored")
+          : new MqError("ERR_MQ_TIMEOUT", "the connection's owner kept a transaction or an iterator open until the time-out; nothing was stored"),
+      );
+    }
+  }
+
+  #take(): readonly Write[] {
+    let count = 0;
+    let cost = 0;
+    let bytes = 0;
+    for (const write of this.#pending) {
+      if (count > 0 && (cost + write.cost > MAX_FLUSH_COST || bytes + write.bytes > MAX_FLUSH_BYTES)) break;
+      count += 1;
+      cost += write.cost;
+      bytes += write.bytes;
+    }
+    const taken = count === this.#pending.length ? this.#pending : this.#pending.slice(0, count);
+    this.#pending = count === this.#pending.length ? [] : this.#pending.slice(count);
+    this.#pendingBytes -= bytes;
+    return taken;
+  }
+
+  /** The transaction has begun. */
+  #store(writes: readonly Write[]): "idle" | "waiting" {
+    let outcome: Outcome;
+    try {
+      outcome = this.#applyTogether(writes);
+    } catch (error) {
+      this.#transactions.rollback();
+      this.#hooks.rolledBack();
+      if (!isWholeBatchError(error)) return this.#storeEachAlone(writes);
+      failAll(writes, toMqError(error, "storing messages"));
+      return "idle";
+    }
+    this.#commit(outcome);
+    return "idle";
+  }
+
+  #applyTogether(writes: readonly Write[]): Outcome {
+    const outcome: Outcome = { stored: [], refused: [] };
+    for (const write of writes) {
+      try {
+        write.apply();
+        outcome.stored.push(write);
+      } catch (error) {
+        if (!isMqError(error)) throw error;
+        outcome.refused.push({ write, error });
+      }
+    }
+    this.#hooks.finish();
+    return outcome;
+  }
+
+  /** SQLite refused a row: again in one transaction, each write behind its own savepoint, so that only the guilty one fails. */
+  #storeEachAlone(writes: readonly Write[]): "idle" | "waiting" {
+    const outcome: Outcome = { stored: [], refused: [] };
+    try {
+      if (this.#transactions.tryBegin(0) !== "begun") return this.#putBack(writes);
+      for (const write of writes) {
+        this.#savepoint.run();
+        try {
+          write.apply();
+          this.#hooks.finish();
+          outcome.stored.push(write);
+        } catch (error) {
+          if (isWholeBatchError(error)) throw error;
+          this.#undo.run();
+          this.#hooks.undone();
+          outcome.refused.push({ write, error: toMqError(error, "storing a message") });
+        }
+        this.#release.run();
+      }
+    } catch (error) {
+      this.#transactions.rollback();
+      this.#hooks.rolledBack();
+      failAll(writes, toMqError(error, "storing messages"));
+      return "idle";
+    }
+    this.#commit(outcome);
+    return "idle";
+  }
+
+  /** Somebody else took the lock between the two attempts. */
+  #putBack(writes: readonly Write[]): "waiting" {
+    this.#pending = [...writes, ...this.#pending];
+    for (const write of writes) this.#pendingBytes += write.bytes;
+    return this.#wait("busy");
+  }
+
+  #commit({ stored, refused }: Outcome): void {
+    try {
+      this.#transactions.commit();
+    } catch (error) {
+      this.#hooks.rolledBack();
+      failAll(stored, error);
+      for (const refusal of refused) refusal.write.failed(refusal.error);
+      return;
+    }
+    this.#hooks.committed();
+    for (const write of stored) write.committed();
+    for (const refusal of refused) refusal.write.failed(refusal.error);
+  }
+}
+
+interface Outcome {
+  readonly stored: Write[];
+  readonly refused: { readonly write: Write; readonly error: MqError }[];
+}
+
+function failAll(writes: readonly Write[], error: unknown): void {
+  for (const write of writes) write.failed(error);
+}

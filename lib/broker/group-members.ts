@@ -1,0 +1,103 @@
+import { MqError } from "../errors.js";
+import type { Logger } from "../logger.js";
+import type { GroupMember, SubscriptionTable } from "./broker-port.js";
+
+interface Membership {
+  readonly members: Map<string, GroupMember>;
+  subscriptions: SubscriptionTable;
+}
+
+/**
+ * Who takes part in which consumer group here.
+ *
+ * The group's subscriptions are those that were registered last, for all members: they must be the same for all.
+ *
+ * Source: RocketMQ, `broker/.../client/ConsumerManager.java`, `ConsumerGroupInfo.java`; `client/.../impl/consumer/RebalanceImpl.java`.
+ */
+export class GroupMembers {
+  readonly #logger: Logger;
+  /** Runs at once, or as soon as routes can be read: not while the owner of the connection is in a transaction. */
+  readonly #whenReadable: (run: () => void) => void;
+  readonly #groups = new Map<string, Membership>();
+
+  constructor(logger: Logger, whenReadable: (run: () => void) => void) {
+    this.#logger = logger;
+    this.#whenReadable = whenReadable;
+  }
+
+  ids(group: string): readonly string[] {
+    return [...(this.#groups.get(group)?.members.keys() ?? [])].sort();
+  }
+
+  subscriptionsOf(group: string): SubscriptionTable {
+    return this.#groups.get(group)?.subscriptions ?? new Map();
+  }
+
+  /** Throws as a broker answers a pull of a group it does not know or of a topic the group no longer subscribes to. */
+  subscriptionOf(group: string, topic: string): string {
+    const membership = this.#groups.get(group);
+    const expression = membership?.subscriptions.get(topic);
+    if (expression !== undefined) return expression;
+    throw new MqError(
+      "ERR_MQ_SUBSCRIPTION",
+      membership === undefined ? `consumer group ${group} has no members` : `consumer group ${group} does not subscribe to topic ${topic}`,
+    );
+  }
+
+  join(member: GroupMember): void {
+    let membership = this.#groups.get(member.group);
+    if (membership === undefined) {
+      membership = { members: new Map(), subscriptions: member.subscriptions };
+      this.#groups.set(member.group, membership);
+    }
+    if (membership.members.has(member.clientId)) {
+      throw new MqError("ERR_MQ_ALREADY_CREATED", `consumer group ${member.group} has a member ${member.clientId} already`);
+    }
+    membership.members.set(member.clientId, member);
+    this.#heartbeat(membership, member);
+    this.#rebalance(membership);
+  }
+
+  changed(member: GroupMember): void {
+    const membership = this.#groups.get(member.group);
+    if (membership?.members.get(member.clientId) !== member) return;
+    this.#heartbeat(membership, member);
+    this.#rebalance(membership);
+  }
+
+  leave(member: GroupMember): void {
+    const membership = this.#groups.get(member.group);
+    if (membership?.members.get(member.clientId) !== member) return;
+    membership.members.delete(member.clientId);
+    if (membership.members.size === 0) this.#groups.delete(member.group);
+    else this.#rebalance(membership);
+  }
+
+  /** Topics or their queues changed. */
+  rebalanceAll(): void {
+    for (const membership of this.#groups.values()) this.#rebalance(membership);
+  }
+
+  brokerFailed(error: MqError): void {
+    for (const { members } of [...this.#groups.values()]) for (const member of [...members.values()]) member.brokerFailed(error);
+  }
+
+  #heartbeat(membership: Membership, { group, clientId, subscriptions }: GroupMember): void {
+    if (!isSame(membership.subscriptions, subscriptions)) {
+      this.#logger.warn("members of a consumer group differ in their subscriptions; the last one wins for all", { group, clientId });
+    }
+    membership.subscriptions = subscriptions;
+  }
+
+  #rebalance({ members }: Membership): void {
+    this.#whenReadable(() => {
+      const present = [...members.values()];
+      for (const member of present) member.dropLostQueues();
+      for (const member of present) member.takeNewQueues();
+    });
+  }
+}
+
+function isSame(a: SubscriptionTable, b: SubscriptionTable): boolean {
+  return a.size === b.size && [...a].every(([topic, expression]) => b.get(topic) === expression);
+}

@@ -1,0 +1,95 @@
+import { MqError } from "../errors.js";
+import { prepare, type SqliteConnection, type SqliteStatement } from "../store/sqlite.js";
+import { toMqError } from "../store/sqlite-error.js";
+import type { Backoff } from "./backoff.js";
+import type { Write } from "./group-commit.js";
+
+export interface GuestHooks {
+  /** Forget everything cached and collected: what the owner's transaction shows may never be committed. */
+  drop(): void;
+  /** Write what was collected. */
+  write(): void;
+  /** The owner's transaction is over, one way or the other. */
+  ended(): void;
+}
+
+/**
+ * Writes inside a transaction that belongs to the owner of the connection, so that they commit or roll back with it.
+ *
+ * Counters are read from the rows and no cache outlives the call: the owner may roll back the transaction or a savepoint in it, which leaves
+ * neither a hole nor a ghost. SQLite has no commit hook here, so each following turn looks whether the transaction is over; only then are the
+ * messages delivered.
+ */
+export class GuestAppend {
+  readonly #connection: SqliteConnection;
+  readonly #backoff: Backoff;
+  readonly #hooks: GuestHooks;
+  readonly #savepoint: SqliteStatement;
+  readonly #release: SqliteStatement;
+  readonly #undo: SqliteStatement;
+  #isWatching = false;
+
+  constructor(connection: SqliteConnection, backoff: Backoff, hooks: GuestHooks) {
+    this.#connection = connection;
+    this.#backoff = backoff;
+    this.#hooks = hooks;
+    this.#savepoint = prepare(connection, "SAVEPOINT mq_guest");
+    this.#release = prepare(connection, "RELEASE mq_guest");
+    this.#undo = prepare(connection, "ROLLBACK TO mq_guest");
+  }
+
+  append(write: Write): void {
+    this.#hooks.drop();
+    try {
+      this.#savepoint.run();
+      write.apply();
+      this.#hooks.write();
+      this.#release.run();
+    } catch (error) {
+      this.#undoAppend();
+      if (!this.#connection.inTransaction) {
+        throw new MqError(
+          "ERR_MQ_SERVICE_NOT_AVAILABLE",
+          "SQLite rolled back the whole transaction, which it does when the disk is full: nothing of it is stored",
+          { cause: error },
+        );
+      }
+      throw toMqError(error, "storing in the open transaction");
+    } finally {
+      this.#hooks.drop();
+    }
+    write.committed();
+    this.#watch();
+  }
+
+  /** Ends the looking. */
+  close(): void {
+    this.#backoff.cancel();
+    this.#isWatching = false;
+  }
+
+  #undoAppend(): void {
+    if (!this.#connection.inTransaction) return;
+    try {
+      this.#undo.run();
+      this.#release.run();
+    } catch (error) {
+      // Without the savepoint there is nothing to undo: it could not be set, because the owner has an iterator open.
+      if (this.#connection.inTransaction) throw toMqError(error, "storing in the open transaction");
+    }
+  }
+
+  #watch(): void {
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    this.#backoff.reset();
+    this.#backoff.next(this.#look);
+  }
+
+  readonly #look = (): void => {
+    if (!this.#isWatching) return;
+    if (this.#connection.open && this.#connection.inTransaction) return this.#backoff.next(this.#look);
+    this.#isWatching = false;
+    this.#hooks.ended();
+  };
+}

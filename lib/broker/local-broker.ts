@@ -1,0 +1,181 @@
+import { MqError } from "../errors.js";
+import type { StoreHost } from "../message/message-view.js";
+import type { OpenedDatabase } from "../store/open-database.js";
+import type { ClockTimer } from "../time/clock.js";
+import type {
+  AppendObserver,
+  AppendRequest,
+  EmbeddedBrokerPort,
+  GroupMember,
+  PullRequest,
+  PullResult,
+  TopicRoute,
+} from "./broker-port.js";
+import type { ResolvedBrokerSettings } from "./broker-settings.js";
+import { Engine } from "./engine.js";
+import { GroupMembers } from "./group-members.js";
+import { searchOffset } from "./offset-search.js";
+import { PullHold } from "./pull-hold.js";
+import { PullMessage } from "./pull-message.js";
+
+/** How often waiting pulls look for commits of other processes, and whether the connection is still there. */
+const LOOK_INTERVAL_MS = 50;
+
+/** The broker in this process, as its clients reach it. */
+export class LocalBroker implements EmbeddedBrokerPort {
+  readonly brokerName: string;
+  readonly storeHost: StoreHost;
+  readonly engine: Engine;
+  readonly members: GroupMembers;
+  readonly messages: PullMessage;
+  readonly #settings: ResolvedBrokerSettings;
+  readonly #database: OpenedDatabase;
+  readonly #hold: PullHold;
+  #lookTimer: ClockTimer | undefined;
+  #isClosed = false;
+
+  constructor(database: OpenedDatabase, settings: ResolvedBrokerSettings) {
+    this.brokerName = settings.brokerName;
+    this.storeHost = settings.storeHost;
+    this.#settings = settings;
+    this.#database = database;
+    this.engine = new Engine(database, settings, {
+      committed: (written, topicsChanged) => {
+        for (const { state } of written) this.#hold.wake(state.topic, state.queueId);
+        if (topicsChanged) this.members.rebalanceAll();
+      },
+      foreignCommit: () => {
+        this.#hold.wakeAll();
+        this.members.rebalanceAll();
+      },
+    });
+    const { topics, groups, queues, reader } = this.engine;
+    this.members = new GroupMembers(settings.logger, (run) => this.engine.whenFree(run));
+    this.messages = new PullMessage(settings, topics, groups, this.members, queues, reader);
+    this.#hold = new PullHold(this.messages, settings.clock);
+  }
+
+  get isInTransaction(): boolean {
+    return this.engine.isInForeignTransaction;
+  }
+
+  getRoute(topic: string): TopicRoute {
+    this.assertOpen();
+    return this.engine.topics.getRoute(topic);
+  }
+
+  findRoute(topic: string): TopicRoute | undefined {
+    return this.engine.topics.findRoute(topic);
+  }
+
+  append(request: AppendRequest, observer: AppendObserver): () => boolean {
+    this.assertOpen();
+    return this.engine.append(request, observer);
+  }
+
+  appendSync(request: AppendRequest): void {
+    this.assertOpen();
+    this.engine.appendSync(request);
+  }
+
+  async pull(request: PullRequest, signal: AbortSignal): Promise<PullResult> {
+    this.assertOpen();
+    if (this.isInTransaction) await this.engine.readable();
+    const result = this.messages.read(request);
+    if (result.status !== "NO_NEW_MSG" || request.suspendMs <= 0 || signal.aborted) return result;
+    const held = this.#hold.hold(request, result, signal);
+    this.#keepLooking();
+    return held;
+  }
+
+  async registerConsumer(member: GroupMember): Promise<void> {
+    this.assertOpen();
+    await this.engine.readable();
+    const { groups } = this.engine;
+    if (groups.find(member.group) === undefined) await this.engine.write(() => groups.requireForConsumer(member.group));
+    this.assertOpen();
+    this.members.join(member);
+  }
+
+  heartbeat(member: GroupMember): void {
+    this.members.changed(member);
+  }
+
+  unregisterConsumer(member: GroupMember): void {
+    this.members.leave(member);
+  }
+
+  memberIds(group: string): readonly string[] {
+    return this.members.ids(group);
+  }
+
+  /**
+   * A group without progress gets a young queue, from which nothing was ever deleted, from its beginning, whatever it asked for.
+   *
+   * Source: RocketMQ, `broker/.../processor/ConsumerManageProcessor.java`, `queryConsumerOffset`; every message counts as resident in memory.
+   */
+  async queryOffset(group: string, topic: string, queueId: number): Promise<number | undefined> {
+    await this.engine.readable();
+    const stored = this.engine.offsets.find(group, topic, queueId);
+    if (stored !== undefined) return stored;
+    const { minOffset, maxOffset } = this.engine.queues.get(topic, queueId);
+    return minOffset === 0 && maxOffset > 0 ? 0 : undefined;
+  }
+
+  updateOffset(group: string, topic: string, queueId: number, nextOffset: number, increaseOnly: boolean): void {
+    if (this.#database.connection.open) this.engine.updateOffset(group, topic, queueId, nextOffset, increaseOnly);
+  }
+
+  async persistOffsets(): Promise<void> {
+    if (this.engine.offsets.hasDirty) await this.engine.write(() => undefined);
+  }
+
+  async maxOffset(topic: string, queueId: number): Promise<number> {
+    await this.engine.readable();
+    return this.engine.queues.get(topic, queueId).maxOffset;
+  }
+
+  async minOffset(topic: string, queueId: number): Promise<number> {
+    await this.engine.readable();
+    return this.engine.queues.get(topic, queueId).minOffset;
+  }
+
+  async searchOffset(topic: string, queueId: number, timestamp: number, boundary: "lower" | "upper"): Promise<number> {
+    await this.engine.readable();
+    return searchOffset(this.engine.store.log, this.engine.queues.get(topic, queueId), timestamp, boundary);
+  }
+
+  /** Throws once the broker closes or can go on no longer. */
+  assertOpen(): void {
+    if (this.#isClosed) throw new MqError("ERR_MQ_CLOSED", "the broker is closed");
+    this.engine.assertUsable();
+  }
+
+  /** From now on nothing is taken; what was taken is finished. The clients are closed by then. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#lookTimer?.cancel();
+    this.#hold.failAll(new MqError("ERR_MQ_CLOSED", "the broker is closed"));
+    await this.engine.close();
+  }
+
+  /** While pulls wait. Nothing can commit behind a memory database of our own. */
+  #keepLooking(): void {
+    if (this.#lookTimer !== undefined || (this.#database.owned && this.#database.realPath === undefined)) return;
+    this.#lookTimer = this.#settings.clock.at(this.#settings.clock.now() + LOOK_INTERVAL_MS, () => {
+      this.#lookTimer = undefined;
+      this.#look();
+      if (this.#hold.count > 0 && !this.#isClosed) this.#keepLooking();
+    });
+  }
+
+  #look(): void {
+    try {
+      this.engine.lookForForeignCommits();
+    } catch (error) {
+      if (!(error instanceof MqError)) throw error;
+      this.members.brokerFailed(error);
+      this.#hold.failAll(error);
+    }
+  }
+}

@@ -1,0 +1,146 @@
+import { sizeAt } from "../message/record.js";
+import type { LogBlock } from "../store/log-table.js";
+import type { Store } from "../store/store.js";
+import type { WrittenBlock } from "./log-appender.js";
+
+/** Recent blocks of all queues together, and blocks read from the store together; each may take this much memory. */
+const CACHE_BYTES = 8 * 1024 * 1024;
+/** How many small blocks are fetched with one query. */
+const MAX_BLOCKS_A_QUERY = 64;
+
+/** A block with the positions of its records, found out when it is first read. */
+export class ReadableBlock {
+  readonly block: LogBlock;
+  #positions: Uint32Array | undefined;
+
+  constructor(block: LogBlock) {
+    this.block = block;
+  }
+
+  get endOffset(): number {
+    return this.block.firstOffset + this.block.messageCount;
+  }
+
+  /** Where the record with this queue offset begins. */
+  positionOf(queueOffset: number): number {
+    this.#positions ??= this.#locate();
+    return this.#positions[queueOffset - this.block.firstOffset] as number;
+  }
+
+  #locate(): Uint32Array {
+    const { messageCount, records } = this.block;
+    const positions = new Uint32Array(messageCount);
+    let at = 0;
+    for (let index = 0; index < messageCount; index += 1) {
+      positions[index] = at;
+      at += sizeAt(records, at);
+    }
+    return positions;
+  }
+}
+
+/**
+ * Reads blocks: what was just committed from memory, the rest from the store.
+ *
+ * The tail of a queue is what waiting consumers ask for, so each commit leaves its blocks here; the oldest go first.
+ */
+export class LogReader {
+  readonly #store: Store;
+  readonly #tails = new Map<number, ReadableBlock[]>();
+  #tailOrder: ReadableBlock[] = [];
+  #tailBytes = 0;
+  /** By queue: the run of blocks last read from the store, the least recently used queue first. */
+  readonly #runs = new Map<number, ReadableBlock[]>();
+  #runBytes = 0;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  drop(): void {
+    this.#tails.clear();
+    this.#tailOrder = [];
+    this.#tailBytes = 0;
+    this.#runs.clear();
+    this.#runBytes = 0;
+  }
+
+  /** After a commit. */
+  remember(written: readonly WrittenBlock[]): void {
+    for (const { block } of written) {
+      const readable = new ReadableBlock(block);
+      const tail = this.#tails.get(block.queueKey);
+      if (tail === undefined) this.#tails.set(block.queueKey, [readable]);
+      else tail.push(readable);
+      this.#tailOrder.push(readable);
+      this.#tailBytes += block.records.length;
+    }
+    if (this.#tailBytes > CACHE_BYTES) this.#forgetOldest();
+  }
+
+  /** The block that holds this offset or the next one after it. `wanted` messages are about to be read. */
+  findFrom(queueKey: number, offset: number, wanted: number): ReadableBlock | undefined {
+    return findIn(this.#tails.get(queueKey), offset) ?? findIn(this.#runs.get(queueKey), offset) ?? this.#read(queueKey, offset, wanted);
+  }
+
+  #read(queueKey: number, offset: number, wanted: number): ReadableBlock | undefined {
+    const first = this.#store.log.findFrom(queueKey, offset);
+    if (first === undefined) return undefined;
+    const left = wanted - first.messageCount;
+    const more = left <= 0 ? 0 : Math.min(MAX_BLOCKS_A_QUERY, Math.ceil(left / first.messageCount));
+    const following = more === 0 ? [] : this.#store.log.listAfter(queueKey, first.firstOffset, more);
+    const run = [first, ...following].map((block) => new ReadableBlock(block));
+    this.#keepRun(queueKey, run);
+    return run[0];
+  }
+
+  #keepRun(queueKey: number, run: ReadableBlock[]): void {
+    this.#forgetRun(queueKey);
+    this.#runs.set(queueKey, run);
+    this.#runBytes += bytesOf(run);
+    for (const oldest of this.#runs.keys()) {
+      if (this.#runBytes <= CACHE_BYTES || oldest === queueKey) break;
+      this.#forgetRun(oldest);
+    }
+  }
+
+  #forgetRun(queueKey: number): void {
+    this.#runBytes -= bytesOf(this.#runs.get(queueKey) ?? []);
+    this.#runs.delete(queueKey);
+  }
+
+  /** Frees half of the room at once, so that it is not done for each commit. */
+  #forgetOldest(): void {
+    let count = 0;
+    while (this.#tailBytes > CACHE_BYTES / 2) {
+      const { block } = this.#tailOrder[count] as ReadableBlock;
+      this.#tailBytes -= block.records.length;
+      count += 1;
+    }
+    const forgotten = new Set(this.#tailOrder.splice(0, count));
+    for (const queueKey of new Set([...forgotten].map(({ block }) => block.queueKey))) {
+      const kept = (this.#tails.get(queueKey) ?? []).filter((readable) => !forgotten.has(readable));
+      if (kept.length === 0) this.#tails.delete(queueKey);
+      else this.#tails.set(queueKey, kept);
+    }
+  }
+}
+
+/** Blocks of one queue, contiguous and in order. */
+function findIn(blocks: readonly ReadableBlock[] | undefined, offset: number): ReadableBlock | undefined {
+  const last = blocks?.at(-1);
+  if (blocks === undefined || last === undefined || offset >= last.endOffset) return undefined;
+  let low = 0;
+  let high = blocks.length - 1;
+  if (offset < (blocks[0] as ReadableBlock).block.firstOffset) return undefined;
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    if ((blocks[middle] as ReadableBlock).block.firstOffset <= offset) low = middle;
+    else high = middle - 1;
+  }
+  return blocks[low];
+}
+
+function bytesOf(run: readonly ReadableBlock[]): number {
+  return run.reduce((sum, { block }) => sum + block.records.length, 0);
+}

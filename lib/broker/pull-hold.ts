@@ -1,0 +1,100 @@
+import type { Clock } from "../time/clock.js";
+import type { PullRequest, PullResult } from "./broker-port.js";
+import type { PullMessage } from "./pull-message.js";
+
+interface HeldPull {
+  request: PullRequest;
+  readonly answer: (result: PullResult) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/**
+ * Pulls that found no message and wait for one.
+ *
+ * A commit wakes those of the queues it wrote to; a pull whose filter lets nothing of it through stays held and goes on behind it.
+ *
+ * Source: RocketMQ, `broker/.../longpolling/PullRequestHoldService.java`; ours expire when their time is up, not at the next 5 s tick.
+ */
+export class PullHold {
+  readonly #pull: PullMessage;
+  readonly #clock: Clock;
+  readonly #held = new Map<string, Set<HeldPull>>();
+  #count = 0;
+
+  constructor(pull: PullMessage, clock: Clock) {
+    this.#pull = pull;
+    this.#clock = clock;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  hold(request: PullRequest, result: PullResult, signal: AbortSignal): Promise<PullResult> {
+    return new Promise((resolve, reject) => {
+      const key = toKey(request.topic, request.queueId);
+      const held = this.#held.get(key) ?? new Set();
+      this.#held.set(key, held);
+      const end = (): void => {
+        if (!held.delete(pull)) return;
+        this.#count -= 1;
+        if (held.size === 0 && this.#held.get(key) === held) this.#held.delete(key);
+        timer?.cancel();
+        signal.removeEventListener("abort", giveUp);
+      };
+      const giveUp = (): void => pull.answer({ ...result, status: "NO_NEW_MSG", nextOffset: pull.request.offset });
+      const pull: HeldPull = {
+        request,
+        answer: (found) => {
+          end();
+          resolve(found);
+        },
+        fail: (error) => {
+          end();
+          reject(error);
+        },
+      };
+      held.add(pull);
+      this.#count += 1;
+      const timer = Number.isFinite(request.suspendMs)
+        ? this.#clock.at(this.#clock.now() + request.suspendMs, giveUp)
+        : undefined;
+      signal.addEventListener("abort", giveUp, { once: true });
+    });
+  }
+
+  /** There may be messages in this queue. */
+  wake(topic: string, queueId: number): void {
+    const held = this.#held.get(toKey(topic, queueId));
+    if (held !== undefined) for (const pull of [...held]) this.#look(pull);
+  }
+
+  /** There may be messages anywhere: another process has committed, or the owner of the connection. */
+  wakeAll(): void {
+    for (const held of [...this.#held.values()]) for (const pull of [...held]) this.#look(pull);
+  }
+
+  failAll(error: unknown): void {
+    for (const held of [...this.#held.values()]) for (const pull of [...held]) pull.fail(error);
+  }
+
+  #look(pull: HeldPull): void {
+    let result: PullResult;
+    try {
+      result = this.#pull.read(pull.request);
+    } catch (error) {
+      return pull.fail(error);
+    }
+    if (result.status === "NO_MATCHED_MSG") {
+      pull.request = { ...pull.request, offset: result.nextOffset };
+      // Many messages may have come at once: the rest of them is looked at when the pull goes on.
+      if (result.nextOffset < result.maxOffset) pull.answer(result);
+    } else if (result.status !== "NO_NEW_MSG") {
+      pull.answer(result);
+    }
+  }
+}
+
+function toKey(topic: string, queueId: number): string {
+  return `${topic}\u0001${queueId}`;
+}

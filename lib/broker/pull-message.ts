@@ -1,0 +1,147 @@
+import { MqError } from "../errors.js";
+import { parseTagExpression, type TagExpression } from "../filter/tag-expression.js";
+import { type MessageOrigin, type StoreHost, StoredMessageView } from "../message/message-view.js";
+import { sizeAt, tagsCodeAt } from "../message/record.js";
+import { PERM } from "../message/system-topics.js";
+import type { PullRequest, PullResult } from "./broker-port.js";
+import type { Groups } from "./groups.js";
+import type { GroupMembers } from "./group-members.js";
+import type { LogReader } from "./log-reader.js";
+import type { QueueState, QueueStates } from "./queue-states.js";
+import type { Topics } from "./topics.js";
+
+/** A filter may pass over this many messages in one pull before the caller gets a turn again, at least. */
+const MIN_SCAN = 800;
+
+/** Where messages say they come from. */
+export interface BrokerAddress {
+  readonly brokerName: string;
+  readonly clusterName: string;
+  readonly storeHost: StoreHost;
+}
+
+/**
+ * One read from a message queue for a group: its checks, its filter, its outcome.
+ *
+ * Source: RocketMQ, `broker/.../processor/PullMessageProcessor.java` and `store/.../DefaultMessageStore.java`, `getMessage`.
+ */
+export class PullMessage {
+  readonly #address: BrokerAddress;
+  readonly #topics: Topics;
+  readonly #groups: Groups;
+  readonly #members: GroupMembers;
+  readonly #queues: QueueStates;
+  readonly #reader: LogReader;
+  /** The expression last parsed for each group and topic. */
+  readonly #filters = new Map<string, { readonly expression: string; readonly filter: TagExpression }>();
+  readonly #origins = new Map<string, MessageOrigin[]>();
+  readonly #pulledOffsets = new Map<string, number>();
+
+  constructor(
+    address: BrokerAddress,
+    topics: Topics,
+    groups: Groups,
+    members: GroupMembers,
+    queues: QueueStates,
+    reader: LogReader,
+  ) {
+    this.#address = address;
+    this.#topics = topics;
+    this.#groups = groups;
+    this.#members = members;
+    this.#queues = queues;
+    this.#reader = reader;
+  }
+
+  /** What the group's filter lets through from this offset on, without waiting. */
+  read(request: PullRequest): PullResult {
+    const filter = this.#check(request);
+    const queue = this.#queues.get(request.topic, request.queueId);
+    const { offset } = request;
+    this.#pulledOffsets.set(toKey(request.group, request.topic, request.queueId), offset);
+    const { minOffset, maxOffset } = queue;
+    const nothing = { minOffset, maxOffset, messages: [] } as const;
+    if (offset < minOffset) return { ...nothing, status: "OFFSET_ILLEGAL", nextOffset: minOffset };
+    if (offset > maxOffset) return { ...nothing, status: "OFFSET_ILLEGAL", nextOffset: maxOffset };
+    if (offset === maxOffset) return { ...nothing, status: "NO_NEW_MSG", nextOffset: offset };
+    return this.#scan(queue, request, filter);
+  }
+
+  /** Where the group's last pull of this queue began, 0 when there was none here. */
+  pulledOffset(group: string, topic: string, queueId: number): number {
+    return this.#pulledOffsets.get(toKey(group, topic, queueId)) ?? 0;
+  }
+
+  /** Everything from this offset on, whatever any group thinks of it. */
+  browse(topic: string, queueId: number, fromOffset: number, maxMessages: number): readonly StoredMessageView[] {
+    const queue = this.#queues.get(topic, queueId);
+    const offset = Math.max(fromOffset, queue.minOffset);
+    const request = { group: "", topic, queueId, offset, maxMessages, maxBytes: Number.MAX_SAFE_INTEGER, suspendMs: 0 };
+    return offset >= queue.maxOffset ? [] : this.#scan(queue, request, undefined).messages;
+  }
+
+  #scan(queue: QueueState, request: PullRequest, filter: TagExpression | undefined): ScanResult {
+    const { minOffset, maxOffset } = queue;
+    const origin = this.#origin(request.topic, request.queueId);
+    const stamp = { minOffset, maxOffset };
+    const messages: StoredMessageView[] = [];
+    const scanEnd = Math.min(maxOffset, request.offset + Math.max(MIN_SCAN, request.maxMessages));
+    let offset = request.offset;
+    let bytes = 0;
+    while (offset < scanEnd && messages.length < request.maxMessages) {
+      const readable = this.#reader.findFrom(queue.queueKey, offset, request.maxMessages - messages.length);
+      if (readable === undefined) break;
+      const { block, endOffset } = readable;
+      offset = Math.max(offset, block.firstOffset);
+      for (; offset < endOffset && offset < scanEnd && messages.length < request.maxMessages; offset += 1) {
+        const at = readable.positionOf(offset);
+        if (filter !== undefined && !filter.matchesCode(tagsCodeAt(block.records, at))) continue;
+        bytes += sizeAt(block.records, at);
+        if (messages.length > 0 && bytes > request.maxBytes) return { status: "FOUND", nextOffset: offset, minOffset, maxOffset, messages };
+        const commitLogOffset = block.commitLogOffset + at;
+        const { storeTimestamp, records } = block;
+        messages.push(new StoredMessageView(origin, { records, at, commitLogOffset, queueOffset: offset, storeTimestamp }, stamp));
+      }
+    }
+    return { status: messages.length > 0 ? "FOUND" : "NO_MATCHED_MSG", nextOffset: offset, minOffset, maxOffset, messages };
+  }
+
+  /** In the broker's order: group, topic, queue, subscription. */
+  #check({ group, topic, queueId }: PullRequest): TagExpression {
+    if (!this.#groups.get(group).consumeEnable) {
+      throw new MqError("ERR_MQ_NO_PERMISSION", `consumer group ${group} may not consume (consumeEnable is false)`);
+    }
+    const config = this.#topics.get(topic);
+    if ((config.perm & PERM.READ) === 0) throw new MqError("ERR_MQ_NO_PERMISSION", `topic ${topic} is not readable`);
+    if (queueId < 0 || queueId >= config.readQueueNums) {
+      throw new MqError("ERR_MQ_OFFSET", `topic ${topic} has ${config.readQueueNums} read queues, got queueId ${queueId}`);
+    }
+    const expression = this.#members.subscriptionOf(group, topic);
+    const key = `${group}\u0001${topic}`;
+    const known = this.#filters.get(key);
+    if (known?.expression === expression) return known.filter;
+    const filter = parseTagExpression(expression);
+    this.#filters.set(key, { expression, filter });
+    return filter;
+  }
+
+  #origin(topic: string, queueId: number): MessageOrigin {
+    let ofTopic = this.#origins.get(topic);
+    if (ofTopic === undefined) {
+      ofTopic = [];
+      this.#origins.set(topic, ofTopic);
+    }
+    let origin = ofTopic[queueId];
+    if (origin === undefined) {
+      origin = { topic, queueId, ...this.#address };
+      ofTopic[queueId] = origin;
+    }
+    return origin;
+  }
+}
+
+type ScanResult = PullResult & { readonly messages: readonly StoredMessageView[] };
+
+function toKey(group: string, topic: string, queueId: number): string {
+  return `${group}\u0001${topic}\u0001${queueId}`;
+}

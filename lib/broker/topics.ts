@@ -1,0 +1,131 @@
+import { MqError } from "../errors.js";
+import type { MessageQueue } from "../message/message-queue.js";
+import { findSystemTopic, listSystemTopics, PERM } from "../message/system-topics.js";
+import type { Store } from "../store/store.js";
+import type { TopicConfig } from "../store/topic-table.js";
+import type { TopicRoute } from "./broker-port.js";
+import { nearMisses } from "./near-misses.js";
+
+/** What topics need from the broker's settings. */
+export interface TopicSettingsOfBroker {
+  readonly brokerName: string;
+  readonly clusterName: string;
+  readonly autoCreateTopic: boolean;
+  readonly defaultQueueCount: number;
+}
+
+/**
+ * Topic configurations and the routes that follow from them, cached for one `data_version`.
+ *
+ * Source: RocketMQ, `broker/.../topic/TopicConfigManager.java`, `createTopicInSendMessageMethod`; `client/.../MQClientInstance.java`,
+ * `topicRouteData2TopicPublishInfo`.
+ */
+export class Topics {
+  readonly #store: Store;
+  readonly #settings: TopicSettingsOfBroker;
+  readonly #configs = new Map<string, TopicConfig>();
+  readonly #routes = new Map<string, TopicRoute>();
+  #hasChanged = false;
+
+  constructor(store: Store, settings: TopicSettingsOfBroker) {
+    this.#store = store;
+    this.#settings = settings;
+  }
+
+  drop(): void {
+    this.#configs.clear();
+    this.#routes.clear();
+  }
+
+  /** Whether a topic was written since the last call. */
+  takeChanged(): boolean {
+    const hasChanged = this.#hasChanged;
+    this.#hasChanged = false;
+    return hasChanged;
+  }
+
+  find(topic: string): TopicConfig | undefined {
+    const known = this.#configs.get(topic);
+    if (known !== undefined) return known;
+    const config = this.#store.topics.find(topic) ?? findSystemTopic(topic, this.#settings);
+    if (config !== undefined) this.#configs.set(topic, config);
+    return config;
+  }
+
+  get(topic: string): TopicConfig {
+    const config = this.find(topic);
+    if (config === undefined) throw this.#notFound(topic);
+    return config;
+  }
+
+  list(): readonly TopicConfig[] {
+    const stored = this.#store.topics.list();
+    const names = new Set(stored.map((config) => config.topic));
+    const system = listSystemTopics(this.#settings).filter((config) => !names.has(config.topic));
+    return [...stored, ...system].sort((a, b) => (a.topic < b.topic ? -1 : 1));
+  }
+
+  /** Inside a transaction. */
+  put(config: TopicConfig): void {
+    this.#store.topics.put(config);
+    this.#configs.delete(config.topic);
+    this.#routes.delete(config.topic);
+    this.#hasChanged = true;
+  }
+
+  findRoute(topic: string): TopicRoute | undefined {
+    const known = this.#routes.get(topic);
+    if (known !== undefined) return known;
+    const config = this.find(topic);
+    if (config === undefined) return undefined;
+    const route = this.#toRoute(config);
+    this.#routes.set(topic, route);
+    return route;
+  }
+
+  /** The route a producer uses; where a send would create the topic, that of the topic to come. */
+  getRoute(topic: string): TopicRoute {
+    const route = this.findRoute(topic);
+    if (route !== undefined) return route;
+    if (!this.#settings.autoCreateTopic) throw this.#notFound(topic);
+    return this.#toRoute(this.#template(topic));
+  }
+
+  /**
+   * The topic for a message that is being stored, created when it may be. Inside a transaction; throws before anything is written.
+   */
+  requireForAppend(topic: string, queueId: number): void {
+    let config = this.find(topic);
+    const isNew = config === undefined;
+    if (config === undefined) {
+      if (!this.#settings.autoCreateTopic) throw this.#notFound(topic);
+      config = this.#template(topic);
+    }
+    const queueNums = Math.max(config.readQueueNums, config.writeQueueNums);
+    if (queueId >= queueNums) {
+      throw new MqError("ERR_MQ_OFFSET", `topic ${topic} has ${queueNums} message queues, got queueId ${queueId}`);
+    }
+    if (isNew) this.put(config);
+  }
+
+  #template(topic: string): TopicConfig {
+    const count = this.#settings.defaultQueueCount;
+    return { topic, readQueueNums: count, writeQueueNums: count, perm: PERM.READ | PERM.WRITE, order: false, messageType: "NORMAL" };
+  }
+
+  #toRoute({ topic, readQueueNums, writeQueueNums, perm }: TopicConfig): TopicRoute {
+    const queue = (queueId: number): MessageQueue => Object.freeze({ topic, brokerName: this.#settings.brokerName, queueId });
+    const queues = (count: number): readonly MessageQueue[] => Object.freeze(Array.from({ length: count }, (_, id) => queue(id)));
+    return {
+      topic,
+      writeQueues: queues((perm & PERM.WRITE) === 0 ? 0 : writeQueueNums),
+      readQueues: queues((perm & PERM.READ) === 0 ? 0 : readQueueNums),
+    };
+  }
+
+  #notFound(topic: string): MqError {
+    const near = nearMisses(topic, this.#store.topics.list().map((config) => config.topic));
+    const hint = near.length === 0 ? "" : `; did you mean ${near.join(", ")}?`;
+    return new MqError("ERR_MQ_TOPIC_NOT_FOUND", `topic ${topic} does not exist${hint}`);
+  }
+}

@@ -1,0 +1,134 @@
+import { MqError } from "../errors.js";
+import { type OpenedDatabase, withBusyTimeout } from "../store/open-database.js";
+import { prepare, type SqliteConnection, type SqliteStatement } from "../store/sqlite.js";
+import { isBusy, isConnectionBusy, isDiskFull, toMqError } from "../store/sqlite-error.js";
+
+/**
+ * - `begun`: the write lock is ours and the caches are those of the newest commit.
+ * - `busy`: another process or connection holds the write lock.
+ * - `blocked`: the connection is in a transaction that is not ours, or its owner has an iterator open.
+ */
+export type BeginOutcome = "begun" | "busy" | "blocked";
+
+/** What is held in memory for one `data_version`; called when that moved and after every roll-back. */
+export type DropCaches = () => void;
+
+/**
+ * The one place where transactions begin and end.
+ *
+ * Memory is a cache of the store as of one `PRAGMA data_version`: it is compared under the write lock of each transaction and before reads
+ * that must be fresh, and everything cached is dropped when another connection has committed in between.
+ *
+ * The connection may be used by its owner too (`Broker.database`), whoever opened it. So a transaction that is open when ours is due belongs
+ * to the owner: we neither write into it nor read its uncommitted rows.
+ */
+export class Transactions {
+  readonly #connection: SqliteConnection;
+  readonly #owned: boolean;
+  readonly #dropCaches: DropCaches;
+  readonly #begin: SqliteStatement;
+  readonly #commit: SqliteStatement;
+  readonly #rollback: SqliteStatement;
+  readonly #dataVersion: SqliteStatement<number>;
+  #seenVersion = -1;
+  #stopped: MqError | undefined;
+
+  constructor(database: OpenedDatabase, dropCaches: DropCaches) {
+    this.#connection = database.connection;
+    this.#owned = database.owned;
+    this.#dropCaches = dropCaches;
+    this.#begin = prepare(this.#connection, "BEGIN IMMEDIATE");
+    this.#commit = prepare(this.#connection, "COMMIT");
+    this.#rollback = prepare(this.#connection, "ROLLBACK");
+    this.#dataVersion = prepare<number>(this.#connection, "PRAGMA data_version").pluck();
+  }
+
+  /** Whether a read now sees committed rows only. */
+  get isFree(): boolean {
+    return this.#connection.open && !this.#connection.inTransaction;
+  }
+
+  /** Whether the owner has a transaction open. */
+  get isForeign(): boolean {
+    return this.#connection.open && this.#connection.inTransaction;
+  }
+
+  /** Throws once the store can no longer be used: stopped after a failed sync, or its connection closed by its owner. */
+  assertUsable(): void {
+    if (this.#stopped !== undefined) throw this.#stopped;
+    if (!this.#connection.open) throw new MqError("ERR_MQ_CLOSED", "the database connection of this broker was closed by its owner");
+  }
+
+  /** Takes the write lock, waiting at most `busyTimeoutMs` (blocking). */
+  tryBegin(busyTimeoutMs: number): BeginOutcome {
+    this.assertUsable();
+    if (this.#connection.inTransaction) return "blocked";
+    try {
+      // Our own connection has a busy time-out of 0 already; a guest sets it and puts the owner's back, 6 µs.
+      if (this.#owned && busyTimeoutMs === 0) this.#begin.run();
+      else withBusyTimeout(this.#connection, busyTimeoutMs, () => this.#begin.run());
+    } catch (error) {
+      if (isBusy(error)) return "busy";
+      if (isConnectionBusy(error)) return "blocked";
+      throw toMqError(error, "beginning a transaction");
+    }
+    this.refresh();
+    return "begun";
+  }
+
+  /** Drops the caches if another connection has committed; true when it has. */
+  refresh(): boolean {
+    const version = this.#dataVersion.get() as number;
+    if (version === this.#seenVersion) return false;
+    this.#seenVersion = version;
+    this.#dropCaches();
+    return true;
+  }
+
+  /**
+   * Throws `ERR_MQ_SYSTEM_BUSY` and `ERR_MQ_SERVICE_NOT_AVAILABLE` when nothing was committed. Any other failure leaves open whether the
+   * commit reached the disk: it is `ERR_MQ_OUTCOME_UNKNOWN`, and the store takes no further writes.
+   */
+  commit(): void {
+    try {
+      this.#commit.run();
+    } catch (error) {
+      this.rollback();
+      if (isBusy(error) || isDiskFull(error)) throw toMqError(error, "the commit");
+      this.#stopped = new MqError(
+        "ERR_MQ_SERVICE_NOT_AVAILABLE",
+        "the store stopped after a commit whose outcome is unknown; close the broker and open it again",
+        { cause: error },
+      );
+      throw new MqError("ERR_MQ_OUTCOME_UNKNOWN", "the commit failed while it was being made durable", { cause: error });
+    }
+  }
+
+  /** SQLite may have rolled back by itself (disk full, out of memory). */
+  rollback(): void {
+    this.#dropCaches();
+    if (this.#connection.open && this.#connection.inTransaction) this.#rollback.run();
+  }
+
+  /** Runs `work` under the write lock, entirely or not at all; blocks at most `busyTimeoutMs` for another writer. */
+  writeSync<T>(busyTimeoutMs: number, doing: string, work: () => T): T {
+    const outcome = this.tryBegin(busyTimeoutMs);
+    if (outcome === "busy") throw new MqError("ERR_MQ_SYSTEM_BUSY", `${doing}: another writer held the lock for ${busyTimeoutMs} ms`);
+    if (outcome === "blocked") {
+      throw new MqError("ERR_MQ_IN_TRANSACTION", `${doing}: the connection is in a transaction or has an open iterator`);
+    }
+    let result: T;
+    try {
+      result = work();
+    } catch (error) {
+      this.rollback();
+      throw error;
+    }
+    if (!this.#connection.inTransaction) {
+      this.#dropCaches();
+      throw new MqError("ERR_MQ_SERVICE_NOT_AVAILABLE", `${doing}: SQLite ended the transaction and rolled it back, which it does when the disk is full`);
+    }
+    this.commit();
+    return result;
+  }
+}

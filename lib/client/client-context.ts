@@ -1,0 +1,19 @@
+import type { BrokerPort, EmbeddedBrokerPort } from "../broker/broker-port.js";
+import type { Logger } from "../logger.js";
+import type { UniqueIdGenerator } from "../message/unique-id.js";
+import type { Chance } from "../time/chance.js";
+import type { Clock } from "../time/clock.js";
+
+/** What all clients of one broker share. */
+export interface ClientContext<Port extends BrokerPort = BrokerPort> {
+  readonly port: Port;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly logger: Logger;
+  readonly ids: UniqueIdGenerator;
+  /** Address of this host, the first part of client ids. */
+  readonly address: string;
+}
+
+/** The context of clients in the broker's own process. */
+export type EmbeddedClientContext = ClientContext<EmbeddedBrokerPort>;

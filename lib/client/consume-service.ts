@@ -1,0 +1,193 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { inspect } from "node:util";
+import type { Logger } from "../logger.js";
+import type { Clock, ClockTimer } from "../time/clock.js";
+import type { BatchListener, ConsumeResult, MessageListener } from "./consume-result.js";
+import { Delivery } from "./delivery.js";
+import type { CachedMessage, ProcessQueue } from "./process-queue.js";
+
+/** A failed message is delivered again after this time. Source: RocketMQ, `ConsumeMessageConcurrentlyService.java`, `submitConsumeRequestLater`. */
+const LOCAL_RETRY_MS = 5_000;
+/** Listener calls in one turn of the event loop; then I/O and timers have their turn. */
+const CALLS_PER_TURN = 100;
+
+export interface ConsumeServiceOptions {
+  readonly group: string;
+  readonly clientId: string;
+  readonly listener: MessageListener | undefined;
+  readonly batchListener: BatchListener | undefined;
+  readonly concurrency: number;
+  readonly batchMaxSize: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Messages of this queue were acknowledged: its offset moved, and there may be room in it. */
+  readonly onAcknowledged: (processQueue: ProcessQueue) => void;
+}
+
+/** Which deliveries the running code was called from, over all consumers of the process: a listener that closes its consumer must not wait for itself. */
+const runningDelivery = new AsyncLocalStorage<Delivery>();
+
+/**
+ * Calls the listener, at most `concurrency` at a time, and acts on what it returns.
+ *
+ * Source: RocketMQ, `client/.../impl/consumer/ConsumeMessageConcurrentlyService.java`.
+ */
+export class ConsumeService {
+  readonly #options: ConsumeServiceOptions;
+  #ready: Delivery[] = [];
+  #nextReady = 0;
+  readonly #running = new Set<Delivery>();
+  readonly #retries = new Map<ProcessQueue, Set<ClockTimer>>();
+  #callsThisTurn = 0;
+  #isTurnAwaited = false;
+  #isPumping = false;
+  #isStopped = false;
+  #idleWaiters: (() => void)[] = [];
+
+  constructor(options: ConsumeServiceOptions) {
+    this.#options = options;
+  }
+
+  submit(processQueue: ProcessQueue, messages: readonly CachedMessage[]): void {
+    const { group, clientId, batchMaxSize } = this.#options;
+    for (let from = 0; from < messages.length; from += batchMaxSize) {
+      const batch = batchMaxSize === 1 ? [messages[from] as CachedMessage] : messages.slice(from, from + batchMaxSize);
+      this.#ready.push(new Delivery(group, clientId, processQueue, batch));
+    }
+    this.#pump();
+  }
+
+  /** The queue was dropped: what waits for its retry is forgotten. */
+  forget(processQueue: ProcessQueue): void {
+    for (const timer of this.#retries.get(processQueue) ?? []) timer.cancel();
+    this.#retries.delete(processQueue);
+  }
+
+  /** No listener is called any more. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#ready = [];
+    this.#nextReady = 0;
+    for (const processQueue of [...this.#retries.keys()]) this.forget(processQueue);
+  }
+
+  /** Resolves once no listener runs but the one that asks. */
+  async idle(): Promise<void> {
+    const own = runningDelivery.getStore();
+    const isIdle = (): boolean => this.#running.size === (own !== undefined && this.#running.has(own) ? 1 : 0);
+    while (!isIdle()) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  /** Tells the listeners that still run that their results count no more. */
+  abort(reason: unknown): void {
+    for (const delivery of this.#running) delivery.abort(reason);
+  }
+
+  #pump(): void {
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    while (this.#nextReady < this.#ready.length && this.#running.size < this.#options.concurrency) {
+      if (this.#callsThisTurn >= CALLS_PER_TURN) break;
+      const delivery = this.#ready[this.#nextReady] as Delivery;
+      this.#nextReady += 1;
+      if (!delivery.processQueue.isDropped) this.#deliver(delivery);
+    }
+    this.#isPumping = false;
+    if (this.#nextReady > 1_024 || this.#nextReady === this.#ready.length) {
+      this.#ready = this.#ready.slice(this.#nextReady);
+      this.#nextReady = 0;
+    }
+  }
+
+  #deliver(delivery: Delivery): void {
+    this.#callsThisTurn += 1;
+    this.#awaitTurn();
+    this.#running.add(delivery);
+    const now = this.#options.clock.now();
+    for (const { message } of delivery.batch) message.markConsumeStart(now);
+    let result: ConsumeResult | Promise<ConsumeResult>;
+    try {
+      result = runningDelivery.run(delivery, this.#call, delivery);
+    } catch (error) {
+      return this.#failed(delivery, error);
+    }
+    if (isThenable(result)) {
+      result.then(
+        (settled) => this.#returned(delivery, settled),
+        (error: unknown) => this.#failed(delivery, error),
+      );
+    } else {
+      this.#returned(delivery, result);
+    }
+  }
+
+  readonly #call = (delivery: Delivery): ConsumeResult | Promise<ConsumeResult> => {
+    const { listener, batchListener } = this.#options;
+    if (listener !== undefined) return listener((delivery.batch[0] as CachedMessage).message, delivery);
+    return batchListener?.(
+      delivery.batch.map(({ message }) => message),
+      delivery,
+    );
+  };
+
+  /** `null` is what RocketMQ's listeners return by mistake; it retries then. */
+  #returned(delivery: Delivery, result: unknown): void {
+    if (typeof result === "string" && result !== "success" && result !== "retry") {
+      this.#options.logger.error(`a listener of group ${delivery.group} returned neither "success" nor "retry"; its messages are retried`, { result });
+    }
+    const isSuccess = result !== null && (typeof result !== "string" || result === "success");
+    this.#finish(delivery, isSuccess ? delivery.acknowledged : 0);
+  }
+
+  #failed(delivery: Delivery, error: unknown): void {
+    const { queueId, topic } = delivery.messageQueue;
+    const queueOffset = delivery.batch[0]?.message.queueOffset;
+    this.#options.logger.warn(`a listener of group ${delivery.group} failed: ${describeThrown(error)}`, { topic, queueId, queueOffset });
+    this.#finish(delivery, 0);
+  }
+
+  #finish(delivery: Delivery, acknowledged: number): void {
+    this.#running.delete(delivery);
+    const { processQueue, batch } = delivery;
+    if (!processQueue.isDropped) {
+      for (let index = 0; index < acknowledged; index += 1) processQueue.acknowledge(batch[index] as CachedMessage);
+      if (acknowledged < batch.length) this.#retryLater(processQueue, batch.slice(acknowledged));
+      if (acknowledged > 0) this.#options.onAcknowledged(processQueue);
+    }
+    const waiters = this.#idleWaiters;
+    this.#idleWaiters = [];
+    for (const resolve of waiters) resolve();
+    this.#pump();
+  }
+
+  /** They stay unacknowledged, so that a crash brings them again too. */
+  #retryLater(processQueue: ProcessQueue, failed: readonly CachedMessage[]): void {
+    for (const { message } of failed) message.countLocalFailure();
+    if (this.#isStopped) return;
+    const timers = this.#retries.get(processQueue) ?? new Set();
+    this.#retries.set(processQueue, timers);
+    const timer = this.#options.clock.at(this.#options.clock.now() + LOCAL_RETRY_MS, () => {
+      timers.delete(timer);
+      this.submit(processQueue, failed);
+    });
+    timers.add(timer);
+  }
+
+  #awaitTurn(): void {
+    if (this.#isTurnAwaited) return;
+    this.#isTurnAwaited = true;
+    this.#options.clock.turn(() => {
+      this.#isTurnAwaited = false;
+      this.#callsThisTurn = 0;
+      this.#pump();
+    });
+  }
+}
+
+function isThenable(value: unknown): value is Promise<ConsumeResult> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+function describeThrown(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : `it threw ${inspect(error, { depth: 1 })}`;
+}

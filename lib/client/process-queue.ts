@@ -1,0 +1,89 @@
+import type { MessageQueue } from "../message/message-queue.js";
+import type { StoredMessageView } from "../message/message-view.js";
+
+/** One message that was pulled and is not yet acknowledged. */
+export interface CachedMessage {
+  readonly message: StoredMessageView;
+  isAcknowledged: boolean;
+}
+
+/**
+ * What a consumer holds of one message queue: pulled, in order of offsets, until acknowledged.
+ *
+ * Once dropped, because the queue went to another member, it takes and tells nothing any more.
+ *
+ * Source: RocketMQ, `client/.../impl/consumer/ProcessQueue.java`.
+ */
+export class ProcessQueue {
+  readonly messageQueue: MessageQueue;
+  #cached: CachedMessage[] = [];
+  /** Everything before it is acknowledged. */
+  #head = 0;
+  #count = 0;
+  #bytes = 0;
+  #nextOffset: number | undefined;
+  #isDropped = false;
+
+  constructor(messageQueue: MessageQueue) {
+    this.messageQueue = messageQueue;
+  }
+
+  get isDropped(): boolean {
+    return this.#isDropped;
+  }
+
+  /** Messages not acknowledged, and the bytes they take in the log. */
+  get count(): number {
+    return this.#count;
+  }
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** From the lowest to the highest offset that is not acknowledged. */
+  get span(): number {
+    const first = this.#cached[this.#head];
+    const last = this.#cached.at(-1);
+    return first === undefined || last === undefined ? 0 : last.message.queueOffset - first.message.queueOffset;
+  }
+
+  put(messages: readonly StoredMessageView[]): readonly CachedMessage[] {
+    const added = messages.map((message) => ({ message, isAcknowledged: false }));
+    for (const cached of added) {
+      this.#cached.push(cached);
+      this.#bytes += cached.message.storeSize;
+    }
+    this.#count += added.length;
+    return added;
+  }
+
+  /** Everything before this offset was pulled. */
+  pulledUpTo(nextOffset: number): void {
+    this.#nextOffset = nextOffset;
+  }
+
+  acknowledge(cached: CachedMessage): void {
+    if (cached.isAcknowledged) return;
+    cached.isAcknowledged = true;
+    this.#count -= 1;
+    this.#bytes -= cached.message.storeSize;
+    while (this.#cached[this.#head]?.isAcknowledged === true) this.#head += 1;
+    if (this.#head > 64 && this.#head * 2 > this.#cached.length) {
+      this.#cached = this.#cached.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+
+  /** The lowest offset that is not acknowledged: everything from there on comes again after a crash. */
+  get commitOffset(): number | undefined {
+    return this.#cached[this.#head]?.message.queueOffset ?? this.#nextOffset;
+  }
+
+  drop(): void {
+    this.#isDropped = true;
+    this.#cached = [];
+    this.#head = 0;
+    this.#count = 0;
+    this.#bytes = 0;
+  }
+}

@@ -1,0 +1,166 @@
+import type { BrokerPort, PullResult } from "../broker/broker-port.js";
+import { isMqError } from "../errors.js";
+import { parseTagExpression, type TagExpression } from "../filter/tag-expression.js";
+import type { MessageQueue } from "../message/message-queue.js";
+import type { Clock } from "../time/clock.js";
+import type { Logger } from "../logger.js";
+import { type CachedMessage, ProcessQueue } from "./process-queue.js";
+
+/** After a pull that failed. Source: RocketMQ, `DefaultMQPushConsumerImpl.java`, `pullTimeDelayMillsWhenException`. */
+const FAILED_PULL_MS = 1_000;
+
+export interface PullLoopOptions {
+  readonly port: BrokerPort;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly group: string;
+  readonly expression: string;
+  readonly pullBatchSize: number;
+  readonly pullBatchSizeInBytes: number;
+  readonly pullIntervalMs: number;
+  readonly pullThresholdForQueue: number;
+  readonly pullThresholdSizeForQueue: number;
+  readonly consumeConcurrentlyMaxSpan: number;
+  /** Where a queue without progress starts. */
+  readonly startOffset: (queue: MessageQueue) => Promise<number>;
+  readonly submit: (processQueue: ProcessQueue, messages: readonly CachedMessage[]) => void;
+  /** The offset moved without a message for the listener. */
+  readonly onProgress: (processQueue: ProcessQueue) => void;
+  /** The offset was outside the queue: go on at this one, with a new loop. */
+  readonly onOffsetIllegal: (processQueue: ProcessQueue, nextOffset: number) => void;
+}
+
+/**
+ * Pulls one message queue for as long as it is assigned.
+ *
+ * ```
+ * start offset ─▶ pull ─▶ found: cache, submit ─▶ room? ─▶ pull …
+ *                  ▲        nothing new: held at the broker; filtered out: next turn
+ *                  └──────── failed: after 1 s
+ * ```
+ * Source: RocketMQ, `client/.../impl/consumer/DefaultMQPushConsumerImpl.java`, `pullMessage`; instead of looking every 50 ms whether there is
+ * room again, the acknowledgement that makes room wakes the loop.
+ */
+export class PullLoop {
+  readonly processQueue: ProcessQueue;
+  readonly #options: PullLoopOptions;
+  readonly #filter: TagExpression;
+  readonly #abort = new AbortController();
+  #wake: (() => void) | undefined;
+  #isPaused = false;
+  #hasFailed = false;
+
+  constructor(queue: MessageQueue, options: PullLoopOptions) {
+    this.processQueue = new ProcessQueue(queue);
+    this.#options = options;
+    this.#filter = parseTagExpression(options.expression);
+  }
+
+  /** Never rejects: what goes wrong is logged and tried again. */
+  async run(isPaused: boolean): Promise<void> {
+    this.#isPaused = isPaused;
+    let offset: number | undefined;
+    while (!this.processQueue.isDropped) {
+      try {
+        offset ??= await this.#startOffset();
+        while (!this.processQueue.isDropped && (this.#isPaused || !this.#hasRoom())) await this.#woken();
+        if (this.processQueue.isDropped) return;
+        offset = await this.#pull(offset);
+        this.#hasFailed = false;
+      } catch (error) {
+        if (this.processQueue.isDropped || isMqError(error, "ERR_MQ_CLOSED")) return;
+        this.#logFailure(error);
+        await this.#delay(FAILED_PULL_MS);
+      }
+    }
+  }
+
+  /** The queue goes to somebody else, or the consumer closes. */
+  drop(): void {
+    this.processQueue.drop();
+    this.#abort.abort();
+    this.#wake?.();
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#wake?.();
+  }
+
+  /** Messages were acknowledged. */
+  roomMade(): void {
+    if (this.#wake !== undefined && this.#hasRoom()) this.#wake();
+  }
+
+  async #pull(offset: number): Promise<number> {
+    const { port, group, pullBatchSize, pullBatchSizeInBytes, pullIntervalMs } = this.#options;
+    const { topic, queueId } = this.processQueue.messageQueue;
+    const request = {
+      group,
+      topic,
+      queueId,
+      offset,
+      maxMessages: pullBatchSize,
+      maxBytes: pullBatchSizeInBytes,
+      suspendMs: Number.POSITIVE_INFINITY,
+    };
+    const result = await port.pull(request, this.#abort.signal);
+    if (this.processQueue.isDropped) return offset;
+    this.#take(result);
+    if (pullIntervalMs > 0) await this.#delay(pullIntervalMs);
+    else if (result.status === "NO_MATCHED_MSG") await new Promise<void>((resolve) => this.#options.clock.turn(resolve));
+    return result.nextOffset;
+  }
+
+  #take({ status, messages, nextOffset }: PullResult): void {
+    if (status === "OFFSET_ILLEGAL") return this.#options.onOffsetIllegal(this.processQueue, nextOffset);
+    // The store compares hashes of tags; the text decides.
+    const matching = messages.filter((message) => this.#filter.matchesTag(message.tag));
+    const added = this.processQueue.put(matching);
+    this.processQueue.pulledUpTo(nextOffset);
+    if (added.length > 0) this.#options.submit(this.processQueue, added);
+    else if (this.processQueue.count === 0) this.#options.onProgress(this.processQueue);
+  }
+
+  async #startOffset(): Promise<number> {
+    const offset = await this.#options.startOffset(this.processQueue.messageQueue);
+    this.processQueue.pulledUpTo(offset);
+    return offset;
+  }
+
+  #hasRoom(): boolean {
+    const { pullThresholdForQueue, pullThresholdSizeForQueue, consumeConcurrentlyMaxSpan } = this.#options;
+    const { count, bytes, span } = this.processQueue;
+    return count <= pullThresholdForQueue && bytes <= pullThresholdSizeForQueue && span <= consumeConcurrentlyMaxSpan;
+  }
+
+  #woken(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = () => {
+        this.#wake = undefined;
+        resolve();
+      };
+    });
+  }
+
+  /** Or until the queue is dropped. */
+  async #delay(ms: number): Promise<void> {
+    const woken = this.#woken();
+    const { clock } = this.#options;
+    const timer = clock.at(clock.now() + ms, () => this.#wake?.());
+    await woken;
+    timer.cancel();
+  }
+
+  #logFailure(error: unknown): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    const { topic, queueId } = this.processQueue.messageQueue;
+    const because = error instanceof Error ? error.message : String(error);
+    this.#options.logger.warn(`a pull of group ${this.#options.group} failed and is tried again each second: ${because}`, { topic, queueId });
+  }
+}

@@ -1,0 +1,174 @@
+import { MqError } from "../errors.js";
+import { parseTagExpression } from "../filter/tag-expression.js";
+import { checkConsumerGroup, checkTopic } from "../message/names.js";
+import { describe, integerOption, refuseUnknownOptions } from "../options.js";
+import { type AllocateMessageQueueStrategy, allocateAveragely } from "./allocate-message-queue.js";
+import type { BatchListener, MessageListener } from "./consume-result.js";
+
+/** Topic → tag expression: `"*"` for every message, `"created || paid"` for those with one of these tags. */
+export type Subscriptions = Readonly<Record<string, string>>;
+
+/** Where a group without progress starts in a message queue. */
+export type ConsumeFromWhere = "last-offset" | "first-offset" | { readonly timestamp: number | Date };
+
+export interface PushConsumerSettings {
+  /** Consumers of one group share the messages: each goes to one of them. Names as in {@link ProducerOptions}; not `DEFAULT_CONSUMER`. */
+  readonly group: string;
+  /** Must be the same for all members of the group; where they differ, the last one registered wins for all, with a warning. @defaultValue none */
+  readonly subscriptions?: Subscriptions | undefined;
+  /**
+   * Where a group starts that has no progress yet; stored progress always wins. As in RocketMQ a queue from which nothing was ever deleted is
+   * read from its beginning, whatever stands here: only after retention has removed messages does `"last-offset"` mean the end.
+   * @defaultValue "last-offset"
+   */
+  readonly consumeFromWhere?: ConsumeFromWhere | undefined;
+  /** How the queues of a topic are shared among the members; the same for all. @defaultValue allocateAveragely */
+  readonly allocateMessageQueueStrategy?: AllocateMessageQueueStrategy | undefined;
+  /** The client id is `address@instanceName`. @defaultValue unique */
+  readonly instanceName?: string | undefined;
+  /** Listeners running at once, 1 to 1,000 (`consumeThreadMax`). @defaultValue 20 */
+  readonly consumeConcurrency?: number | undefined;
+  /** Most messages in one call of a batch listener, 1 to 1,024. @defaultValue 1 */
+  readonly consumeMessageBatchMaxSize?: number | undefined;
+  /** Messages and bytes in one pull, 1 to 1,024 and 1 to 100 MiB. @defaultValue 32 */
+  readonly pullBatchSize?: number | undefined;
+  /** @defaultValue 262_144 (256 KiB) */
+  readonly pullBatchSizeInBytes?: number | undefined;
+  /** Pause between two pulls of a queue, 0 to 65,535 ms. @defaultValue 0 */
+  readonly pullIntervalMs?: number | undefined;
+  /** A queue is not pulled while more than this many messages of it are unacknowledged, 1 to 65,535. @defaultValue 1_000 */
+  readonly pullThresholdForQueue?: number | undefined;
+  /** The same in MiB, 1 to 1,024. @defaultValue 100 */
+  readonly pullThresholdSizeForQueueMiB?: number | undefined;
+  /** … nor while its lowest and highest unacknowledged offset are further apart than this, 1 to 65,535. @defaultValue 2_000 */
+  readonly consumeConcurrentlyMaxSpan?: number | undefined;
+}
+
+/** Exactly one listener. */
+export type PushConsumerOptions = PushConsumerSettings &
+  (
+    | { readonly listener: MessageListener; readonly batchListener?: undefined }
+    | { readonly batchListener: BatchListener; readonly listener?: undefined }
+  );
+
+export interface ResolvedPushConsumerOptions {
+  readonly group: string;
+  readonly subscriptions: ReadonlyMap<string, string>;
+  readonly consumeFromWhere: "last-offset" | "first-offset" | { readonly timestamp: number };
+  readonly strategy: AllocateMessageQueueStrategy;
+  readonly instanceName: string | undefined;
+  readonly listener: MessageListener | undefined;
+  readonly batchListener: BatchListener | undefined;
+  readonly consumeConcurrency: number;
+  readonly consumeMessageBatchMaxSize: number;
+  readonly pullBatchSize: number;
+  readonly pullBatchSizeInBytes: number;
+  readonly pullIntervalMs: number;
+  readonly pullThresholdForQueue: number;
+  readonly pullThresholdSizeForQueue: number;
+  readonly consumeConcurrentlyMaxSpan: number;
+}
+
+const OPTIONS: readonly (keyof PushConsumerSettings | "listener" | "batchListener")[] = [
+  "group",
+  "subscriptions",
+  "listener",
+  "batchListener",
+  "consumeFromWhere",
+  "allocateMessageQueueStrategy",
+  "instanceName",
+  "consumeConcurrency",
+  "consumeMessageBatchMaxSize",
+  "pullBatchSize",
+  "pullBatchSizeInBytes",
+  "pullIntervalMs",
+  "pullThresholdForQueue",
+  "pullThresholdSizeForQueueMiB",
+  "consumeConcurrentlyMaxSpan",
+];
+
+const MIB = 1024 * 1024;
+
+/** Ranges are those of RocketMQ's `DefaultMQPushConsumerImpl.java`, `checkConfig`. */
+export function resolvePushConsumerOptions(options: PushConsumerOptions): ResolvedPushConsumerOptions {
+  refuseUnknownOptions("PushConsumerOptions", options, OPTIONS);
+  const { listener, batchListener } = checkListeners(options.listener, options.batchListener);
+  const integer = (name: keyof PushConsumerSettings, min: number, max: number, fallback: number): number =>
+    integerOption(name, options[name], { min, max, fallback });
+  return {
+    group: checkConsumerGroup(options.group),
+    subscriptions: checkSubscriptions(options.subscriptions),
+    consumeFromWhere: checkConsumeFromWhere(options.consumeFromWhere),
+    strategy: checkStrategy(options.allocateMessageQueueStrategy),
+    instanceName: checkInstanceName(options.instanceName),
+    listener,
+    batchListener,
+    consumeConcurrency: integer("consumeConcurrency", 1, 1_000, 20),
+    consumeMessageBatchMaxSize: listener === undefined ? integer("consumeMessageBatchMaxSize", 1, 1_024, 1) : checkSingle(options.consumeMessageBatchMaxSize),
+    pullBatchSize: integer("pullBatchSize", 1, 1_024, 32),
+    pullBatchSizeInBytes: integer("pullBatchSizeInBytes", 1, 100 * MIB, 256 * 1024),
+    pullIntervalMs: integer("pullIntervalMs", 0, 65_535, 0),
+    pullThresholdForQueue: integer("pullThresholdForQueue", 1, 65_535, 1_000),
+    pullThresholdSizeForQueue: integer("pullThresholdSizeForQueueMiB", 1, 1_024, 100) * MIB,
+    consumeConcurrentlyMaxSpan: integer("consumeConcurrentlyMaxSpan", 1, 65_535, 2_000),
+  };
+}
+
+/** Checks a topic and its tag expression; the expression comes back as it will be compared. */
+export function checkSubscription(topic: string, expression: unknown): string {
+  checkTopic(topic);
+  if (typeof expression !== "string") {
+    throw invalid(`the subscription of topic ${topic} must be a tag expression, got ${describe(expression)}`);
+  }
+  parseTagExpression(expression);
+  return expression.trim() === "" ? "*" : expression;
+}
+
+function checkSubscriptions(subscriptions: unknown): ReadonlyMap<string, string> {
+  if (subscriptions === undefined) return new Map();
+  if (typeof subscriptions !== "object" || subscriptions === null || Array.isArray(subscriptions)) {
+    throw invalid(`subscriptions must be an object of topics and tag expressions, got ${describe(subscriptions)}`);
+  }
+  return new Map(Object.entries(subscriptions).map(([topic, expression]) => [topic, checkSubscription(topic, expression)]));
+}
+
+function checkListeners(
+  listener: unknown,
+  batchListener: unknown,
+): { listener: MessageListener | undefined; batchListener: BatchListener | undefined } {
+  if (listener !== undefined && batchListener !== undefined) throw invalid("listener and batchListener exclude each other, got both");
+  if (listener === undefined && batchListener === undefined) throw invalid("listener or batchListener must be given, got neither");
+  const given = listener ?? batchListener;
+  if (typeof given !== "function") throw invalid(`${listener === undefined ? "batchListener" : "listener"} must be a function, got ${describe(given)}`);
+  return { listener: listener as MessageListener | undefined, batchListener: batchListener as BatchListener | undefined };
+}
+
+function checkSingle(size: number | undefined): number {
+  if (size === undefined || size === 1) return 1;
+  throw invalid(`consumeMessageBatchMaxSize must be 1 with a listener, got ${describe(size)}: give a batchListener for batches`);
+}
+
+function checkConsumeFromWhere(where: unknown): ResolvedPushConsumerOptions["consumeFromWhere"] {
+  if (where === undefined) return "last-offset";
+  if (where === "last-offset" || where === "first-offset") return where;
+  if (typeof where === "object" && where !== null && "timestamp" in where) {
+    const timestamp = where.timestamp instanceof Date ? where.timestamp.getTime() : where.timestamp;
+    if (typeof timestamp === "number" && Number.isSafeInteger(timestamp)) return { timestamp };
+  }
+  throw invalid(`consumeFromWhere must be "last-offset", "first-offset" or { timestamp } in epoch milliseconds, got ${describe(where)}`);
+}
+
+function checkStrategy(strategy: unknown): AllocateMessageQueueStrategy {
+  if (strategy === undefined) return allocateAveragely;
+  if (typeof strategy === "function") return strategy as AllocateMessageQueueStrategy;
+  throw invalid(`allocateMessageQueueStrategy must be a function, got ${describe(strategy)}`);
+}
+
+function checkInstanceName(name: unknown): string | undefined {
+  if (name === undefined || (typeof name === "string" && name.trim() !== "")) return name;
+  throw invalid(`instanceName must be a string that is not blank, got ${describe(name)}`);
+}
+
+function invalid(message: string): MqError {
+  return new MqError("ERR_MQ_INVALID_ARGUMENT", message);
+}

@@ -1,0 +1,54 @@
+import { compareMessageQueues, type MessageQueue } from "../message/message-queue.js";
+import type { AllocateMessageQueueStrategy } from "./allocate-message-queue.js";
+import type { ClientContext } from "./client-context.js";
+
+/**
+ * Which queues of the subscribed topics belong to this member, computed by each member for itself from the same sorted lists.
+ *
+ * Source: RocketMQ, `client/.../impl/consumer/RebalanceImpl.java`, `rebalanceByTopic`.
+ */
+export class Rebalance {
+  readonly #group: string;
+  readonly #clientId: string;
+  readonly #strategy: AllocateMessageQueueStrategy;
+  readonly #context: ClientContext;
+  #wanted = new Set<MessageQueue>();
+
+  constructor(group: string, clientId: string, strategy: AllocateMessageQueueStrategy, context: ClientContext) {
+    this.#group = group;
+    this.#clientId = clientId;
+    this.#strategy = strategy;
+    this.#context = context;
+  }
+
+  /** The outcome of the last {@link Rebalance.compute}. */
+  get wanted(): ReadonlySet<MessageQueue> {
+    return this.#wanted;
+  }
+
+  /** Queues that are held already stay the same objects. */
+  compute(topics: Iterable<string>, held: readonly MessageQueue[]): ReadonlySet<MessageQueue> {
+    const wanted = new Set<MessageQueue>();
+    for (const topic of topics) {
+      const ofTopic = held.filter((queue) => queue.topic === topic);
+      for (const queue of this.#allocate(topic, ofTopic)) {
+        wanted.add(ofTopic.find((candidate) => compareMessageQueues(candidate, queue) === 0) ?? queue);
+      }
+    }
+    this.#wanted = wanted;
+    return wanted;
+  }
+
+  #allocate(topic: string, held: readonly MessageQueue[]): readonly MessageQueue[] {
+    const queues = this.#context.port.findRoute(topic)?.readQueues ?? [];
+    if (queues.length === 0) return [];
+    const sorted = [...queues].sort(compareMessageQueues);
+    try {
+      return this.#strategy(this.#group, this.#clientId, sorted, this.#context.port.memberIds(this.#group));
+    } catch (error) {
+      const because = error instanceof Error ? error.message : String(error);
+      this.#context.logger.error(`sharing the queues of topic ${topic} failed, group ${this.#group} keeps what it has: ${because}`);
+      return held;
+    }
+  }
+}

@@ -1,0 +1,40 @@
+/** PocketMQ: RocketMQ's guarantees in SQLite, inside your process. Start with {@link openBroker}. */
+export type {
+  Admin,
+  ConsumeStats,
+  EmbeddedAdmin,
+  GroupInfo,
+  GroupSettings,
+  QueueStats,
+  TopicInfo,
+  TopicSettings,
+} from "./admin/admin.js";
+export type { Broker, MessageQueueClient } from "./broker.js";
+export type { BrokerOptions, BrokerSettings } from "./broker-options.js";
+export { type AllocateMessageQueueStrategy, allocateAveragely } from "./client/allocate-message-queue.js";
+export {
+  type BatchConsumeContext,
+  type BatchListener,
+  type ConsumeContext,
+  ConsumeResult,
+  type MessageListener,
+} from "./client/consume-result.js";
+export type { EmbeddedProducer, Producer, SendOptions } from "./client/producer.js";
+export type { ProducerOptions } from "./client/producer-options.js";
+export type { CloseOptions, PushConsumer } from "./client/push-consumer.js";
+export type {
+  ConsumeFromWhere,
+  PushConsumerOptions,
+  PushConsumerSettings,
+  Subscriptions,
+} from "./client/push-consumer-options.js";
+export { type MessageQueueSelector, selectByHash, selectByRandom } from "./client/queue-selectors.js";
+export type { SendReceipt } from "./client/send-receipt.js";
+export { isMqError, MQ_ERRORS, MqError, type MqErrorCode, type MqErrorOptions } from "./errors.js";
+export type { Logger } from "./logger.js";
+export type { Message, MessageContent } from "./message/message.js";
+export type { MessageQueue } from "./message/message-queue.js";
+export type { MessageView } from "./message/message-view.js";
+export { openBroker } from "./open-broker.js";
+export type { SqliteDatabase } from "./store/sqlite.js";
+export { type Clock, type ClockTimer, systemClock } from "./time/clock.js";

@@ -1,0 +1,28 @@
+const RETRY_PREFIX = "%RETRY%";
+const DEAD_LETTER_PREFIX = "%DLQ%";
+const REPLY_SUFFIX = "_REPLY_TOPIC";
+
+/** Where a group's failed messages wait for their next delivery. Source: RocketMQ, `common/.../MixAll.java`. */
+export function retryTopic(group: string): string {
+  return RETRY_PREFIX + group;
+}
+
+/** Where a group's messages end after their last delivery attempt. */
+export function deadLetterTopic(group: string): string {
+  return DEAD_LETTER_PREFIX + group;
+}
+
+/** Where answers to requests are recorded. */
+export function replyTopic(clusterName: string): string {
+  return clusterName + REPLY_SUFFIX;
+}
+
+/** True for every group's, also for one that does not exist. */
+export function isRetryTopic(topic: string): boolean {
+  return topic.startsWith(RETRY_PREFIX);
+}
+
+/** True for every group's, also for one that does not exist. */
+export function isDeadLetterTopic(topic: string): boolean {
+  return topic.startsWith(DEAD_LETTER_PREFIX);
+}

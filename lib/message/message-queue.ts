@@ -1,0 +1,23 @@
+/** One ordered lane of a topic. Messages of one queue have consecutive offsets and are stored in the order of the sends. */
+export interface MessageQueue {
+  readonly topic: string;
+  readonly brokerName: string;
+  /** From 0 to the topic's queue count less one. */
+  readonly queueId: number;
+}
+
+/**
+ * Orders by topic, broker name, queue id: the order in which a route and a rebalance list them.
+ *
+ * Source: RocketMQ, `common/.../message/MessageQueue.java`, `compareTo`.
+ */
+export function compareMessageQueues(left: MessageQueue, right: MessageQueue): number {
+  if (left.topic !== right.topic) return left.topic < right.topic ? -1 : 1;
+  if (left.brokerName !== right.brokerName) return left.brokerName < right.brokerName ? -1 : 1;
+  return left.queueId - right.queueId;
+}
+
+/** RocketMQ's text form: `MessageQueue [topic=T, brokerName=B, queueId=3]`. Consistent hashing takes its MD5. */
+export function formatMessageQueue({ topic, brokerName, queueId }: MessageQueue): string {
+  return `MessageQueue [topic=${topic}, brokerName=${brokerName}, queueId=${queueId}]`;
+}

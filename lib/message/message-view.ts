@@ -1,0 +1,203 @@
+import { encodeOffsetMessageId } from "./offset-message-id.js";
+import { decodeProperties, isReservedProperty, PROPERTY } from "./properties.js";
+import { bodyAt, bornTimestampAt, flagAt, propertiesAt, reconsumeTimesAt, sizeAt, uniqueIdAt } from "./record.js";
+
+/** One stored message, as a listener or `admin.browse` gets it. Immutable; what is costly to read is read when asked for. */
+export interface MessageView {
+  /** The unique id that the producer gave it, the same on every redelivery. */
+  readonly messageId: string;
+  /** Where this copy lies: store address and commit log offset, 32 hex digits. */
+  readonly offsetMessageId: string;
+  readonly topic: string;
+  readonly brokerName: string;
+  readonly queueId: number;
+  /** Position in its message queue, from 0. */
+  readonly queueOffset: number;
+  /** Position in the log of the whole store; grows with each message. */
+  readonly commitLogOffset: number;
+  /** A buffer of its own: changing it changes nothing else. */
+  readonly body: Buffer;
+  /** The body as UTF-8. */
+  text(): string;
+  /** The body parsed as JSON; throws `SyntaxError` when it is none. `T` is taken on trust. */
+  json<T = unknown>(): T;
+  readonly tag: string | undefined;
+  readonly keys: readonly string[];
+  /** What the sender put into `properties`. */
+  readonly properties: Readonly<Record<string, string>>;
+  /** Everything else, under RocketMQ's names: `UNIQ_KEY`, `TAGS`, `KEYS`, `WAIT`, `CLUSTER`, `MIN_OFFSET`, `MAX_OFFSET`, … */
+  readonly systemProperties: Readonly<Record<string, string>>;
+  /** Messages of one group are ordered (`__SHARDINGKEY`). */
+  readonly messageGroup: string | undefined;
+  readonly transactionId: string | undefined;
+  readonly flag: number;
+  /** Bytes that the message takes in the log. */
+  readonly storeSize: number;
+  /** When and where it was sent, and when and where it was stored: epoch milliseconds, `host:port`. */
+  readonly bornTimestamp: number;
+  readonly storeTimestamp: number;
+  readonly bornHost: string;
+  readonly storeHost: string;
+  /** How often consuming it failed before this delivery. */
+  readonly reconsumeTimes: number;
+  /** `reconsumeTimes + 1`. */
+  readonly deliveryAttempt: number;
+}
+
+/** Address of the store: of each record, and within offset message ids. */
+export interface StoreHost {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What a message takes from the broker and the block it lies in. */
+export interface MessageOrigin {
+  readonly topic: string;
+  readonly brokerName: string;
+  readonly clusterName: string;
+  readonly queueId: number;
+  readonly storeHost: StoreHost;
+}
+
+/** What a message gets from the pull that fetched it. */
+export interface PullStamp {
+  readonly minOffset: number;
+  readonly maxOffset: number;
+}
+
+/** Where a record lies. */
+export interface RecordPlace {
+  readonly records: Buffer;
+  readonly at: number;
+  readonly commitLogOffset: number;
+  readonly queueOffset: number;
+  readonly storeTimestamp: number;
+}
+
+const REGION = "DefaultRegion";
+
+/** A message read from its record; holds on to the block, decodes on demand. */
+export class StoredMessageView implements MessageView {
+  readonly #origin: MessageOrigin;
+  readonly #place: RecordPlace;
+  readonly #stamp: PullStamp | undefined;
+  #messageId: string | undefined;
+  #stored: ReadonlyMap<string, string> | undefined;
+  #body: Buffer | undefined;
+  #user: Readonly<Record<string, string>> | undefined;
+  /** Failures since it was read; they are not stored. */
+  #localFailures = 0;
+  #consumeStartTimestamp: number | undefined;
+
+  constructor(origin: MessageOrigin, place: RecordPlace, stamp?: PullStamp) {
+    this.#origin = origin;
+    this.#place = place;
+    this.#stamp = stamp;
+  }
+
+  get messageId(): string {
+    this.#messageId ??= uniqueIdAt(this.#place.records, this.#place.at) || this.offsetMessageId;
+    return this.#messageId;
+  }
+  get offsetMessageId(): string {
+    const { host, port } = this.#origin.storeHost;
+    return encodeOffsetMessageId(host, port, this.#place.commitLogOffset);
+  }
+  get topic(): string {
+    return this.#origin.topic;
+  }
+  get brokerName(): string {
+    return this.#origin.brokerName;
+  }
+  get queueId(): number {
+    return this.#origin.queueId;
+  }
+  get queueOffset(): number {
+    return this.#place.queueOffset;
+  }
+  get commitLogOffset(): number {
+    return this.#place.commitLogOffset;
+  }
+  get body(): Buffer {
+    this.#body ??= bodyAt(this.#place.records, this.#place.at);
+    return this.#body;
+  }
+  text(): string {
+    return this.body.toString("utf8");
+  }
+  json<T = unknown>(): T {
+    return JSON.parse(this.text()) as T;
+  }
+  get tag(): string | undefined {
+    return this.#storedProperties().get(PROPERTY.TAGS);
+  }
+  get keys(): readonly string[] {
+    const keys = this.#storedProperties().get(PROPERTY.KEYS);
+    return keys === undefined ? [] : keys.split(" ").filter((key) => key !== "");
+  }
+  get properties(): Readonly<Record<string, string>> {
+    this.#user ??= Object.fromEntries([...this.#storedProperties()].filter(([name]) => !isReservedProperty(name)));
+    return this.#user;
+  }
+  get systemProperties(): Readonly<Record<string, string>> {
+    const system: Record<string, string> = {};
+    for (const [name, value] of this.#storedProperties()) if (isReservedProperty(name)) system[name] = value;
+    const uniqueId = uniqueIdAt(this.#place.records, this.#place.at);
+    if (uniqueId !== "") system[PROPERTY.UNIQ_KEY] = uniqueId;
+    system[PROPERTY.CLUSTER] = this.#origin.clusterName;
+    system[PROPERTY.MSG_REGION] = REGION;
+    system[PROPERTY.TRACE_ON] = "true";
+    if (this.#stamp !== undefined) {
+      system[PROPERTY.MIN_OFFSET] = String(this.#stamp.minOffset);
+      system[PROPERTY.MAX_OFFSET] = String(this.#stamp.maxOffset);
+    }
+    if (this.#consumeStartTimestamp !== undefined) system[PROPERTY.CONSUME_START_TIME] = String(this.#consumeStartTimestamp);
+    return system;
+  }
+  get messageGroup(): string | undefined {
+    return this.#storedProperties().get(PROPERTY.SHARDING_KEY);
+  }
+  get transactionId(): string | undefined {
+    return this.#storedProperties().get(PROPERTY.TRAN_MSG) === "true" ? this.messageId : undefined;
+  }
+  get flag(): number {
+    return flagAt(this.#place.records, this.#place.at);
+  }
+  get storeSize(): number {
+    return sizeAt(this.#place.records, this.#place.at);
+  }
+  get bornTimestamp(): number {
+    return bornTimestampAt(this.#place.records, this.#place.at);
+  }
+  get storeTimestamp(): number {
+    return this.#place.storeTimestamp;
+  }
+  get bornHost(): string {
+    return this.storeHost;
+  }
+  get storeHost(): string {
+    const { host, port } = this.#origin.storeHost;
+    return `${host}:${port}`;
+  }
+  get reconsumeTimes(): number {
+    return reconsumeTimesAt(this.#place.records, this.#place.at) + this.#localFailures;
+  }
+  get deliveryAttempt(): number {
+    return this.reconsumeTimes + 1;
+  }
+
+  /** A listener is about to get it; stamps `CONSUME_START_TIME`. */
+  markConsumeStart(timestamp: number): void {
+    this.#consumeStartTimestamp = timestamp;
+  }
+
+  /** Consuming it failed and it will be delivered again from memory. */
+  countLocalFailure(): void {
+    this.#localFailures += 1;
+  }
+
+  #storedProperties(): ReadonlyMap<string, string> {
+    this.#stored ??= decodeProperties(propertiesAt(this.#place.records, this.#place.at));
+    return this.#stored;
+  }
+}

@@ -1,0 +1,51 @@
+import { MqError } from "./errors.js";
+
+/** Bounds of an integer option, both allowed. */
+export interface IntegerRange {
+  readonly min: number;
+  readonly max: number;
+  /** Taken where the option is `undefined`. */
+  readonly fallback: number;
+}
+
+/** Refuses what is no object, and names the first key that is none of `known`: usually a misspelling. */
+export function refuseUnknownOptions(what: string, options: unknown, known: readonly string[]): asserts options is object {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw invalid(`${what} must be an object, got ${describe(options)}`);
+  }
+  for (const key of Object.keys(options)) {
+    if (!known.includes(key)) throw invalid(`${what} has no option "${key}"; it has ${known.join(", ")}`);
+  }
+}
+
+export function integerOption(name: string, value: unknown, { min, max, fallback }: IntegerRange): number {
+  if (value === undefined) return fallback;
+  if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return value;
+  throw invalid(`${name} must be an integer from ${min} to ${max}, got ${describe(value)}`);
+}
+
+export function booleanOption(name: string, value: unknown, fallback: boolean): boolean {
+  if (value === undefined) return fallback;
+  if (typeof value === "boolean") return value;
+  throw invalid(`${name} must be true or false, got ${describe(value)}`);
+}
+
+export function oneOf<T extends string>(name: string, value: unknown, allowed: readonly T[], fallback: T): T {
+  if (value === undefined) return fallback;
+  const found = allowed.find((candidate) => candidate === value);
+  if (found !== undefined) return found;
+  throw invalid(`${name} must be ${allowed.map((text) => `"${text}"`).join(" or ")}, got ${describe(value)}`);
+}
+
+/** A value for an error message: its type where the value could be long or private. */
+export function describe(value: unknown): string {
+  if (typeof value === "string") return value.length <= 40 ? JSON.stringify(value) : `a string of ${value.length} characters`;
+  if (typeof value === "bigint") return `${value}n`;
+  if (value === null || typeof value === "number" || typeof value === "boolean" || value === undefined) return String(value);
+  if (Array.isArray(value)) return "an array";
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
+
+function invalid(message: string): MqError {
+  return new MqError("ERR_MQ_INVALID_ARGUMENT", message);
+}

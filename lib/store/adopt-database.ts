@@ -1,0 +1,91 @@
+import { realpathSync } from "node:fs";
+import { MqError } from "../errors.js";
+import { assertOneDriverCopy } from "./driver-copies.js";
+import type { OpenedDatabase, Synchronous } from "./open-database.js";
+import type { SqliteConnection, SqliteDatabase } from "./sqlite.js";
+import { isConnectionBusy, isConnectionClosed, toMqError } from "./sqlite-error.js";
+
+const DATABASE_METHODS = ["prepare", "exec", "pragma"] as const;
+const STATEMENT_METHODS = ["run", "get", "all", "iterate", "pluck", "raw", "safeIntegers"] as const;
+
+/** Takes somebody's connection as it is: nothing about it is changed, nor does closing close it. */
+export function adopt(database: SqliteDatabase): OpenedDatabase {
+  const connection = checkConnection(database);
+  assertOneDriverCopy();
+  return new AdoptedDatabase(connection);
+}
+
+class AdoptedDatabase implements OpenedDatabase {
+  readonly owned: boolean = false;
+  readonly connection: SqliteConnection;
+  readonly realPath: string | undefined;
+  #lastSynchronous: Synchronous;
+
+  constructor(connection: SqliteConnection) {
+    this.connection = connection;
+    try {
+      this.realPath = findRealPath(connection);
+      this.#lastSynchronous = this.#readSynchronous();
+    } catch (error) {
+      throw toMqError(error, "attaching to the database");
+    }
+  }
+
+  get synchronous(): Synchronous {
+    try {
+      this.#lastSynchronous = this.#readSynchronous();
+    } catch (error) {
+      // While its owner iterates, or after he closed it, the connection cannot be asked.
+      if (!isConnectionBusy(error) && !isConnectionClosed(error))
+        throw toMqError(error, "reading the synchronous setting");
+    }
+    return this.#lastSynchronous;
+  }
+
+  close(): void {
+    // Whoever opened it closes it.
+  }
+
+  #readSynchronous(): Synchronous {
+    if (this.realPath === undefined) return "off";
+    const journalMode = String(this.connection.pragma("main.journal_mode", { simple: true }));
+    // Without a journal, a crash in the middle of a transaction leaves a damaged file.
+    if (journalMode === "memory" || journalMode === "off") return "off";
+    const level = Number(this.connection.pragma("main.synchronous", { simple: true }));
+    if (level === 0) return "off";
+    return level === 1 ? "normal" : "full";
+  }
+}
+
+function checkConnection(database: SqliteDatabase): SqliteConnection {
+  requireMethods(database, DATABASE_METHODS, "database");
+  if (!database.open)
+    throw new MqError("ERR_MQ_INVALID_ARGUMENT", "database must be an open connection, got a closed one");
+  if (database.readonly)
+    throw new MqError("ERR_MQ_INVALID_ARGUMENT", "database must be writable, got a read-only connection");
+  if (database.inTransaction) {
+    throw new MqError("ERR_MQ_IN_TRANSACTION", "database must not be in a transaction when a broker is opened on it");
+  }
+  try {
+    requireMethods(database.prepare("SELECT 1"), STATEMENT_METHODS, "a statement of database");
+  } catch (error) {
+    throw toMqError(error, "attaching to the database");
+  }
+  return database as SqliteConnection;
+}
+
+function requireMethods(value: unknown, names: readonly string[], what: string): void {
+  const methods = (typeof value === "object" && value !== null ? value : {}) as Readonly<Record<string, unknown>>;
+  const missing = names.find((name) => typeof methods[name] !== "function");
+  if (missing === undefined) return;
+  throw new MqError(
+    "ERR_MQ_INVALID_ARGUMENT",
+    `database must be a Database of better-sqlite3: ${what} has no method ${missing}`,
+  );
+}
+
+function findRealPath(connection: SqliteConnection): string | undefined {
+  const databases = connection.pragma("database_list") as readonly { readonly name: string; readonly file: string }[];
+  const file = databases.find(({ name }) => name === "main")?.file;
+  return file === undefined || file === "" ? undefined : realpathSync(file);
+}

@@ -1,0 +1,49 @@
+import { prepare, type SqliteConnection, type SqliteStatement } from "./sqlite.js";
+
+/** Progress of one group on one message queue. */
+export interface ConsumeOffsetRow {
+  readonly topic: string;
+  readonly queueId: number;
+  readonly nextOffset: number;
+}
+
+/**
+ * Consume progress: per consumer group and message queue, the next queue offset to deliver.
+ *
+ * A commit may go back: only the consumer knows whether it meant to, so the table stores what it is given.
+ *
+ * Source: RocketMQ, `broker/.../offset/ConsumerOffsetManager.java`, `commitOffset`.
+ */
+export class ConsumeOffsetTable {
+  readonly #find: SqliteStatement<number>;
+  readonly #listOfGroup: SqliteStatement<[string, number, number]>;
+  readonly #put: SqliteStatement;
+
+  constructor(connection: SqliteConnection) {
+    this.#find = prepare<number>(
+      connection,
+      "SELECT next_offset FROM mq_consume_offset WHERE consumer_group = ? AND topic = ? AND queue_id = ?",
+    ).pluck();
+    this.#listOfGroup = prepare<[string, number, number]>(
+      connection,
+      "SELECT topic, queue_id, next_offset FROM mq_consume_offset WHERE consumer_group = ? ORDER BY topic, queue_id",
+    ).raw();
+    this.#put = prepare(
+      connection,
+      `INSERT INTO mq_consume_offset (consumer_group, topic, queue_id, next_offset) VALUES (?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET next_offset = excluded.next_offset`,
+    );
+  }
+
+  find(group: string, topic: string, queueId: number): number | undefined {
+    return this.#find.get(group, topic, queueId);
+  }
+
+  listOfGroup(group: string): readonly ConsumeOffsetRow[] {
+    return this.#listOfGroup.all(group).map(([topic, queueId, nextOffset]) => ({ topic, queueId, nextOffset }));
+  }
+
+  put(group: string, topic: string, queueId: number, nextOffset: number): void {
+    this.#put.run(group, topic, queueId, nextOffset);
+  }
+}

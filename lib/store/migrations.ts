@@ -1,0 +1,75 @@
+import { MqError } from "../errors.js";
+import { prepare, type SqliteConnection } from "./sqlite.js";
+
+/** One step from a format version to the next. Steps are appended, never edited. */
+interface Migration {
+  readonly version: number;
+  readonly sql: string;
+}
+
+/**
+ * The tables, all `STRICT`.
+ *
+ * - `mq_log`: the messages. One row holds the records that one commit wrote to one queue (at most 32 KiB unless a single message is larger).
+ *   Its key is the byte position of its first record in the log, which only grows; the next one is the last row's plus its length. LAYOUT
+ * - `mq_queue`: `floor_offset` and, in `mq_meta`, `log_floor` say where numbering goes on when rows were cut off; while a queue or the log has
+ *   rows, their end counts. So a commit that only appends writes one row a queue and nothing else.
+ */
+const MIGRATIONS: readonly Migration[] = [
+  {
+    version: 1,
+    sql: `
+      CREATE TABLE mq_meta (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
+      CREATE TABLE mq_topic (
+        topic TEXT PRIMARY KEY, read_queue_nums INTEGER NOT NULL, write_queue_nums INTEGER NOT NULL, perm INTEGER NOT NULL,
+        ordered INTEGER NOT NULL, message_type TEXT NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE mq_queue (
+        queue_key INTEGER PRIMARY KEY, topic TEXT NOT NULL, queue_id INTEGER NOT NULL, floor_offset INTEGER NOT NULL, UNIQUE (topic, queue_id)
+      ) STRICT;
+      CREATE TABLE mq_log (
+        commit_log_offset INTEGER PRIMARY KEY, queue_key INTEGER NOT NULL, first_offset INTEGER NOT NULL, message_count INTEGER NOT NULL,
+        store_timestamp INTEGER NOT NULL, records BLOB NOT NULL, UNIQUE (queue_key, first_offset)
+      ) STRICT;
+      CREATE TABLE mq_group (
+        consumer_group TEXT PRIMARY KEY, consume_enable INTEGER NOT NULL, consume_broadcast_enable INTEGER NOT NULL,
+        consume_message_orderly INTEGER NOT NULL, retry_queue_nums INTEGER NOT NULL, retry_max_times INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE mq_consume_offset (
+        consumer_group TEXT NOT NULL, topic TEXT NOT NULL, queue_id INTEGER NOT NULL, next_offset INTEGER NOT NULL,
+        PRIMARY KEY (consumer_group, topic, queue_id)
+      ) STRICT, WITHOUT ROWID;`,
+  },
+];
+
+/** The format this library writes. A store with a higher one is refused. */
+export const FORMAT_VERSION = 1;
+
+/** The version of the store in this database, 0 when there is none. Throws `ERR_MQ_STORE_FORMAT` for what this library cannot read. */
+export function readFormatVersion(connection: SqliteConnection): number {
+  const exists = prepare(connection, "SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = 'mq_meta'").get() !== undefined;
+  if (!exists) return 0;
+  const version = prepare<unknown>(connection, "SELECT value FROM mq_meta WHERE name = 'format_version'").pluck().get();
+  if (typeof version !== "number" || !Number.isInteger(version) || version < 1) {
+    throw new MqError("ERR_MQ_STORE_FORMAT", `mq_meta of ${connection.name} has no format version that PocketMQ could have written`);
+  }
+  if (version > FORMAT_VERSION) {
+    throw new MqError(
+      "ERR_MQ_STORE_FORMAT",
+      `the store in ${connection.name} has format ${version}, this version of PocketMQ knows formats up to ${FORMAT_VERSION}: open it with a newer one`,
+    );
+  }
+  return version;
+}
+
+/** Brings the store to {@link FORMAT_VERSION}. Runs inside a write transaction of the caller, so that a crash leaves the old format. */
+export function migrate(connection: SqliteConnection, from: number): void {
+  for (const { version, sql } of MIGRATIONS) {
+    if (version <= from) continue;
+    connection.exec(sql);
+    prepare(
+      connection,
+      "INSERT INTO mq_meta (name, value) VALUES ('format_version', ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+    ).run(version);
+  }
+}

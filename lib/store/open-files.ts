@@ -1,0 +1,42 @@
+/** One engine's place among those of this process that have the same file open. */
+export interface OpenFile {
+  /** To be called after each commit: wakes every other engine on the file. */
+  committed(): void;
+  /** Ends the registration; may be called again. */
+  close(): void;
+}
+
+type OnCommit = () => void;
+
+// On globalThis, so that the ESM and the CommonJS build in one process find each other.
+const REGISTRY: symbol = Symbol.for("pocketmq.openFiles");
+
+function registry(): Map<string, Set<{ readonly onCommit: OnCommit }>> {
+  const holder = globalThis as { [REGISTRY]?: Map<string, Set<{ readonly onCommit: OnCommit }>> };
+  holder[REGISTRY] ??= new Map();
+  return holder[REGISTRY];
+}
+
+/**
+ * Announces that an engine works on a file. `onCommit` is called within the other's {@link OpenFile.committed}: it only notes that it
+ * has to look, and must not throw.
+ *
+ * @param realPath - with symbolic links resolved, as `OpenedDatabase.realPath` is.
+ */
+export function registerOpenFile(realPath: string, onCommit: OnCommit): OpenFile {
+  const files = registry();
+  const engines = files.get(realPath) ?? new Set();
+  files.set(realPath, engines);
+  const own = { onCommit };
+  engines.add(own);
+  return {
+    committed: () => {
+      if (engines.size === 1) return;
+      for (const engine of [...engines]) if (engine !== own) engine.onCommit();
+    },
+    close: () => {
+      engines.delete(own);
+      if (engines.size === 0 && files.get(realPath) === engines) files.delete(realPath);
+    },
+  };
+}

@@ -1,0 +1,28 @@
+import { ConsumeOffsetTable } from "./consume-offset-table.js";
+import { GroupTable } from "./group-table.js";
+import { LogTable } from "./log-table.js";
+import { MetaTable } from "./meta-table.js";
+import { QueueTable } from "./queue-table.js";
+import type { SqliteConnection } from "./sqlite.js";
+import { TopicTable } from "./topic-table.js";
+
+/** The tables of one migrated database, each with its statements prepared once. Synchronous; transactions belong to the caller. */
+export class Store {
+  readonly connection: SqliteConnection;
+  readonly meta: MetaTable;
+  readonly topics: TopicTable;
+  readonly queues: QueueTable;
+  readonly log: LogTable;
+  readonly groups: GroupTable;
+  readonly consumeOffsets: ConsumeOffsetTable;
+
+  constructor(connection: SqliteConnection) {
+    this.connection = connection;
+    this.meta = new MetaTable(connection);
+    this.topics = new TopicTable(connection);
+    this.queues = new QueueTable(connection);
+    this.log = new LogTable(connection);
+    this.groups = new GroupTable(connection);
+    this.consumeOffsets = new ConsumeOffsetTable(connection);
+  }
+}

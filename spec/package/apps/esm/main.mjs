@@ -1,0 +1,4 @@
+import { openBroker } from "pocketmq";
+import scenario from "../scenario.cjs";
+
+process.stdout.write(`${JSON.stringify(await scenario(openBroker, process.argv[2]))}\n`);

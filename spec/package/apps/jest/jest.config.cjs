@@ -1,0 +1,7 @@
+module.exports = {
+  testEnvironment: "node",
+  testMatch: ["**/*.test.cjs"],
+  transform: {},
+  watchman: false,
+  cache: false,
+};

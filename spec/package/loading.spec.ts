@@ -1,0 +1,16 @@
+import { describe, expect, it } from "vitest";
+import { runInApp } from "./run-app.js";
+
+describe("loading the package", () => {
+  it.each(["import", "require"])("by %s opens, starts, listens to and loads nothing", async (way) => {
+    const output = await runInApp("loading", ["what-changes.cjs", way]);
+
+    expect(JSON.parse(output)).toEqual({ changes: [], warnings: [] });
+  });
+
+  it("twice, by import and by require, gives builds that recognise each other's errors", async () => {
+    const output = await runInApp("loading", ["both-builds.mjs"]);
+
+    expect(JSON.parse(output)).toEqual({ twoBuilds: true, recognised: [true, true, true] });
+  });
+});
