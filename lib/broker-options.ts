@@ -1,8 +1,8 @@
+import type { ResolvedBrokerSettings } from "./broker/broker-settings.js";
 import { MqError } from "./errors.js";
 import type { Logger } from "./logger.js";
 import { stderrLogger } from "./logger.js";
 import { booleanOption, describe, integerOption, oneOf, refuseUnknownOptions } from "./options.js";
-import type { ResolvedBrokerSettings } from "./broker/broker-settings.js";
 import type { SqliteDatabase } from "./store/sqlite.js";
 import { seededChance, systemChance } from "./time/chance.js";
 import { type Clock, systemClock } from "./time/clock.js";
@@ -81,7 +81,10 @@ export function resolveBrokerOptions(given: string | BrokerOptions): ResolvedBro
   const options: BrokerOptions = typeof given === "string" ? { path: given } : given;
   refuseUnknownOptions("BrokerOptions", options, OPTIONS);
   checkPlace(options);
-  const seed = options.seed === undefined ? undefined : integerOption("seed", options.seed, { min: -(2 ** 53) + 1, max: 2 ** 53 - 1, fallback: 0 });
+  const seed =
+    options.seed === undefined
+      ? undefined
+      : integerOption("seed", options.seed, { min: -(2 ** 53) + 1, max: 2 ** 53 - 1, fallback: 0 });
   return {
     path: options.path,
     database: options.database,
@@ -93,7 +96,11 @@ export function resolveBrokerOptions(given: string | BrokerOptions): ResolvedBro
       storeHost: STORE_HOST,
       autoCreateTopic: booleanOption("autoCreateTopic", options.autoCreateTopic, true),
       autoCreateGroup: booleanOption("autoCreateGroup", options.autoCreateGroup, true),
-      defaultQueueCount: integerOption("defaultQueueCount", options.defaultQueueCount, { min: 1, max: 65_535, fallback: 4 }),
+      defaultQueueCount: integerOption("defaultQueueCount", options.defaultQueueCount, {
+        min: 1,
+        max: 65_535,
+        fallback: 4,
+      }),
       busyTimeoutMs: integerOption("busyTimeoutMs", options.busyTimeoutMs, { min: 0, max: 60_000, fallback: 50 }),
       clock: withMethods("clock", options.clock, CLOCK_METHODS) ?? systemClock,
       chance: seed === undefined ? systemChance : seededChance(seed),
@@ -105,9 +112,12 @@ export function resolveBrokerOptions(given: string | BrokerOptions): ResolvedBro
 function checkPlace({ path, database, synchronous }: BrokerOptions): void {
   if (path === undefined && database === undefined) throw invalid("path or database must be given, got neither");
   if (path !== undefined && database !== undefined) throw invalid("path and database exclude each other, got both");
-  if (path !== undefined && (typeof path !== "string" || path === "")) throw invalid(`path must be a file name or ":memory:", got ${describe(path)}`);
+  if (path !== undefined && (typeof path !== "string" || path === ""))
+    throw invalid(`path must be a file name or ":memory:", got ${describe(path)}`);
   if (database !== undefined && synchronous !== undefined) {
-    throw invalid("synchronous must be absent with database: the connection's own setting holds, and broker.synchronous tells it");
+    throw invalid(
+      "synchronous must be absent with database: the connection's own setting holds, and broker.synchronous tells it",
+    );
   }
 }
 
@@ -119,7 +129,9 @@ function nameOption(name: string, value: unknown, fallback: string): string {
 
 function withMethods<T extends object>(name: string, value: T | undefined, methods: readonly string[]): T | undefined {
   if (value === undefined) return undefined;
-  const missing = methods.find((method) => typeof (value as Readonly<Record<string, unknown>> | null)?.[method] !== "function");
+  const missing = methods.find(
+    (method) => typeof (value as Readonly<Record<string, unknown>> | null)?.[method] !== "function",
+  );
   if (missing === undefined) return value;
   throw invalid(`${name} must have the methods ${methods.join(", ")}; ${missing} is missing`);
 }

@@ -1,7 +1,7 @@
 import type { EmbeddedAdmin } from "./admin/admin.js";
 import { LocalAdmin } from "./admin/local-admin.js";
-import type { LocalBroker } from "./broker/local-broker.js";
 import type { ResolvedBrokerSettings } from "./broker/broker-settings.js";
+import type { LocalBroker } from "./broker/local-broker.js";
 import type { EmbeddedClientContext } from "./client/client-context.js";
 import { type EmbeddedProducer, LocalProducer, type Producer } from "./client/producer.js";
 import type { ProducerOptions } from "./client/producer-options.js";
@@ -54,7 +54,12 @@ export class EmbeddedBroker<D extends SqliteDatabase> implements Broker<D> {
   readonly #producers = new Set<Closable>();
   #closing: Promise<void> | undefined;
 
-  constructor(opened: OpenedDatabase, broker: LocalBroker, settings: ResolvedBrokerSettings, context: EmbeddedClientContext) {
+  constructor(
+    opened: OpenedDatabase,
+    broker: LocalBroker,
+    settings: ResolvedBrokerSettings,
+    context: EmbeddedClientContext,
+  ) {
     this.#opened = opened;
     this.#broker = broker;
     this.#context = context;
@@ -82,13 +87,17 @@ export class EmbeddedBroker<D extends SqliteDatabase> implements Broker<D> {
 
   transaction<T>(work: (database: D) => T extends PromiseLike<unknown> ? never : T): T {
     this.#assertOpen();
-    if (typeof work !== "function") throw new MqError("ERR_MQ_INVALID_ARGUMENT", `transaction needs a function, got ${typeof work}`);
+    if (typeof work !== "function")
+      throw new MqError("ERR_MQ_INVALID_ARGUMENT", `transaction needs a function, got ${typeof work}`);
     return this.#broker.engine.transaction(() => {
       const result: unknown = work(this.database);
       if (isThenable(result)) {
         // Its outcome is of no interest any more: what it did so far is rolled back, and this error says why.
         result.then(undefined, () => undefined);
-        throw new MqError("ERR_MQ_INVALID_ARGUMENT", "transaction needs a synchronous function, got one that returns a promise: other work would run inside the transaction");
+        throw new MqError(
+          "ERR_MQ_INVALID_ARGUMENT",
+          "transaction needs a synchronous function, got one that returns a promise: other work would run inside the transaction",
+        );
       }
       return result as T;
     });

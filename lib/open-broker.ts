@@ -1,5 +1,5 @@
-import { prepareStore } from "./broker/prepare-store.js";
 import { LocalBroker } from "./broker/local-broker.js";
+import { prepareStore } from "./broker/prepare-store.js";
 import { type Broker, EmbeddedBroker } from "./broker.js";
 import { type BrokerOptions, resolveBrokerOptions } from "./broker-options.js";
 import { findHostAddress } from "./client/host-address.js";
@@ -18,7 +18,9 @@ import type { SqliteDatabase } from "./store/sqlite.js";
  * fit this Node or is loaded twice, `ERR_MQ_SYSTEM_BUSY` when another process kept the file locked for 5 s, `ERR_MQ_IN_TRANSACTION` for a database
  * that is in a transaction. A file that is refused is left untouched.
  */
-export async function openBroker<D extends SqliteDatabase = SqliteDatabase>(options: string | BrokerOptions<D>): Promise<Broker<D>> {
+export async function openBroker<D extends SqliteDatabase = SqliteDatabase>(
+  options: string | BrokerOptions<D>,
+): Promise<Broker<D>> {
   const { path, database, synchronous, isSeeded, settings } = resolveBrokerOptions(options);
   const opened =
     path === undefined

@@ -9,7 +9,11 @@ export interface IntegerRange {
 }
 
 /** Refuses what is no object, and names the first key that is none of `known`: usually a misspelling. */
-export function refuseUnknownOptions(what: string, options: unknown, known: readonly string[]): asserts options is object {
+export function refuseUnknownOptions(
+  what: string,
+  options: unknown,
+  known: readonly string[],
+): asserts options is object {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
     throw invalid(`${what} must be an object, got ${describe(options)}`);
   }
@@ -39,9 +43,11 @@ export function oneOf<T extends string>(name: string, value: unknown, allowed: r
 
 /** A value for an error message: its type where the value could be long or private. */
 export function describe(value: unknown): string {
-  if (typeof value === "string") return value.length <= 40 ? JSON.stringify(value) : `a string of ${value.length} characters`;
+  if (typeof value === "string")
+    return value.length <= 40 ? JSON.stringify(value) : `a string of ${value.length} characters`;
   if (typeof value === "bigint") return `${value}n`;
-  if (value === null || typeof value === "number" || typeof value === "boolean" || value === undefined) return String(value);
+  if (value === null || typeof value === "number" || typeof value === "boolean" || value === undefined)
+    return String(value);
   if (Array.isArray(value)) return "an array";
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }

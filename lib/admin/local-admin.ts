@@ -1,6 +1,6 @@
+import type { ResolvedBrokerSettings } from "../broker/broker-settings.js";
 import { defaultGroupConfig } from "../broker/groups.js";
 import type { LocalBroker } from "../broker/local-broker.js";
-import type { ResolvedBrokerSettings } from "../broker/broker-settings.js";
 import { MqError } from "../errors.js";
 import type { MessageQueue } from "../message/message-queue.js";
 import type { MessageView } from "../message/message-view.js";
@@ -37,7 +37,14 @@ export class LocalAdmin implements EmbeddedAdmin {
   async createTopic(topic: string, settings: TopicSettings = {}): Promise<TopicInfo> {
     this.#checkOwnTopic(topic);
     const count = this.#settings.defaultQueueCount;
-    const template = { topic, readQueueNums: count, writeQueueNums: count, perm: 6, order: false, messageType: "NORMAL" };
+    const template = {
+      topic,
+      readQueueNums: count,
+      writeQueueNums: count,
+      perm: 6,
+      order: false,
+      messageType: "NORMAL",
+    };
     return this.#changeTopic((known) => {
       const config = applyTopicSettings(template, settings);
       if (known !== undefined && !isSameConfig(known, config)) throw alreadyCreated(`topic ${topic}`);
@@ -47,7 +54,10 @@ export class LocalAdmin implements EmbeddedAdmin {
 
   async updateTopic(topic: string, settings: TopicSettings): Promise<TopicInfo> {
     this.#checkOwnTopic(topic);
-    return this.#changeTopic((known) => applyTopicSettings(known ?? this.#broker.engine.topics.get(topic), settings), topic);
+    return this.#changeTopic(
+      (known) => applyTopicSettings(known ?? this.#broker.engine.topics.get(topic), settings),
+      topic,
+    );
   }
 
   async getTopic(topic: string): Promise<TopicInfo> {
@@ -86,7 +96,10 @@ export class LocalAdmin implements EmbeddedAdmin {
 
   async updateGroup(group: string, settings: GroupSettings): Promise<GroupInfo> {
     checkGroup(group, INVALID_PARAMETER);
-    return this.#changeGroup((known) => applyGroupSettings(known ?? this.#broker.engine.groups.get(group), settings), group);
+    return this.#changeGroup(
+      (known) => applyGroupSettings(known ?? this.#broker.engine.groups.get(group), settings),
+      group,
+    );
   }
 
   async getGroup(group: string): Promise<GroupInfo> {
@@ -103,7 +116,10 @@ export class LocalAdmin implements EmbeddedAdmin {
     checkGroup(group, INVALID_PARAMETER);
     await this.#readable();
     this.#broker.engine.groups.get(group);
-    const topics = topic === undefined ? this.#topicsOf(group) : [this.#broker.engine.topics.get(checkTopic(topic, INVALID_PARAMETER))];
+    const topics =
+      topic === undefined
+        ? this.#topicsOf(group)
+        : [this.#broker.engine.topics.get(checkTopic(topic, INVALID_PARAMETER))];
     const queues = topics.flatMap((config) =>
       Array.from({ length: config.readQueueNums }, (_, queueId) => this.#queueStats(group, config.topic, queueId)),
     );
@@ -123,14 +139,16 @@ export class LocalAdmin implements EmbeddedAdmin {
 
   async searchOffset(queue: MessageQueue, timestamp: number | Date, boundary?: "lower" | "upper"): Promise<number> {
     const time = timestamp instanceof Date ? timestamp.getTime() : timestamp;
-    if (!Number.isSafeInteger(time)) throw invalid(`timestamp must be a Date or epoch milliseconds, got ${describe(timestamp)}`);
+    if (!Number.isSafeInteger(time))
+      throw invalid(`timestamp must be a Date or epoch milliseconds, got ${describe(timestamp)}`);
     const side = oneOf("boundary", boundary, ["lower", "upper"], "lower");
     await this.#checkQueue(queue);
     return this.#broker.searchOffset(queue.topic, queue.queueId, time, side);
   }
 
   async browse(queue: MessageQueue, fromOffset: number, max: number): Promise<readonly MessageView[]> {
-    if (!Number.isSafeInteger(fromOffset) || fromOffset < 0) throw invalid(`fromOffset must be an offset from 0 on, got ${describe(fromOffset)}`);
+    if (!Number.isSafeInteger(fromOffset) || fromOffset < 0)
+      throw invalid(`fromOffset must be an offset from 0 on, got ${describe(fromOffset)}`);
     const count = integerOption("max", max, { min: 1, max: 1_024, fallback: 0 });
     if (count === 0) throw invalid("max must be an integer from 1 to 1024, got undefined");
     await this.#checkQueue(queue);
@@ -189,14 +207,21 @@ export class LocalAdmin implements EmbeddedAdmin {
   }
 
   async #checkQueue(queue: MessageQueue): Promise<void> {
-    if (typeof queue !== "object" || queue === null) throw invalid(`queue must be a message queue, got ${describe(queue)}`);
+    if (typeof queue !== "object" || queue === null)
+      throw invalid(`queue must be a message queue, got ${describe(queue)}`);
     const { topic, brokerName, queueId } = queue;
     if (brokerName !== this.#settings.brokerName) {
-      throw new MqError("ERR_MQ_OFFSET", `queue must be one of broker ${this.#settings.brokerName}, got one of ${describe(brokerName)}`);
+      throw new MqError(
+        "ERR_MQ_OFFSET",
+        `queue must be one of broker ${this.#settings.brokerName}, got one of ${describe(brokerName)}`,
+      );
     }
     const config = await this.#topic(topic);
     if (Number.isInteger(queueId) && queueId >= 0 && queueId < queueCount(config)) return;
-    throw new MqError("ERR_MQ_OFFSET", `topic ${topic} has ${queueCount(config)} message queues, got queueId ${describe(queueId)}`);
+    throw new MqError(
+      "ERR_MQ_OFFSET",
+      `topic ${topic} has ${queueCount(config)} message queues, got queueId ${describe(queueId)}`,
+    );
   }
 
   #topicsOf(group: string): readonly TopicConfig[] {
@@ -219,7 +244,8 @@ export class LocalAdmin implements EmbeddedAdmin {
       consumerOffset,
       lag: maxOffset - consumerOffset,
       inflight: pulledOffset - consumerOffset,
-      lastTimestamp: consumerOffset === 0 ? 0 : (store.log.findHeadAtOrBefore(queueKey, consumerOffset - 1)?.storeTimestamp ?? 0),
+      lastTimestamp:
+        consumerOffset === 0 ? 0 : (store.log.findHeadAtOrBefore(queueKey, consumerOffset - 1)?.storeTimestamp ?? 0),
     };
   }
 

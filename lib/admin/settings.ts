@@ -15,8 +15,16 @@ export function applyTopicSettings(base: TopicConfig, settings: TopicSettings): 
   const perm = oneOf("perm", settings.perm, Object.keys(PERMS) as (keyof typeof PERMS)[], permOf(base.perm));
   return {
     topic: base.topic,
-    readQueueNums: integerOption("readQueueNums", settings.readQueueNums, { min: 0, max: MAX_QUEUES, fallback: base.readQueueNums }),
-    writeQueueNums: integerOption("writeQueueNums", settings.writeQueueNums, { min: 0, max: MAX_QUEUES, fallback: base.writeQueueNums }),
+    readQueueNums: integerOption("readQueueNums", settings.readQueueNums, {
+      min: 0,
+      max: MAX_QUEUES,
+      fallback: base.readQueueNums,
+    }),
+    writeQueueNums: integerOption("writeQueueNums", settings.writeQueueNums, {
+      min: 0,
+      max: MAX_QUEUES,
+      fallback: base.writeQueueNums,
+    }),
     perm: PERMS[perm],
     order: booleanOption("order", settings.order, base.order),
     messageType: oneOf<string>("messageType", settings.messageType, MESSAGE_TYPES, base.messageType),
@@ -34,10 +42,26 @@ export function applyGroupSettings(base: GroupConfig, settings: GroupSettings): 
   return {
     group: base.group,
     consumeEnable: booleanOption("consumeEnable", settings.consumeEnable, base.consumeEnable),
-    consumeBroadcastEnable: booleanOption("consumeBroadcastEnable", settings.consumeBroadcastEnable, base.consumeBroadcastEnable),
-    consumeMessageOrderly: booleanOption("consumeMessageOrderly", settings.consumeMessageOrderly, base.consumeMessageOrderly),
-    retryQueueNums: integerOption("retryQueueNums", settings.retryQueueNums, { min: 0, max: MAX_QUEUES, fallback: base.retryQueueNums }),
-    retryMaxTimes: integerOption("retryMaxTimes", settings.retryMaxTimes, { min: -1, max: 2 ** 31 - 1, fallback: base.retryMaxTimes }),
+    consumeBroadcastEnable: booleanOption(
+      "consumeBroadcastEnable",
+      settings.consumeBroadcastEnable,
+      base.consumeBroadcastEnable,
+    ),
+    consumeMessageOrderly: booleanOption(
+      "consumeMessageOrderly",
+      settings.consumeMessageOrderly,
+      base.consumeMessageOrderly,
+    ),
+    retryQueueNums: integerOption("retryQueueNums", settings.retryQueueNums, {
+      min: 0,
+      max: MAX_QUEUES,
+      fallback: base.retryQueueNums,
+    }),
+    retryMaxTimes: integerOption("retryMaxTimes", settings.retryMaxTimes, {
+      min: -1,
+      max: 2 ** 31 - 1,
+      fallback: base.retryMaxTimes,
+    }),
   };
 }
 
@@ -51,7 +75,9 @@ export function isSameConfig<T extends object>(a: T, b: T): boolean {
 }
 
 export function alreadyCreated(what: string): MqError {
-  return new MqError("ERR_MQ_ALREADY_CREATED", `${what} exists already and is set up differently: update it instead`, { responseCode: 18 });
+  return new MqError("ERR_MQ_ALREADY_CREATED", `${what} exists already and is set up differently: update it instead`, {
+    responseCode: 18,
+  });
 }
 
 function permOf(bits: number): TopicInfo["perm"] {

@@ -1,7 +1,7 @@
 import type { MqError } from "../errors.js";
-import type { MessageToAppend } from "./log-appender.js";
 import type { MessageQueue } from "../message/message-queue.js";
 import type { StoredMessageView, StoreHost } from "../message/message-view.js";
+import type { MessageToAppend } from "./log-appender.js";
 
 /** Which message queues of a topic may be written and read now. */
 export interface TopicRoute {

@@ -43,8 +43,12 @@ export class ConsumeOffsets {
   }
 
   /** Offsets of a group as they will be after the next commit. */
-  listOfGroup(group: string): readonly { readonly topic: string; readonly queueId: number; readonly nextOffset: number }[] {
-    const rows = new Map(this.#store.consumeOffsets.listOfGroup(group).map((row) => [toKey(group, row.topic, row.queueId), row]));
+  listOfGroup(
+    group: string,
+  ): readonly { readonly topic: string; readonly queueId: number; readonly nextOffset: number }[] {
+    const rows = new Map(
+      this.#store.consumeOffsets.listOfGroup(group).map((row) => [toKey(group, row.topic, row.queueId), row]),
+    );
     for (const progress of this.#dirty) {
       if (progress.group === group) rows.set(toKey(group, progress.topic, progress.queueId), progress);
     }
@@ -57,7 +61,8 @@ export class ConsumeOffsets {
     const progress = this.#progress.get(key);
     if (progress === undefined) {
       const stored = increaseOnly ? this.find(group, topic, queueId) : undefined;
-      if (stored === undefined || stored < nextOffset) this.#mark({ group, topic, queueId, nextOffset, isDirty: false }, key);
+      if (stored === undefined || stored < nextOffset)
+        this.#mark({ group, topic, queueId, nextOffset, isDirty: false }, key);
     } else if (nextOffset > progress.nextOffset || (!increaseOnly && nextOffset < progress.nextOffset)) {
       progress.nextOffset = nextOffset;
       this.#mark(progress, key);

@@ -170,7 +170,10 @@ export class Engine {
 
   /** Calls at once, or as soon as a read sees committed rows only. */
   whenFree(run: () => void): void {
-    if (this.#transactions.isFree && this.#whenFree.length === 0) return run();
+    if (this.#transactions.isFree && this.#whenFree.length === 0) {
+      run();
+      return;
+    }
     this.#whenFree.push(run);
     if (this.#whenFree.length === 1) this.#freeBackoff.next(this.#lookWhetherFree);
   }
@@ -206,7 +209,10 @@ export class Engine {
   }
 
   readonly #lookWhetherFree = (): void => {
-    if (this.#transactions.isForeign) return this.#freeBackoff.next(this.#lookWhetherFree);
+    if (this.#transactions.isForeign) {
+      this.#freeBackoff.next(this.#lookWhetherFree);
+      return;
+    }
     this.#freeBackoff.reset();
     const waiting = this.#whenFree;
     this.#whenFree = [];

@@ -1,8 +1,8 @@
 import { isMqError, MqError } from "../errors.js";
+import { prepare, type SqliteConnection, type SqliteStatement } from "../store/sqlite.js";
+import { isWholeBatchError, toMqError } from "../store/sqlite-error.js";
 import type { Clock } from "../time/clock.js";
 import { holdProcess, type ProcessHold } from "../time/hold-process.js";
-import { isWholeBatchError, toMqError } from "../store/sqlite-error.js";
-import { prepare, type SqliteConnection, type SqliteStatement } from "../store/sqlite.js";
 import type { Backoff } from "./backoff.js";
 import type { Transactions } from "./transactions.js";
 
@@ -68,7 +68,13 @@ export class GroupCommit {
   #hold: ProcessHold | undefined;
   #idleWaiters: (() => void)[] = [];
 
-  constructor(transactions: Transactions, connection: SqliteConnection, clock: Clock, backoff: Backoff, hooks: CommitHooks) {
+  constructor(
+    transactions: Transactions,
+    connection: SqliteConnection,
+    clock: Clock,
+    backoff: Backoff,
+    hooks: CommitHooks,
+  ) {
     this.#transactions = transactions;
     this.#clock = clock;
     this.#hooks = hooks;
@@ -118,7 +124,8 @@ export class GroupCommit {
   flushSync(busyTimeoutMs: number): void {
     while (this.#pending.length > 0) {
       this.#requireBegin(busyTimeoutMs);
-      if (this.#store(this.#take()) === "waiting") throw new MqError("ERR_MQ_SYSTEM_BUSY", "another writer took the store's lock");
+      if (this.#store(this.#take()) === "waiting")
+        throw new MqError("ERR_MQ_SYSTEM_BUSY", "another writer took the store's lock");
     }
   }
 
@@ -145,8 +152,12 @@ export class GroupCommit {
   #requireBegin(busyTimeoutMs: number): void {
     const outcome = this.#transactions.tryBegin(busyTimeoutMs);
     if (outcome === "begun") return;
-    if (outcome === "busy") throw new MqError("ERR_MQ_SYSTEM_BUSY", `another writer held the store's lock for ${busyTimeoutMs} ms`);
-    throw new MqError("ERR_MQ_SYSTEM_BUSY", "the connection has an open iterator, SQLite accepts no write on it until that is finished");
+    if (outcome === "busy")
+      throw new MqError("ERR_MQ_SYSTEM_BUSY", `another writer held the store's lock for ${busyTimeoutMs} ms`);
+    throw new MqError(
+      "ERR_MQ_SYSTEM_BUSY",
+      "the connection has an open iterator, SQLite accepts no write on it until that is finished",
+    );
   }
 
   readonly #onTurn = (): void => {
@@ -198,8 +209,14 @@ export class GroupCommit {
       this.#pendingBytes -= write.bytes;
       write.failed(
         outcome === "busy"
-          ? new MqError("ERR_MQ_SYSTEM_BUSY", "another writer held the store's lock until the time-out; nothing was stored")
-          : new MqError("ERR_MQ_TIMEOUT", "the connection's owner kept a transaction or an iterator open until the time-out; nothing was stored"),
+          ? new MqError(
+              "ERR_MQ_SYSTEM_BUSY",
+              "another writer held the store's lock until the time-out; nothing was stored",
+            )
+          : new MqError(
+              "ERR_MQ_TIMEOUT",
+              "the connection's owner kept a transaction or an iterator open until the time-out; nothing was stored",
+            ),
       );
     }
   }

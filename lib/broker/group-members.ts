@@ -40,7 +40,9 @@ export class GroupMembers {
     if (expression !== undefined) return expression;
     throw new MqError(
       "ERR_MQ_SUBSCRIPTION",
-      membership === undefined ? `consumer group ${group} has no members` : `consumer group ${group} does not subscribe to topic ${topic}`,
+      membership === undefined
+        ? `consumer group ${group} has no members`
+        : `consumer group ${group} does not subscribe to topic ${topic}`,
     );
   }
 
@@ -51,7 +53,10 @@ export class GroupMembers {
       this.#groups.set(member.group, membership);
     }
     if (membership.members.has(member.clientId)) {
-      throw new MqError("ERR_MQ_ALREADY_CREATED", `consumer group ${member.group} has a member ${member.clientId} already`);
+      throw new MqError(
+        "ERR_MQ_ALREADY_CREATED",
+        `consumer group ${member.group} has a member ${member.clientId} already`,
+      );
     }
     membership.members.set(member.clientId, member);
     this.#heartbeat(membership, member);
@@ -79,12 +84,16 @@ export class GroupMembers {
   }
 
   brokerFailed(error: MqError): void {
-    for (const { members } of [...this.#groups.values()]) for (const member of [...members.values()]) member.brokerFailed(error);
+    for (const { members } of [...this.#groups.values()])
+      for (const member of [...members.values()]) member.brokerFailed(error);
   }
 
   #heartbeat(membership: Membership, { group, clientId, subscriptions }: GroupMember): void {
     if (!isSame(membership.subscriptions, subscriptions)) {
-      this.#logger.warn("members of a consumer group differ in their subscriptions; the last one wins for all", { group, clientId });
+      this.#logger.warn("members of a consumer group differ in their subscriptions; the last one wins for all", {
+        group,
+        clientId,
+      });
     }
     membership.subscriptions = subscriptions;
   }

@@ -42,7 +42,10 @@ export class Groups {
   get(group: string): GroupConfig {
     const config = this.find(group);
     if (config !== undefined) return config;
-    const near = nearMisses(group, this.#store.groups.list().map((known) => known.group));
+    const near = nearMisses(
+      group,
+      this.#store.groups.list().map((known) => known.group),
+    );
     const hint = near.length === 0 ? "" : `; did you mean ${near.join(", ")}?`;
     throw new MqError("ERR_MQ_GROUP_NOT_FOUND", `consumer group ${group} does not exist${hint}`);
   }

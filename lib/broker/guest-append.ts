@@ -88,7 +88,10 @@ export class GuestAppend {
 
   readonly #look = (): void => {
     if (!this.#isWatching) return;
-    if (this.#connection.open && this.#connection.inTransaction) return this.#backoff.next(this.#look);
+    if (this.#connection.open && this.#connection.inTransaction) {
+      this.#backoff.next(this.#look);
+      return;
+    }
     this.#isWatching = false;
     this.#hooks.ended();
   };

@@ -62,7 +62,14 @@ export class LogAppender {
     return written;
   }
 
-  #encode(state: QueueState, messages: readonly MessageToAppend[], from: number, to: number, size: number, storeTimestamp: number): LogBlock {
+  #encode(
+    state: QueueState,
+    messages: readonly MessageToAppend[],
+    from: number,
+    to: number,
+    size: number,
+    storeTimestamp: number,
+  ): LogBlock {
     const commitLogOffset = this.#queues.logEnd;
     const firstOffset = state.maxOffset;
     const records = Buffer.allocUnsafe(size);

@@ -80,7 +80,11 @@ export class LogReader {
 
   /** The block that holds this offset or the next one after it. `wanted` messages are about to be read. */
   findFrom(queueKey: number, offset: number, wanted: number): ReadableBlock | undefined {
-    return findIn(this.#tails.get(queueKey), offset) ?? findIn(this.#runs.get(queueKey), offset) ?? this.#read(queueKey, offset, wanted);
+    return (
+      findIn(this.#tails.get(queueKey), offset) ??
+      findIn(this.#runs.get(queueKey), offset) ??
+      this.#read(queueKey, offset, wanted)
+    );
   }
 
   #read(queueKey: number, offset: number, wanted: number): ReadableBlock | undefined {

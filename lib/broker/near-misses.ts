@@ -4,7 +4,10 @@ const MAX_SUGGESTIONS = 3;
 export function nearMisses(name: string, known: readonly string[]): readonly string[] {
   const limit = Math.max(1, Math.floor(name.length / 4));
   return known
-    .map((candidate) => ({ candidate, distance: plain(candidate) === plain(name) ? 0 : editDistance(name, candidate, limit) }))
+    .map((candidate) => ({
+      candidate,
+      distance: plain(candidate) === plain(name) ? 0 : editDistance(name, candidate, limit),
+    }))
     .filter(({ distance }) => distance <= limit)
     .sort((a, b) => a.distance - b.distance || (a.candidate < b.candidate ? -1 : 1))
     .slice(0, MAX_SUGGESTIONS)

@@ -18,7 +18,8 @@ export function searchOffset(log: LogTable, queue: QueueState, timestamp: number
   while (low < high) {
     const middle = low + Math.floor((high - low) / 2);
     const block = log.findHeadAtOrBefore(queueKey, middle);
-    if (block === undefined || isBefore(block)) low = block === undefined ? middle + 1 : block.firstOffset + block.messageCount;
+    if (block === undefined || isBefore(block))
+      low = block === undefined ? middle + 1 : block.firstOffset + block.messageCount;
     else high = block.firstOffset;
   }
   return boundary === "lower" ? low : Math.max(minOffset, low - 1);

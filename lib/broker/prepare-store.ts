@@ -29,7 +29,8 @@ export async function prepareStore(database: OpenedDatabase): Promise<void> {
 
 async function takeLock(transactions: Transactions, deadline: number): Promise<void> {
   while (transactions.tryBegin(0) !== "begun") {
-    if (systemClock.now() > deadline) throw new MqError("ERR_MQ_SYSTEM_BUSY", `another writer held the lock for ${LOCK_WAIT_MS} ms`);
+    if (systemClock.now() > deadline)
+      throw new MqError("ERR_MQ_SYSTEM_BUSY", `another writer held the lock for ${LOCK_WAIT_MS} ms`);
     await new Promise<void>((resolve) => systemClock.at(systemClock.now() + LOOK_INTERVAL_MS, resolve));
   }
 }

@@ -3,7 +3,7 @@ import type { PullRequest, PullResult } from "./broker-port.js";
 import type { PullMessage } from "./pull-message.js";
 
 interface HeldPull {
-  request: PullRequest;
+  readonly request: PullRequest;
   readonly answer: (result: PullResult) => void;
   readonly fail: (error: unknown) => void;
 }
@@ -11,7 +11,8 @@ interface HeldPull {
 /**
  * Pulls that found no message and wait for one.
  *
- * A commit wakes those of the queues it wrote to; a pull whose filter lets nothing of it through stays held and goes on behind it.
+ * A commit wakes those of the queues it wrote to, also when the filter lets nothing through: so the consumer's offset passes what it does not
+ * want, which RocketMQ's consumers do when the pull expires.
  *
  * Source: RocketMQ, `broker/.../longpolling/PullRequestHoldService.java`; ours expire when their time is up, not at the next 5 s tick.
  */
@@ -42,7 +43,7 @@ export class PullHold {
         timer?.cancel();
         signal.removeEventListener("abort", giveUp);
       };
-      const giveUp = (): void => pull.answer({ ...result, status: "NO_NEW_MSG", nextOffset: pull.request.offset });
+      const giveUp = (): void => pull.answer(result);
       const pull: HeldPull = {
         request,
         answer: (found) => {
@@ -79,18 +80,11 @@ export class PullHold {
   }
 
   #look(pull: HeldPull): void {
-    let result: PullResult;
     try {
-      result = this.#pull.read(pull.request);
+      const result = this.#pull.read(pull.request);
+      if (result.status !== "NO_NEW_MSG") pull.answer(result);
     } catch (error) {
-      return pull.fail(error);
-    }
-    if (result.status === "NO_MATCHED_MSG") {
-      pull.request = { ...pull.request, offset: result.nextOffset };
-      // Many messages may have come at once: the rest of them is looked at when the pull goes on.
-      if (result.nextOffset < result.maxOffset) pull.answer(result);
-    } else if (result.status !== "NO_NEW_MSG") {
-      pull.answer(result);
+      pull.fail(error);
     }
   }
 }

@@ -1,11 +1,11 @@
 import { MqError } from "../errors.js";
 import { parseTagExpression, type TagExpression } from "../filter/tag-expression.js";
-import { type MessageOrigin, type StoreHost, StoredMessageView } from "../message/message-view.js";
+import { type MessageOrigin, StoredMessageView, type StoreHost } from "../message/message-view.js";
 import { sizeAt, tagsCodeAt } from "../message/record.js";
 import { PERM } from "../message/system-topics.js";
 import type { PullRequest, PullResult } from "./broker-port.js";
-import type { Groups } from "./groups.js";
 import type { GroupMembers } from "./group-members.js";
+import type { Groups } from "./groups.js";
 import type { LogReader } from "./log-reader.js";
 import type { QueueState, QueueStates } from "./queue-states.js";
 import type { Topics } from "./topics.js";
@@ -97,13 +97,22 @@ export class PullMessage {
         const at = readable.positionOf(offset);
         if (filter !== undefined && !filter.matchesCode(tagsCodeAt(block.records, at))) continue;
         bytes += sizeAt(block.records, at);
-        if (messages.length > 0 && bytes > request.maxBytes) return { status: "FOUND", nextOffset: offset, minOffset, maxOffset, messages };
+        if (messages.length > 0 && bytes > request.maxBytes)
+          return { status: "FOUND", nextOffset: offset, minOffset, maxOffset, messages };
         const commitLogOffset = block.commitLogOffset + at;
         const { storeTimestamp, records } = block;
-        messages.push(new StoredMessageView(origin, { records, at, commitLogOffset, queueOffset: offset, storeTimestamp }, stamp));
+        messages.push(
+          new StoredMessageView(origin, { records, at, commitLogOffset, queueOffset: offset, storeTimestamp }, stamp),
+        );
       }
     }
-    return { status: messages.length > 0 ? "FOUND" : "NO_MATCHED_MSG", nextOffset: offset, minOffset, maxOffset, messages };
+    return {
+      status: messages.length > 0 ? "FOUND" : "NO_MATCHED_MSG",
+      nextOffset: offset,
+      minOffset,
+      maxOffset,
+      messages,
+    };
   }
 
   /** In the broker's order: group, topic, queue, subscription. */
@@ -114,7 +123,10 @@ export class PullMessage {
     const config = this.#topics.get(topic);
     if ((config.perm & PERM.READ) === 0) throw new MqError("ERR_MQ_NO_PERMISSION", `topic ${topic} is not readable`);
     if (queueId < 0 || queueId >= config.readQueueNums) {
-      throw new MqError("ERR_MQ_OFFSET", `topic ${topic} has ${config.readQueueNums} read queues, got queueId ${queueId}`);
+      throw new MqError(
+        "ERR_MQ_OFFSET",
+        `topic ${topic} has ${config.readQueueNums} read queues, got queueId ${queueId}`,
+      );
     }
     const expression = this.#members.subscriptionOf(group, topic);
     const key = `${group}\u0001${topic}`;

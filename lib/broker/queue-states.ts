@@ -55,7 +55,8 @@ export class QueueStates {
     const { queueKey, floorOffset } = row;
     const first = this.#store.log.findFirstHead(queueKey);
     const last = this.#store.log.findLastHead(queueKey);
-    if (first === undefined || last === undefined) return { topic, queueId, queueKey, minOffset: floorOffset, maxOffset: floorOffset };
+    if (first === undefined || last === undefined)
+      return { topic, queueId, queueKey, minOffset: floorOffset, maxOffset: floorOffset };
     return { topic, queueId, queueKey, minOffset: first.firstOffset, maxOffset: last.firstOffset + last.messageCount };
   }
 }

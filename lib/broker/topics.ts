@@ -110,12 +110,21 @@ export class Topics {
 
   #template(topic: string): TopicConfig {
     const count = this.#settings.defaultQueueCount;
-    return { topic, readQueueNums: count, writeQueueNums: count, perm: PERM.READ | PERM.WRITE, order: false, messageType: "NORMAL" };
+    return {
+      topic,
+      readQueueNums: count,
+      writeQueueNums: count,
+      perm: PERM.READ | PERM.WRITE,
+      order: false,
+      messageType: "NORMAL",
+    };
   }
 
   #toRoute({ topic, readQueueNums, writeQueueNums, perm }: TopicConfig): TopicRoute {
-    const queue = (queueId: number): MessageQueue => Object.freeze({ topic, brokerName: this.#settings.brokerName, queueId });
-    const queues = (count: number): readonly MessageQueue[] => Object.freeze(Array.from({ length: count }, (_, id) => queue(id)));
+    const queue = (queueId: number): MessageQueue =>
+      Object.freeze({ topic, brokerName: this.#settings.brokerName, queueId });
+    const queues = (count: number): readonly MessageQueue[] =>
+      Object.freeze(Array.from({ length: count }, (_, id) => queue(id)));
     return {
       topic,
       writeQueues: queues((perm & PERM.WRITE) === 0 ? 0 : writeQueueNums),
@@ -124,7 +133,10 @@ export class Topics {
   }
 
   #notFound(topic: string): MqError {
-    const near = nearMisses(topic, this.#store.topics.list().map((config) => config.topic));
+    const near = nearMisses(
+      topic,
+      this.#store.topics.list().map((config) => config.topic),
+    );
     const hint = near.length === 0 ? "" : `; did you mean ${near.join(", ")}?`;
     return new MqError("ERR_MQ_TOPIC_NOT_FOUND", `topic ${topic} does not exist${hint}`);
   }

@@ -56,7 +56,8 @@ export class Transactions {
   /** Throws once the store can no longer be used: stopped after a failed sync, or its connection closed by its owner. */
   assertUsable(): void {
     if (this.#stopped !== undefined) throw this.#stopped;
-    if (!this.#connection.open) throw new MqError("ERR_MQ_CLOSED", "the database connection of this broker was closed by its owner");
+    if (!this.#connection.open)
+      throw new MqError("ERR_MQ_CLOSED", "the database connection of this broker was closed by its owner");
   }
 
   /** Takes the write lock, waiting at most `busyTimeoutMs` (blocking). */
@@ -100,7 +101,9 @@ export class Transactions {
         "the store stopped after a commit whose outcome is unknown; close the broker and open it again",
         { cause: error },
       );
-      throw new MqError("ERR_MQ_OUTCOME_UNKNOWN", "the commit failed while it was being made durable", { cause: error });
+      throw new MqError("ERR_MQ_OUTCOME_UNKNOWN", "the commit failed while it was being made durable", {
+        cause: error,
+      });
     }
   }
 
@@ -113,9 +116,13 @@ export class Transactions {
   /** Runs `work` under the write lock, entirely or not at all; blocks at most `busyTimeoutMs` for another writer. */
   writeSync<T>(busyTimeoutMs: number, doing: string, work: () => T): T {
     const outcome = this.tryBegin(busyTimeoutMs);
-    if (outcome === "busy") throw new MqError("ERR_MQ_SYSTEM_BUSY", `${doing}: another writer held the lock for ${busyTimeoutMs} ms`);
+    if (outcome === "busy")
+      throw new MqError("ERR_MQ_SYSTEM_BUSY", `${doing}: another writer held the lock for ${busyTimeoutMs} ms`);
     if (outcome === "blocked") {
-      throw new MqError("ERR_MQ_IN_TRANSACTION", `${doing}: the connection is in a transaction or has an open iterator`);
+      throw new MqError(
+        "ERR_MQ_IN_TRANSACTION",
+        `${doing}: the connection is in a transaction or has an open iterator`,
+      );
     }
     let result: T;
     try {
@@ -126,7 +133,10 @@ export class Transactions {
     }
     if (!this.#connection.inTransaction) {
       this.#dropCaches();
-      throw new MqError("ERR_MQ_SERVICE_NOT_AVAILABLE", `${doing}: SQLite ended the transaction and rolled it back, which it does when the disk is full`);
+      throw new MqError(
+        "ERR_MQ_SERVICE_NOT_AVAILABLE",
+        `${doing}: SQLite ended the transaction and rolled it back, which it does when the disk is full`,
+      );
     }
     this.commit();
     return result;

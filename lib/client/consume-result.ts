@@ -7,7 +7,10 @@ import type { MessageView } from "../message/message-view.js";
  * TypeScript widens a bare `return "retry"` of an async arrow function to `string`; `return ConsumeResult.RETRY` it does not.
  */
 export type ConsumeResult = undefined | void | "success" | "retry";
-export const ConsumeResult: { readonly SUCCESS: "success"; readonly RETRY: "retry" } = { SUCCESS: "success", RETRY: "retry" };
+export const ConsumeResult: { readonly SUCCESS: "success"; readonly RETRY: "retry" } = {
+  SUCCESS: "success",
+  RETRY: "retry",
+};
 
 /** What a listener may want to know besides the message. */
 export interface ConsumeContext {

@@ -109,7 +109,8 @@ export class ConsumeService {
     try {
       result = runningDelivery.run(delivery, this.#call, delivery);
     } catch (error) {
-      return this.#failed(delivery, error);
+      this.#failed(delivery, error);
+      return;
     }
     if (isThenable(result)) {
       result.then(
@@ -133,7 +134,10 @@ export class ConsumeService {
   /** `null` is what RocketMQ's listeners return by mistake; it retries then. */
   #returned(delivery: Delivery, result: unknown): void {
     if (typeof result === "string" && result !== "success" && result !== "retry") {
-      this.#options.logger.error(`a listener of group ${delivery.group} returned neither "success" nor "retry"; its messages are retried`, { result });
+      this.#options.logger.error(
+        `a listener of group ${delivery.group} returned neither "success" nor "retry"; its messages are retried`,
+        { result },
+      );
     }
     const isSuccess = result !== null && (typeof result !== "string" || result === "success");
     this.#finish(delivery, isSuccess ? delivery.acknowledged : 0);
@@ -142,7 +146,11 @@ export class ConsumeService {
   #failed(delivery: Delivery, error: unknown): void {
     const { queueId, topic } = delivery.messageQueue;
     const queueOffset = delivery.batch[0]?.message.queueOffset;
-    this.#options.logger.warn(`a listener of group ${delivery.group} failed: ${describeThrown(error)}`, { topic, queueId, queueOffset });
+    this.#options.logger.warn(`a listener of group ${delivery.group} failed: ${describeThrown(error)}`, {
+      topic,
+      queueId,
+      queueOffset,
+    });
     this.#finish(delivery, 0);
   }
 

@@ -14,11 +14,17 @@ export interface ProducerOptions {
 export const MAX_MESSAGE_SIZE: number = 4 * 1024 * 1024;
 
 /** Applies defaults and checks every field once; nothing behind this line checks again. */
-export function resolveProducerOptions(options: ProducerOptions): Required<{ [K in keyof ProducerOptions]-?: NonNullable<ProducerOptions[K]> }> {
+export function resolveProducerOptions(
+  options: ProducerOptions,
+): Required<{ [K in keyof ProducerOptions]-?: NonNullable<ProducerOptions[K]> }> {
   refuseUnknownOptions("ProducerOptions", options, ["group", "sendTimeoutMs", "maxMessageSize"]);
   return {
     group: checkProducerGroup(options.group),
     sendTimeoutMs: integerOption("sendTimeoutMs", options.sendTimeoutMs, { min: 1, max: 2 ** 31 - 1, fallback: 3_000 }),
-    maxMessageSize: integerOption("maxMessageSize", options.maxMessageSize, { min: 1, max: MAX_MESSAGE_SIZE, fallback: MAX_MESSAGE_SIZE }),
+    maxMessageSize: integerOption("maxMessageSize", options.maxMessageSize, {
+      min: 1,
+      max: MAX_MESSAGE_SIZE,
+      fallback: MAX_MESSAGE_SIZE,
+    }),
   };
 }

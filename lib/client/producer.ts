@@ -90,7 +90,12 @@ export class LocalProducer implements EmbeddedProducer {
   send(message: Message, options?: SendOptions): Promise<SendReceipt> {
     return new Promise((resolve, reject) => {
       const sending = this.#prepare(message, options);
-      this.#append(sending, options?.signal, () => resolve(this.#toReceipt(sending, sending.messages[0] as OutgoingMessage)), reject);
+      this.#append(
+        sending,
+        options?.signal,
+        () => resolve(this.#toReceipt(sending, sending.messages[0] as OutgoingMessage)),
+        reject,
+      );
     });
   }
 
@@ -154,7 +159,12 @@ export class LocalProducer implements EmbeddedProducer {
     return { topic, queueId, messages, bytes, deadline: now + timeoutMs };
   }
 
-  #append(sending: Sending, signal: AbortSignal | undefined, stored: () => void, reject: (reason: unknown) => void): void {
+  #append(
+    sending: Sending,
+    signal: AbortSignal | undefined,
+    stored: () => void,
+    reject: (reason: unknown) => void,
+  ): void {
     signal?.throwIfAborted();
     const settle = (): void => {
       signal?.removeEventListener("abort", onAbort);
@@ -207,7 +217,8 @@ export class LocalProducer implements EmbeddedProducer {
   }
 
   #assertOpen(): void {
-    if (this.#closing !== undefined) throw new MqError("ERR_MQ_CLOSED", `the producer of group ${this.group} is closed`);
+    if (this.#closing !== undefined)
+      throw new MqError("ERR_MQ_CLOSED", `the producer of group ${this.group} is closed`);
   }
 
   #whenSettled(): Promise<void> {

@@ -1,9 +1,9 @@
 import type { BrokerPort, PullResult } from "../broker/broker-port.js";
 import { isMqError } from "../errors.js";
 import { parseTagExpression, type TagExpression } from "../filter/tag-expression.js";
+import type { Logger } from "../logger.js";
 import type { MessageQueue } from "../message/message-queue.js";
 import type { Clock } from "../time/clock.js";
-import type { Logger } from "../logger.js";
 import { type CachedMessage, ProcessQueue } from "./process-queue.js";
 
 /** After a pull that failed. Source: RocketMQ, `DefaultMQPushConsumerImpl.java`, `pullTimeDelayMillsWhenException`. */
@@ -112,12 +112,16 @@ export class PullLoop {
     if (this.processQueue.isDropped) return offset;
     this.#take(result);
     if (pullIntervalMs > 0) await this.#delay(pullIntervalMs);
-    else if (result.status === "NO_MATCHED_MSG") await new Promise<void>((resolve) => this.#options.clock.turn(resolve));
+    else if (result.status === "NO_MATCHED_MSG")
+      await new Promise<void>((resolve) => this.#options.clock.turn(resolve));
     return result.nextOffset;
   }
 
   #take({ status, messages, nextOffset }: PullResult): void {
-    if (status === "OFFSET_ILLEGAL") return this.#options.onOffsetIllegal(this.processQueue, nextOffset);
+    if (status === "OFFSET_ILLEGAL") {
+      this.#options.onOffsetIllegal(this.processQueue, nextOffset);
+      return;
+    }
     // The store compares hashes of tags; the text decides.
     const matching = messages.filter((message) => this.#filter.matchesTag(message.tag));
     const added = this.processQueue.put(matching);
@@ -161,6 +165,9 @@ export class PullLoop {
     this.#hasFailed = true;
     const { topic, queueId } = this.processQueue.messageQueue;
     const because = error instanceof Error ? error.message : String(error);
-    this.#options.logger.warn(`a pull of group ${this.#options.group} failed and is tried again each second: ${because}`, { topic, queueId });
+    this.#options.logger.warn(
+      `a pull of group ${this.#options.group} failed and is tried again each second: ${because}`,
+      { topic, queueId },
+    );
   }
 }

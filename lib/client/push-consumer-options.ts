@@ -104,7 +104,10 @@ export function resolvePushConsumerOptions(options: PushConsumerOptions): Resolv
     listener,
     batchListener,
     consumeConcurrency: integer("consumeConcurrency", 1, 1_000, 20),
-    consumeMessageBatchMaxSize: listener === undefined ? integer("consumeMessageBatchMaxSize", 1, 1_024, 1) : checkSingle(options.consumeMessageBatchMaxSize),
+    consumeMessageBatchMaxSize:
+      listener === undefined
+        ? integer("consumeMessageBatchMaxSize", 1, 1_024, 1)
+        : checkSingle(options.consumeMessageBatchMaxSize),
     pullBatchSize: integer("pullBatchSize", 1, 1_024, 32),
     pullBatchSizeInBytes: integer("pullBatchSizeInBytes", 1, 100 * MIB, 256 * 1024),
     pullIntervalMs: integer("pullIntervalMs", 0, 65_535, 0),
@@ -129,23 +132,35 @@ function checkSubscriptions(subscriptions: unknown): ReadonlyMap<string, string>
   if (typeof subscriptions !== "object" || subscriptions === null || Array.isArray(subscriptions)) {
     throw invalid(`subscriptions must be an object of topics and tag expressions, got ${describe(subscriptions)}`);
   }
-  return new Map(Object.entries(subscriptions).map(([topic, expression]) => [topic, checkSubscription(topic, expression)]));
+  return new Map(
+    Object.entries(subscriptions).map(([topic, expression]) => [topic, checkSubscription(topic, expression)]),
+  );
 }
 
 function checkListeners(
   listener: unknown,
   batchListener: unknown,
 ): { listener: MessageListener | undefined; batchListener: BatchListener | undefined } {
-  if (listener !== undefined && batchListener !== undefined) throw invalid("listener and batchListener exclude each other, got both");
-  if (listener === undefined && batchListener === undefined) throw invalid("listener or batchListener must be given, got neither");
+  if (listener !== undefined && batchListener !== undefined)
+    throw invalid("listener and batchListener exclude each other, got both");
+  if (listener === undefined && batchListener === undefined)
+    throw invalid("listener or batchListener must be given, got neither");
   const given = listener ?? batchListener;
-  if (typeof given !== "function") throw invalid(`${listener === undefined ? "batchListener" : "listener"} must be a function, got ${describe(given)}`);
-  return { listener: listener as MessageListener | undefined, batchListener: batchListener as BatchListener | undefined };
+  if (typeof given !== "function")
+    throw invalid(
+      `${listener === undefined ? "batchListener" : "listener"} must be a function, got ${describe(given)}`,
+    );
+  return {
+    listener: listener as MessageListener | undefined,
+    batchListener: batchListener as BatchListener | undefined,
+  };
 }
 
 function checkSingle(size: number | undefined): number {
   if (size === undefined || size === 1) return 1;
-  throw invalid(`consumeMessageBatchMaxSize must be 1 with a listener, got ${describe(size)}: give a batchListener for batches`);
+  throw invalid(
+    `consumeMessageBatchMaxSize must be 1 with a listener, got ${describe(size)}: give a batchListener for batches`,
+  );
 }
 
 function checkConsumeFromWhere(where: unknown): ResolvedPushConsumerOptions["consumeFromWhere"] {
@@ -155,7 +170,9 @@ function checkConsumeFromWhere(where: unknown): ResolvedPushConsumerOptions["con
     const timestamp = where.timestamp instanceof Date ? where.timestamp.getTime() : where.timestamp;
     if (typeof timestamp === "number" && Number.isSafeInteger(timestamp)) return { timestamp };
   }
-  throw invalid(`consumeFromWhere must be "last-offset", "first-offset" or { timestamp } in epoch milliseconds, got ${describe(where)}`);
+  throw invalid(
+    `consumeFromWhere must be "last-offset", "first-offset" or { timestamp } in epoch milliseconds, got ${describe(where)}`,
+  );
 }
 
 function checkStrategy(strategy: unknown): AllocateMessageQueueStrategy {

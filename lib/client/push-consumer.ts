@@ -6,6 +6,7 @@ import { systemClock } from "../time/clock.js";
 import { holdProcess, type ProcessHold } from "../time/hold-process.js";
 import type { ClientContext } from "./client-context.js";
 import { ConsumeService } from "./consume-service.js";
+import type { ProcessQueue } from "./process-queue.js";
 import { PullLoop } from "./pull-loop.js";
 import {
   checkSubscription,
@@ -14,7 +15,6 @@ import {
   resolvePushConsumerOptions,
 } from "./push-consumer-options.js";
 import { Rebalance } from "./rebalance.js";
-import type { ProcessQueue } from "./process-queue.js";
 
 /**
  * How clients and brokers close: they stop taking new work, wait for what runs, abort the listeners' signals after `graceMs` and ignore what
@@ -68,7 +68,11 @@ export class ConcurrentPushConsumer implements PushConsumer {
   #hold: ProcessHold | undefined;
   #isSuspended = false;
 
-  constructor(options: PushConsumerOptions, context: ClientContext, onClosed: (consumer: ConcurrentPushConsumer) => void) {
+  constructor(
+    options: PushConsumerOptions,
+    context: ClientContext,
+    onClosed: (consumer: ConcurrentPushConsumer) => void,
+  ) {
     const resolved = resolvePushConsumerOptions(options);
     this.#options = resolved;
     this.#context = context;
@@ -211,7 +215,8 @@ export class ConcurrentPushConsumer implements PushConsumer {
   }
 
   #take(queue: MessageQueue): void {
-    const { pullBatchSize, pullBatchSizeInBytes, pullIntervalMs, pullThresholdForQueue, pullThresholdSizeForQueue } = this.#options;
+    const { pullBatchSize, pullBatchSizeInBytes, pullIntervalMs, pullThresholdForQueue, pullThresholdSizeForQueue } =
+      this.#options;
     const loop = new PullLoop(queue, {
       port: this.#context.port,
       clock: this.#context.clock,
@@ -253,7 +258,11 @@ export class ConcurrentPushConsumer implements PushConsumer {
 
   #restartAt(processQueue: ProcessQueue, nextOffset: number): void {
     const { messageQueue } = processQueue;
-    this.#context.logger.warn("a consume offset was outside its message queue", { group: this.#options.group, ...messageQueue, nextOffset });
+    this.#context.logger.warn("a consume offset was outside its message queue", {
+      group: this.#options.group,
+      ...messageQueue,
+      nextOffset,
+    });
     this.#service.forget(processQueue);
     this.#loops.get(messageQueue)?.drop();
     this.#loops.delete(messageQueue);

@@ -27,7 +27,9 @@ export class QueueChooser {
     const route = this.#context.port.getRoute(topic);
     const { length } = route.writeQueues;
     if (length === 0) {
-      throw new MqError("ERR_MQ_NO_PERMISSION", `topic ${topic} has no message queue that may be written to`, { responseCode: NO_ROUTE });
+      throw new MqError("ERR_MQ_NO_PERMISSION", `topic ${topic} has no message queue that may be written to`, {
+        responseCode: NO_ROUTE,
+      });
     }
     if (wish === undefined) {
       const turn = this.#turns.get(topic) ?? this.#context.chance.nextInt(2 ** 31);
@@ -51,8 +53,15 @@ export class QueueChooser {
     if (selected === undefined || selected === null) {
       throw new MqError("ERR_MQ_INVALID_ARGUMENT", "the message queue selector returned no queue");
     }
-    if (selected.topic !== topic || selected.brokerName !== this.#context.port.brokerName || !Number.isInteger(selected.queueId)) {
-      throw new MqError("ERR_MQ_INVALID_ARGUMENT", `the message queue selector must return one of the ${writeQueues.length} queues it was given`);
+    if (
+      selected.topic !== topic ||
+      selected.brokerName !== this.#context.port.brokerName ||
+      !Number.isInteger(selected.queueId)
+    ) {
+      throw new MqError(
+        "ERR_MQ_INVALID_ARGUMENT",
+        `the message queue selector must return one of the ${writeQueues.length} queues it was given`,
+      );
     }
     return selected.queueId;
   }

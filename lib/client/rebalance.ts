@@ -47,7 +47,9 @@ export class Rebalance {
       return this.#strategy(this.#group, this.#clientId, sorted, this.#context.port.memberIds(this.#group));
     } catch (error) {
       const because = error instanceof Error ? error.message : String(error);
-      this.#context.logger.error(`sharing the queues of topic ${topic} failed, group ${this.#group} keeps what it has: ${because}`);
+      this.#context.logger.error(
+        `sharing the queues of topic ${topic} failed, group ${this.#group} keeps what it has: ${because}`,
+      );
       return held;
     }
   }

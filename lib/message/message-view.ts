@@ -151,7 +151,8 @@ export class StoredMessageView implements MessageView {
       system[PROPERTY.MIN_OFFSET] = String(this.#stamp.minOffset);
       system[PROPERTY.MAX_OFFSET] = String(this.#stamp.maxOffset);
     }
-    if (this.#consumeStartTimestamp !== undefined) system[PROPERTY.CONSUME_START_TIME] = String(this.#consumeStartTimestamp);
+    if (this.#consumeStartTimestamp !== undefined)
+      system[PROPERTY.CONSUME_START_TIME] = String(this.#consumeStartTimestamp);
     return system;
   }
   get messageGroup(): string | undefined {

@@ -114,7 +114,8 @@ export function propertiesAt(records: Buffer, at: number): string {
 
 /** A copy: the block is shared by every group that reads it. */
 export function bodyAt(records: Buffer, at: number): Buffer {
-  const start = at + RECORD_HEADER_SIZE + (records[at + UNIQUE_ID_SIZE] ?? 0) + records.readUInt16LE(at + PROPERTIES_SIZE);
+  const start =
+    at + RECORD_HEADER_SIZE + (records[at + UNIQUE_ID_SIZE] ?? 0) + records.readUInt16LE(at + PROPERTIES_SIZE);
   return Buffer.from(records.subarray(start, at + sizeAt(records, at)));
 }
 

@@ -45,7 +45,10 @@ const FORBIDDEN_ROWS = [
     "mq_topic: illegal values",
     "SELECT topic FROM mq_topic WHERE read_queue_nums < 0 OR write_queue_nums < 0 OR perm NOT BETWEEN 0 AND 7 OR ordered NOT IN (0, 1)",
   ],
-  ["mq_group: illegal values", "SELECT consumer_group FROM mq_group WHERE retry_queue_nums < 0 OR retry_max_times < -1"],
+  [
+    "mq_group: illegal values",
+    "SELECT consumer_group FROM mq_group WHERE retry_queue_nums < 0 OR retry_max_times < -1",
+  ],
   ["mq_queue: illegal values", "SELECT topic || ' ' || queue_id FROM mq_queue WHERE queue_id < 0 OR floor_offset < 0"],
   [
     "mq_consume_offset: a negative offset or queue",
@@ -73,7 +76,8 @@ function* checkLog(store: Store, problems: string[]): Generator<void, void> {
   for (;;) {
     const blocks = store.log.listFromPosition(after + 1, BLOCKS_A_STEP);
     for (const block of blocks) {
-      if (block.commitLogOffset < logEnd) problems.push(`block ${block.commitLogOffset}: overlaps the one before it, which ends at ${logEnd}`);
+      if (block.commitLogOffset < logEnd)
+        problems.push(`block ${block.commitLogOffset}: overlaps the one before it, which ends at ${logEnd}`);
       logEnd = block.commitLogOffset + block.records.length;
       problems.push(...findBlockProblems(store, block, queues));
     }
@@ -95,7 +99,9 @@ function findBlockProblems(store: Store, block: LogBlock, queues: Map<number, Qu
   }
   const problems = findRecordProblems(where, block);
   if (queue.nextOffset !== undefined && block.firstOffset !== queue.nextOffset) {
-    problems.push(`${where}: begins at offset ${block.firstOffset} of queue ${queue.name}, which went on at ${queue.nextOffset}`);
+    problems.push(
+      `${where}: begins at offset ${block.firstOffset} of queue ${queue.name}, which went on at ${queue.nextOffset}`,
+    );
   }
   if (block.firstOffset < 0) problems.push(`${where}: begins at offset ${block.firstOffset} of queue ${queue.name}`);
   queue.nextOffset = block.firstOffset + block.messageCount;

@@ -54,8 +54,14 @@ export class LogTable {
       connection,
       `SELECT ${HEAD} FROM mq_log WHERE queue_key = ? AND first_offset <= ? ORDER BY first_offset DESC LIMIT 1`,
     ).raw();
-    this.#firstHead = prepare<HeadRow>(connection, `SELECT ${HEAD} FROM mq_log WHERE queue_key = ? ORDER BY first_offset LIMIT 1`).raw();
-    this.#lastHead = prepare<HeadRow>(connection, `SELECT ${HEAD} FROM mq_log WHERE queue_key = ? ORDER BY first_offset DESC LIMIT 1`).raw();
+    this.#firstHead = prepare<HeadRow>(
+      connection,
+      `SELECT ${HEAD} FROM mq_log WHERE queue_key = ? ORDER BY first_offset LIMIT 1`,
+    ).raw();
+    this.#lastHead = prepare<HeadRow>(
+      connection,
+      `SELECT ${HEAD} FROM mq_log WHERE queue_key = ? ORDER BY first_offset DESC LIMIT 1`,
+    ).raw();
     this.#end = prepare<number>(
       connection,
       "SELECT commit_log_offset + length(records) FROM mq_log ORDER BY commit_log_offset DESC LIMIT 1",

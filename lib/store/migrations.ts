@@ -47,11 +47,16 @@ export const FORMAT_VERSION = 1;
 
 /** The version of the store in this database, 0 when there is none. Throws `ERR_MQ_STORE_FORMAT` for what this library cannot read. */
 export function readFormatVersion(connection: SqliteConnection): number {
-  const exists = prepare(connection, "SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = 'mq_meta'").get() !== undefined;
+  const exists =
+    prepare(connection, "SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = 'mq_meta'").get() !==
+    undefined;
   if (!exists) return 0;
   const version = prepare<unknown>(connection, "SELECT value FROM mq_meta WHERE name = 'format_version'").pluck().get();
   if (typeof version !== "number" || !Number.isInteger(version) || version < 1) {
-    throw new MqError("ERR_MQ_STORE_FORMAT", `mq_meta of ${connection.name} has no format version that PocketMQ could have written`);
+    throw new MqError(
+      "ERR_MQ_STORE_FORMAT",
+      `mq_meta of ${connection.name} has no format version that PocketMQ could have written`,
+    );
   }
   if (version > FORMAT_VERSION) {
     throw new MqError(

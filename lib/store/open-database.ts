@@ -1,14 +1,14 @@
 import { realpathSync } from "node:fs";
 import { MqError } from "../errors.js";
-import { systemClock } from "../time/clock.js";
 import { systemChance } from "../time/chance.js";
+import { systemClock } from "../time/clock.js";
 import { holdProcess } from "../time/hold-process.js";
 import { Stopwatch } from "../time/stopwatch.js";
 import { APPLICATION_ID, examinePath, isOurs } from "./database-file.js";
 import { type DriverConstructor, loadDriver } from "./driver.js";
 import { assertOneDriverCopy } from "./driver-copies.js";
-import { isBusy, toMqError } from "./sqlite-error.js";
 import type { SqliteConnection } from "./sqlite.js";
+import { isBusy, toMqError } from "./sqlite-error.js";
 
 /** What survives: "full" a power failure after each commit, "normal" a crash of the process, "off" nothing is promised. */
 export type Synchronous = "full" | "normal" | "off";

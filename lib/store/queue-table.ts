@@ -34,7 +34,9 @@ export class QueueTable {
     return row === undefined ? undefined : { queueKey: row[0], floorOffset: row[1] };
   }
 
-  findByKey(queueKey: number): { readonly topic: string; readonly queueId: number; readonly floorOffset: number } | undefined {
+  findByKey(
+    queueKey: number,
+  ): { readonly topic: string; readonly queueId: number; readonly floorOffset: number } | undefined {
     const row = this.#findByKey.get(queueKey);
     return row === undefined ? undefined : { topic: row[0], queueId: row[1], floorOffset: row[2] };
   }

@@ -1,5 +1,5 @@
-import { scheduler } from "node:timers/promises";
 import { clearTimeout, setImmediate, setTimeout } from "node:timers";
+import { scheduler } from "node:timers/promises";
 import { promisify } from "node:util";
 import { runInNewContext } from "node:vm";
 

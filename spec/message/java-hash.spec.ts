@@ -65,7 +65,7 @@ describe("javaHashCode", () => {
   it("takes every other number for a Double", () => {
     const values = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e300];
 
-    expect(values.map(javaHashCode)).toEqual([2146959360, 2146435072, -1048576, -1531039779]);
+    expect(values.map(javaHashCode)).toEqual([2146959360, 2146435072, -1048576, -164130400]);
   });
 
   it("treats both zeros as the Integer 0", () => {

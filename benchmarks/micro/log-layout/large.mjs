@@ -73,5 +73,5 @@ const results = {
   reads,
   cells,
 };
-writeFileSync(join(here, "large-results.json"), `${JSON.stringify(results, null, 1)}\n`);
+writeFileSync(join(here, "large-results.json"), `${JSON.stringify(results, null, 2)}\n`);
 process.stdout.write(`${printLarge(results)}\n`);

@@ -133,6 +133,28 @@ export function printTables(results) {
   ].join("\n\n");
 }
 
+/** The figures the decision rests on, for 1, 64 and 1,024 queues. */
+export function printSummary({ cells, layouts }) {
+  const counts = Object.keys(cells).map((key) => Number(key.split("|")[2]));
+  const shown = [1, 64, 1_024].filter((queues) => counts.includes(queues));
+  const figures = [
+    ["single", (layout, queues) => cells[`write|${layout}|${queues}|normal|single`].cpuUs],
+    ["64 concurrent", (layout, queues) => cells[`write|${layout}|${queues}|normal|concurrent64`].cpuUs],
+    ["64 concurrent, full, wall", (layout, queues) => cells[`write|${layout}|${queues}|full|concurrent64`].wallUs],
+    ["batch of 100", (layout, queues) => cells[`write|${layout}|${queues}|normal|batch100`].cpuUs],
+    ["bulk 1,000", (layout, queues) => cells[`write|${layout}|${queues}|normal|bulk1000`].cpuUs],
+    ["page of 32", (layout, queues) => cells[`read|${layout}|${queues}|concurrent64|pageOneQueue`]?.cpuUs],
+    ["cut", (layout, queues) => cells[`read|${layout}|${queues}|concurrent64|cutNormal`].cpuUs],
+    ["WAL bytes, 64 concurrent", (layout, queues) => cells[`write|${layout}|${queues}|normal|concurrent64`].walBytes],
+    ["file bytes", (layout, queues) => cells[`size|${layout}|${queues}|concurrent64`].fileBytes],
+  ];
+  const rows = Object.keys(layouts).map((layout) => [
+    layout,
+    ...figures.map(([, figure]) => shown.map((queues) => rounded(figure(layout, queues))).join(" · ")),
+  ]);
+  return table(["", ...figures.map(([title]) => title)], rows);
+}
+
 /** Rows: what was measured. Columns: layout × messages in the file. */
 export function printLarge({ cells, layouts, queues, sizes }) {
   const figures = [
@@ -167,12 +189,15 @@ function replaceBetween(text, mark, tables) {
 }
 
 if (argv[1] === at("report.mjs")) {
-  const tables = printTables(JSON.parse(readFileSync(at("results.json"), "utf8")));
+  const results = JSON.parse(readFileSync(at("results.json"), "utf8"));
+  const summary = printSummary(results);
+  const tables = printTables(results);
   const large = printLarge(JSON.parse(readFileSync(at("large-results.json"), "utf8")));
   if (argv.includes("--write")) {
-    const readme = readFileSync(at("README.md"), "utf8");
-    writeFileSync(at("README.md"), replaceBetween(replaceBetween(readme, "tables", tables), "large", large));
+    let readme = readFileSync(at("README.md"), "utf8");
+    for (const [mark, text] of Object.entries({ summary, large, tables })) readme = replaceBetween(readme, mark, text);
+    writeFileSync(at("README.md"), readme);
   } else {
-    process.stdout.write(`${tables}\n\n${large}\n`);
+    process.stdout.write(`${[summary, tables, large].join("\n\n")}\n`);
   }
 }

@@ -187,5 +187,5 @@ const results = {
   cells: Object.fromEntries([...found].map(([key, trialResults]) => [key, medians(trialResults)])),
 };
 const out = values.out ?? (values.smoke ? undefined : join(here, "results.json"));
-if (out !== undefined) writeFileSync(out, `${JSON.stringify(results, null, 1)}\n`);
+if (out !== undefined) writeFileSync(out, `${JSON.stringify(results, null, 2)}\n`);
 process.stdout.write(`${printTables(results)}\n`);
