@@ -94,7 +94,10 @@ function contractSoFar() {
     }
   }
   let text = contract.source.text;
-  for (const [start, end, instead = ""] of cuts.sort((a, b) => b[0] - a[0])) {
+  const outermost = cuts.filter(
+    ([start, end]) => !cuts.some(([from, to]) => from <= start && end <= to && to - from > end - start),
+  );
+  for (const [start, end, instead = ""] of outermost.sort((a, b) => b[0] - a[0])) {
     text = `${text.slice(0, start)} ${instead}${text.slice(end)}`;
   }
   return text;

@@ -1,4 +1,4 @@
-import type { EmbeddedAdmin } from "./admin/admin.js";
+import type { Admin, EmbeddedAdmin } from "./admin/admin.js";
 import { LocalAdmin } from "./admin/local-admin.js";
 import type { ResolvedBrokerSettings } from "./broker/broker-settings.js";
 import type { LocalBroker } from "./broker/local-broker.js";
@@ -16,7 +16,7 @@ import type { SqliteDatabase } from "./store/sqlite.js";
 export interface MessageQueueClient {
   producer(options: ProducerOptions): Producer;
   pushConsumer(options: PushConsumerOptions): PushConsumer;
-  readonly admin: EmbeddedAdmin;
+  readonly admin: Admin;
   /** Closes consumers, then producers, stores what is pending and lets go of the file. Every call returns the same promise. */
   close(options?: CloseOptions): Promise<void>;
 }
@@ -28,6 +28,7 @@ export interface Broker<D extends SqliteDatabase = SqliteDatabase> extends Messa
   /** What a resolved send survives now; attached: the connection's own setting. `"off"` in memory. */
   readonly synchronous: "full" | "normal" | "off";
   producer(options: ProducerOptions): EmbeddedProducer;
+  readonly admin: EmbeddedAdmin;
   /**
    * Runs `work` in one immediate SQLite transaction: your rows and what `sendSync` stores commit together, or not at all when it throws. Blocks
    * at most `busyTimeoutMs` for another writer.

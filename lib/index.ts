@@ -17,6 +17,7 @@ export {
   type BatchListener,
   type ConsumeContext,
   ConsumeResult,
+  type DeliveryContext,
   type MessageListener,
 } from "./client/consume-result.js";
 export type { EmbeddedProducer, Producer, SendOptions } from "./client/producer.js";
@@ -24,6 +25,7 @@ export type { ProducerOptions } from "./client/producer-options.js";
 export type { CloseOptions, PushConsumer } from "./client/push-consumer.js";
 export type {
   ConsumeFromWhere,
+  ConsumerOptions,
   PushConsumerOptions,
   PushConsumerSettings,
   Subscriptions,

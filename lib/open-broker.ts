@@ -18,9 +18,9 @@ import type { SqliteDatabase } from "./store/sqlite.js";
  * fit this Node or is loaded twice, `ERR_MQ_SYSTEM_BUSY` when another process kept the file locked for 5 s, `ERR_MQ_IN_TRANSACTION` for a database
  * that is in a transaction. A file that is refused is left untouched.
  */
-export async function openBroker<D extends SqliteDatabase = SqliteDatabase>(
-  options: string | BrokerOptions<D>,
-): Promise<Broker<D>> {
+export function openBroker(path: string): Promise<Broker>;
+export function openBroker<D extends SqliteDatabase = SqliteDatabase>(options: BrokerOptions<D>): Promise<Broker<D>>;
+export async function openBroker<D extends SqliteDatabase>(options: string | BrokerOptions<D>): Promise<Broker<D>> {
   const { path, database, synchronous, isSeeded, settings } = resolveBrokerOptions(options);
   const opened =
     path === undefined

@@ -49,7 +49,7 @@ export interface GroupSettings {
   readonly retryMaxTimes?: number | undefined;
 }
 
-export interface GroupInfo extends Required<{ [Setting in keyof GroupSettings]: NonNullable<GroupSettings[Setting]> }> {
+export interface GroupInfo extends Required<GroupSettings> {
   readonly group: string;
   /** `undefined` while the group has no member here. */
   readonly messageModel: "clustering" | "broadcasting" | undefined;

@@ -12,14 +12,17 @@ export const ConsumeResult: { readonly SUCCESS: "success"; readonly RETRY: "retr
   RETRY: "retry",
 };
 
-/** What a listener may want to know besides the message. */
-export interface ConsumeContext {
+/** Where a message was delivered. */
+export interface DeliveryContext {
   readonly group: string;
   readonly clientId: string;
   readonly messageQueue: MessageQueue;
   /** Aborts when closing runs out of grace; what the listener returns afterwards counts no more. */
   readonly signal: AbortSignal;
 }
+
+/** What a listener may want to know besides the message. */
+export interface ConsumeContext extends DeliveryContext {}
 
 export interface BatchConsumeContext extends ConsumeContext {
   /**

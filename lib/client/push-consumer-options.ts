@@ -11,7 +11,8 @@ export type Subscriptions = Readonly<Record<string, string>>;
 /** Where a group without progress starts in a message queue. */
 export type ConsumeFromWhere = "last-offset" | "first-offset" | { readonly timestamp: number | Date };
 
-export interface PushConsumerSettings {
+/** What every kind of consumer is told. */
+export interface ConsumerOptions {
   /** Consumers of one group share the messages: each goes to one of them. Names as in {@link ProducerOptions}; not `DEFAULT_CONSUMER`. */
   readonly group: string;
   /** Must be the same for all members of the group; where they differ, the last one registered wins for all, with a warning. @defaultValue none */
@@ -26,6 +27,9 @@ export interface PushConsumerSettings {
   readonly allocateMessageQueueStrategy?: AllocateMessageQueueStrategy | undefined;
   /** The client id is `address@instanceName`. @defaultValue unique */
   readonly instanceName?: string | undefined;
+}
+
+export interface PushConsumerSettings extends ConsumerOptions {
   /** Listeners running at once, 1 to 1,000 (`consumeThreadMax`). @defaultValue 20 */
   readonly consumeConcurrency?: number | undefined;
   /** Most messages in one call of a batch listener, 1 to 1,024. @defaultValue 1 */

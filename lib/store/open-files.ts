@@ -32,7 +32,7 @@ export function registerOpenFile(realPath: string, onCommit: OnCommit): OpenFile
   return {
     committed: () => {
       if (engines.size === 1) return;
-      for (const engine of [...engines]) if (engine !== own) engine.onCommit();
+      for (const engine of engines) if (engine !== own) engine.onCommit();
     },
     close: () => {
       engines.delete(own);

@@ -6,9 +6,10 @@ import { thrown } from "../support/thrown.js";
 
 const facts = loadFacts("hash");
 const strings = facts.observed<readonly { readonly string: string; readonly hashCode: number }[]>("string-hash-code");
-const objects = facts.observed<readonly { readonly type: string; readonly value: string; readonly hashCode: number }[]>(
-  "object-hash-codes",
-);
+const objects =
+  facts.observed<readonly { readonly type: string; readonly value: string; readonly hashCode: number }[]>(
+    "object-hash-codes",
+  );
 
 const ARGUMENTS: Record<string, (value: string) => string | number | bigint | boolean> = {
   String: (value) => value,
@@ -38,9 +39,12 @@ describe("javaStringHash", () => {
 });
 
 describe("javaHashCode", () => {
-  it.each(objects.filter(({ type }) => type in ARGUMENTS))("of the $type $value is $hashCode", ({ type, value, hashCode }) => {
-    expect(javaHashCode(ARGUMENTS[type]?.(value) ?? "")).toBe(hashCode);
-  });
+  it.each(objects.filter(({ type }) => type in ARGUMENTS))(
+    "of the $type $value is $hashCode",
+    ({ type, value, hashCode }) => {
+      expect(javaHashCode(ARGUMENTS[type]?.(value) ?? "")).toBe(hashCode);
+    },
+  );
 
   it("has no argument for the recorded types that JavaScript lacks", () => {
     const types = new Set(objects.map(({ type }) => type).filter((type) => !(type in ARGUMENTS)));

@@ -7,10 +7,12 @@ import { refusal, thrown } from "../support/thrown.js";
 const facts = loadFacts("names");
 const validation = loadFacts("validation");
 const topics = facts.observed<readonly { readonly topic: string | null; readonly valid: boolean }[]>("topic-validator");
-const clientTopics = facts.observed<readonly { readonly topic: string | null; readonly error?: RecordedError }[]>(
-  "client-topic-validator",
-);
-const groups = facts.observed<readonly { readonly group: string | null; readonly error?: RecordedError }[]>("group-validator");
+const clientTopics =
+  facts.observed<readonly { readonly topic: string | null; readonly error?: RecordedError }[]>(
+    "client-topic-validator",
+  );
+const groups =
+  facts.observed<readonly { readonly group: string | null; readonly error?: RecordedError }[]>("group-validator");
 
 describe("checkTopic", () => {
   it.each(topics)("answers valid=$valid for $topic, on the broker's side with 29", ({ topic, valid }) => {

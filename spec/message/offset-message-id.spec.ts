@@ -5,18 +5,23 @@ import { loadFacts, type RecordedError } from "../support/facts.js";
 import { thrown } from "../support/thrown.js";
 
 const facts = loadFacts("message-ids");
-const recorded = facts.observed<
-  readonly {
-    readonly ip: string;
-    readonly port: number;
-    readonly commitLogOffset: string;
-    readonly offsetMsgId: string;
-    readonly decodedOffset: string;
-    readonly decodedPort: number;
-  }[]
->("offset-msg-id");
+const recorded =
+  facts.observed<
+    readonly {
+      readonly ip: string;
+      readonly port: number;
+      readonly commitLogOffset: string;
+      readonly offsetMsgId: string;
+      readonly decodedOffset: string;
+      readonly decodedPort: number;
+    }[]
+  >("offset-msg-id");
 const odd = facts.observed<
-  readonly { readonly id: string; readonly error?: RecordedError; readonly result?: { readonly address: string; readonly offset: number } }[]
+  readonly {
+    readonly id: string;
+    readonly error?: RecordedError;
+    readonly result?: { readonly address: string; readonly offset: number };
+  }[]
 >("offset-msg-id-decoding-odd-input");
 const isSafe = ({ commitLogOffset }: { readonly commitLogOffset: string }): boolean =>
   Number.isSafeInteger(Number(commitLogOffset));
@@ -25,9 +30,12 @@ const isSafe = ({ commitLogOffset }: { readonly commitLogOffset: string }): bool
 const NOT_HEX = "ZZ00000100002A9F000000000001E240";
 
 describe("encodeOffsetMessageId", () => {
-  it.each(recorded.filter(isSafe))("of $ip:$port at $commitLogOffset is $offsetMsgId", ({ ip, port, commitLogOffset, offsetMsgId }) => {
-    expect(encodeOffsetMessageId(ip, port, Number(commitLogOffset))).toBe(offsetMsgId);
-  });
+  it.each(recorded.filter(isSafe))(
+    "of $ip:$port at $commitLogOffset is $offsetMsgId",
+    ({ ip, port, commitLogOffset, offsetMsgId }) => {
+      expect(encodeOffsetMessageId(ip, port, Number(commitLogOffset))).toBe(offsetMsgId);
+    },
+  );
 
   it("is the id that RocketMQ gives a stored record", () => {
     const { decodedMsgId } = loadFacts("encodings").observed<{ readonly decodedMsgId: string }>("stored-message");
@@ -39,9 +47,12 @@ describe("encodeOffsetMessageId", () => {
     expect(thrown(() => encodeOffsetMessageId("127.0.0.1", 10911, offset)).code).toBe("ERR_MQ_INVALID_ARGUMENT");
   });
 
-  it.each(["localhost", "", "127.0.0", "127.0.0.256", "::1%eth0"])("refuses the host %j, which is no address", (host) => {
-    expect(thrown(() => encodeOffsetMessageId(host, 10911, 0)).code).toBe("ERR_MQ_INVALID_ARGUMENT");
-  });
+  it.each(["localhost", "", "127.0.0", "127.0.0.256", "::1%eth0"])(
+    "refuses the host %j, which is no address",
+    (host) => {
+      expect(thrown(() => encodeOffsetMessageId(host, 10911, 0)).code).toBe("ERR_MQ_INVALID_ARGUMENT");
+    },
+  );
 });
 
 describe("decodeOffsetMessageId", () => {

@@ -19,9 +19,10 @@ const recorded = names.observed<{
   readonly sendForbidden: readonly string[];
   readonly prefix: string;
 }>("system-topic-set");
-const topics = names.observed<readonly { readonly topic: string | null; readonly system: boolean; readonly sendForbidden: boolean }[]>(
-  "topic-validator",
-);
+const topics =
+  names.observed<
+    readonly { readonly topic: string | null; readonly system: boolean; readonly sendForbidden: boolean }[]
+  >("topic-validator");
 const configs = admin.names.filter((name) => name.startsWith("topic-config-"));
 const sends = validation.names.filter((name) => name.startsWith("send-system-topic-"));
 
@@ -44,13 +45,9 @@ describe("isSystemTopic", () => {
   it("knows the names of its own broker and cluster only", () => {
     const other = { brokerName: "b", clusterName: "c" };
 
-    expect(["broker-a", "DefaultCluster", "b", "c", "c_REPLY_TOPIC"].map((topic) => isSystemTopic(topic, other))).toEqual([
-      false,
-      false,
-      true,
-      true,
-      true,
-    ]);
+    expect(
+      ["broker-a", "DefaultCluster", "b", "c", "c_REPLY_TOPIC"].map((topic) => isSystemTopic(topic, other)),
+    ).toEqual([false, false, true, true, true]);
   });
 });
 
@@ -128,6 +125,11 @@ describe("assertSendable", () => {
 
 describe("isSystemGroup", () => {
   it("knows the groups of every broker and the reserved prefix", () => {
-    expect(["TOOLS_CONSUMER", "CID_ONSAPI_PULL", "CID_RMQ_SYS_", "billing"].map(isSystemGroup)).toEqual([true, true, true, false]);
+    expect(["TOOLS_CONSUMER", "CID_ONSAPI_PULL", "CID_RMQ_SYS_", "billing"].map(isSystemGroup)).toEqual([
+      true,
+      true,
+      true,
+      false,
+    ]);
   });
 });

@@ -5,15 +5,17 @@ import { seededChance, systemChance } from "../../lib/time/chance.js";
 import { systemClock } from "../../lib/time/clock.js";
 import { loadFacts } from "../support/facts.js";
 
-const layout = loadFacts("message-ids").observed<Readonly<Record<string, boolean | string | readonly string[]>>>(
-  "uniq-key-layout",
-);
+const layout =
+  loadFacts("message-ids").observed<Readonly<Record<string, boolean | string | readonly string[]>>>("uniq-key-layout");
 
 const NOW = new Date(2023, 10, 14, 22, 13, 20).getTime();
 const HOUR_MS = 3_600_000;
 
 /** A generator whose clock shows what the spec last set. */
-function generatorAt(time: number, address = "192.168.1.20"): { readonly ids: UniqueIdGenerator; set(now: number): void } {
+function generatorAt(
+  time: number,
+  address = "192.168.1.20",
+): { readonly ids: UniqueIdGenerator; set(now: number): void } {
   let current = time;
   const clock = { now: () => current };
   const ids = new UniqueIdGenerator({ clock, chance: seededChance(7), address, processId: 0x1_4242 });
@@ -89,7 +91,11 @@ describe("UniqueIdGenerator", () => {
     const made = take(ids, 300_000);
 
     expect(new Set(made).size).toBe(300_000);
-    expect([65_535, 65_536, 131_072].map((at) => decodeUniqueId(made[at] ?? "", NOW)?.timestamp)).toEqual([NOW, NOW + 1, NOW + 2]);
+    expect([65_535, 65_536, 131_072].map((at) => decodeUniqueId(made[at] ?? "", NOW)?.timestamp)).toEqual([
+      NOW,
+      NOW + 1,
+      NOW + 2,
+    ]);
   });
 
   it("makes 300,000 different ids on the real clock", () => {
@@ -189,7 +195,10 @@ describe("decodeUniqueId", () => {
     expect(decodeUniqueId(id.toLowerCase(), NOW)).toEqual(decodeUniqueId(id, NOW));
   });
 
-  it.each(["", "abc", "01AABBCCDDEEFF00112233445566778899", "G0A80114424200000000000003E80000"])("finds nothing in %j", (id) => {
-    expect(decodeUniqueId(id, NOW)).toBeUndefined();
-  });
+  it.each(["", "abc", "01AABBCCDDEEFF00112233445566778899", "G0A80114424200000000000003E80000"])(
+    "finds nothing in %j",
+    (id) => {
+      expect(decodeUniqueId(id, NOW)).toBeUndefined();
+    },
+  );
 });

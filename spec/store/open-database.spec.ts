@@ -1,14 +1,17 @@
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
@@ -326,6 +329,7 @@ describe("openOwned refuses and leaves untouched", () => {
 
     expect(said).toMatch(/^ERR_MQ_STORE: .*read-only \(SQLITE_READONLY\)$/);
     expect(readFileSync(folder.file("app.db"))).toEqual(before);
+    if (process.platform === "linux") expect(openFilesIn(folder)).toEqual([]);
   });
 });
 
@@ -375,6 +379,13 @@ function damage(path: string, position: number, length: number): void {
 function truncate(path: string): void {
   makeStore(path);
   truncateSync(path, 4096 + 700);
+}
+
+/** Among the descriptors of this process. The one that reads the list is gone when it is looked at. */
+function openFilesIn(folder: TempFolder): readonly string[] {
+  const links = readdirSync("/proc/self/fd").map((name) => join("/proc/self/fd", name));
+  const paths = links.filter((link) => existsSync(link)).map((link) => readlinkSync(link));
+  return paths.filter((path) => path.startsWith(folder.path));
 }
 
 /** What `refusal` says in a process that is not root, who may do everything. On the compiled library. */

@@ -54,6 +54,24 @@ describe("toMqError", () => {
   });
 });
 
+describe("isBusy", () => {
+  it("is true of all that may succeed later, and of nothing else", () => {
+    const codes = [
+      "SQLITE_BUSY",
+      "SQLITE_BUSY_RECOVERY",
+      "SQLITE_LOCKED",
+      "SQLITE_PROTOCOL",
+      "SQLITE_FULL",
+      "SQLITE_IOERR",
+    ];
+
+    const busy = codes.filter((code) => isBusy(new Database.SqliteError("whatever it says", code)));
+
+    expect(busy).toEqual(["SQLITE_BUSY", "SQLITE_BUSY_RECOVERY", "SQLITE_LOCKED", "SQLITE_PROTOCOL"]);
+    expect([isBusy(undefined), isBusy("SQLITE_BUSY"), isBusy({ code: 5 })]).toEqual([false, false, false]);
+  });
+});
+
 describe("what better-sqlite3 really throws", () => {
   it("is busy when another connection writes", () => {
     using folder = tempFolder();
