@@ -1,5 +1,6 @@
 import { MqError } from "../errors.js";
 import type { MessageQueue } from "../message/message-queue.js";
+import { describe } from "../options.js";
 
 /**
  * Says which queues of a topic one member of a consumer group takes. Every member calls it with the same queues, sorted by broker name and
@@ -18,7 +19,7 @@ export type AllocateMessageQueueStrategy = (
  *
  * Source: RocketMQ 5.3.3, `client/.../consumer/rebalance/AllocateMessageQueueAveragely.java`.
  *
- * @throws MqError `ERR_MQ_INVALID_ARGUMENT` for a blank client id, no queues or no members.
+ * @throws MqError `ERR_MQ_INVALID_ARGUMENT` for an empty client id, no queues or no members.
  */
 export const allocateAveragely: AllocateMessageQueueStrategy = (_group, clientId, queues, clientIds) => {
   checkAllocation(clientId, queues, clientIds);
@@ -32,11 +33,13 @@ export const allocateAveragely: AllocateMessageQueueStrategy = (_group, clientId
 
 /** Source: RocketMQ 5.3.3, `client/.../consumer/rebalance/AbstractAllocateMessageQueueStrategy.java`, `check`. */
 function checkAllocation(clientId: unknown, queues: unknown, clientIds: unknown): void {
-  if (typeof clientId !== "string" || clientId.trim() === "") throw refusal("clientId", "must not be blank");
-  if (!Array.isArray(queues) || queues.length === 0) throw refusal("queues", "must not be empty");
-  if (!Array.isArray(clientIds) || clientIds.length === 0) throw refusal("clientIds", "must not be empty");
+  if (typeof clientId !== "string" || clientId === "") throw refusal("clientId must not be empty", clientId);
+  if (!Array.isArray(queues) || queues.length === 0) throw refusal("queues must be an array and not empty", queues);
+  if (!Array.isArray(clientIds) || clientIds.length === 0) {
+    throw refusal("clientIds must be an array and not empty", clientIds);
+  }
 }
 
-function refusal(name: string, rule: string): MqError {
-  return new MqError("ERR_MQ_INVALID_ARGUMENT", `${name} ${rule}, got none`);
+function refusal(rule: string, value: unknown): MqError {
+  return new MqError("ERR_MQ_INVALID_ARGUMENT", `${rule}, got ${describe(value)}`);
 }

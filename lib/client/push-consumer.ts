@@ -168,6 +168,8 @@ export class ConcurrentPushConsumer implements PushConsumer {
 
   async #close(graceMs: number): Promise<void> {
     if (this.#state === "created" && this.#starting === undefined) return this.#closed();
+    // What was stored before this call and is on its way here is still delivered.
+    await new Promise<void>((resolve) => this.#context.clock.turn(resolve));
     this.#state = "closing";
     for (const loop of this.#loops.values()) loop.pause();
     this.#service.stop();

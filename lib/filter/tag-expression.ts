@@ -1,5 +1,6 @@
 import { MqError } from "../errors.js";
 import { javaStringHash } from "../message/java-hash.js";
+import { describe } from "../options.js";
 
 const ALL = "*";
 
@@ -24,14 +25,18 @@ export interface TagExpression {
  * Parses `"*"`, `"a"`, `"a || b"`. Nothing, an empty text, blanks only, and blanks around `||` mean all. Beside other tags `*` is a tag of
  * that name.
  *
- * Source: RocketMQ 5.3.3, `common/.../filter/FilterAPI.java`, `buildSubscriptionData`; matching: `broker/.../ExpressionMessageFilter.java`,
+ * Source: RocketMQ 5.3.3, `remoting/.../filter/FilterAPI.java`, `buildSubscriptionData`; matching: `broker/.../ExpressionMessageFilter.java`,
  * `client/.../PullAPIWrapper.java`.
  *
- * @throws MqError `ERR_MQ_FILTER_SYNTAX` for separators without anything between them ("||"), as RocketMQ does.
+ * @throws MqError `ERR_MQ_FILTER_SYNTAX` for separators without anything between them ("||"), as RocketMQ does;
+ * `ERR_MQ_INVALID_ARGUMENT` for anything but a text.
  */
 export function parseTagExpression(text: string | undefined): TagExpression {
   const expression = text === undefined || text === "" ? ALL : text;
   if (expression === ALL) return new AllTags(expression);
+  if (typeof expression !== "string") {
+    throw new MqError("ERR_MQ_INVALID_ARGUMENT", `a tag expression must be a string, got ${describe(expression)}`);
+  }
   const parts = expression.split("||");
   if (parts.every((part) => part === "")) {
     throw new MqError("ERR_MQ_FILTER_SYNTAX", `a tag expression must name a tag, as in "a || b", got "${expression}"`);

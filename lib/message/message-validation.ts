@@ -69,14 +69,17 @@ export function prepareMessage(message: Message, limits: MessageLimits): Prepare
     text = TAGS_START + tag + VALUE_END;
   }
   if (keys !== undefined) text += encodeKeys(keys);
-  if (typeof waitStoreMsgOk !== "boolean")
+  if (typeof waitStoreMsgOk !== "boolean") {
     throw malformed(`waitStoreMsgOk must be a boolean, got ${describe(waitStoreMsgOk)}`);
+  }
   text += waitStoreMsgOk ? WAIT_TRUE : WAIT_FALSE;
   if (properties !== undefined) text += encodeUserProperties(properties);
   const propertiesSize = utf8Size(text);
   checkPropertiesSize(propertiesSize, limits);
 
-  if ((flag | 0) !== flag) throw malformed(`flag must be an integer of 32 bits, got ${describe(flag)}`);
+  if (typeof flag !== "number" || (flag | 0) !== flag) {
+    throw malformed(`flag must be an integer of 32 bits, got ${describe(flag)}`);
+  }
   return {
     topic,
     tag: tag === "" ? undefined : tag,

@@ -53,6 +53,10 @@ describe("parseTagExpression", () => {
     expect(thrown(() => parseTagExpression("||||")).code).toBe("ERR_MQ_FILTER_SYNTAX");
   });
 
+  it.each([null, 7, ["a"], {}])("refuses %j, which is no text", (value) => {
+    expect(thrown(() => parseTagExpression(value as unknown as string)).code).toBe("ERR_MQ_INVALID_ARGUMENT");
+  });
+
   it("keeps white space that Java's trim keeps", () => {
     expect([...parseTagExpression("\t\u00a0a\u00a0\n || b").tags]).toEqual(["\u00a0a\u00a0", "b"]);
   });

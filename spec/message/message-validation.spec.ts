@@ -57,9 +57,12 @@ describe("prepareMessage", () => {
   });
 
   it("allows the properties 32,767 bytes with what RocketMQ adds", () => {
-    const recorded = validation.observed<Readonly<Record<string, number>>>("raw-send-properties-limit");
-    const added = recorded["addedBytes, UNIQ_KEY of 32 digits"] ?? 0;
-    const room = (recorded["longestAcceptedPlusAdded"] ?? 0) - added - "WAIT=true;k=;".length;
+    const recorded = validation.observed<{
+      readonly longestAcceptedPlusAdded: number;
+      readonly "addedBytes, UNIQ_KEY of 32 digits": number;
+    }>("raw-send-properties-limit");
+    const added = recorded["addedBytes, UNIQ_KEY of 32 digits"];
+    const room = recorded.longestAcceptedPlusAdded - added - "WAIT=true;k=;".length;
 
     const longest = prepareMessage({ ...message, properties: { k: "v".repeat(room) } }, limits);
 
@@ -95,7 +98,10 @@ describe("the properties of a prepared message", () => {
     expect(propertiesOf({ topic: "T", tag: "", keys: "", body: "x" })).toEqual(
       recorded["newMessage(T,'','',body).properties"],
     );
-    expect(propertiesOf({ topic: "T", body: "x", keys: ["a", "b"] })["KEYS"]).toBe(recorded["setKeys([a,b])"]);
+    expect(propertiesOf({ topic: "T", body: "x", keys: ["a", "b"] })).toEqual({
+      KEYS: recorded["setKeys([a,b])"],
+      WAIT: "true",
+    });
     expect(propertiesOf({ topic: "T", body: "x", waitStoreMsgOk: false })).toEqual({ WAIT: "false" });
   });
 
@@ -157,7 +163,7 @@ describe("the fields of a message", () => {
     expect(prepareMessage(absent, limits)).toEqual(prepareMessage(message, limits));
   });
 
-  it.each([2 ** 31, -(2 ** 31) - 1, 0.5, Number.NaN, "1", null])("refuse the flag %s", (flag) => {
+  it.each([2 ** 31, -(2 ** 31) - 1, 0.5, Number.NaN, "1", null, 1n])("refuse the flag %s", (flag) => {
     expect(refusal(() => prepareMessage(untyped({ ...message, flag }), limits))).toBe(-1);
   });
 

@@ -1,0 +1,128 @@
+/** PocketMQ as an application uses it: one broker, one producer, one push consumer with an async listener. */
+import Database from "better-sqlite3";
+import { openBroker } from "../../dist/esm/index.js";
+import { bodyAt, sizeAt } from "../../dist/esm/message/record.js";
+import { BodyRing, bodyOf, numberOf, OnceEach } from "./bodies.mjs";
+
+export const TOPIC = "bench";
+const GROUP = "bench-group";
+
+export async function open(path, synchronous) {
+  const broker = await openBroker({ path, synchronous });
+  return new PocketMq(broker);
+}
+
+class PocketMq {
+  bodies = new BodyRing();
+  #broker;
+  #producer;
+
+  constructor(broker) {
+    this.#broker = broker;
+    this.#producer = broker.producer({ group: "bench-producer" });
+  }
+
+  async single(count, onSent) {
+    for (let sent = 0; sent < count; sent += 1) {
+      await this.#producer.send({ topic: TOPIC, body: this.bodies.next() });
+      onSent?.();
+    }
+  }
+
+  /** `width` loops, each awaiting its own sends. */
+  async concurrent(count, width) {
+    let left = count;
+    const loop = async () => {
+      while (left > 0) {
+        left -= 1;
+        await this.#producer.send({ topic: TOPIC, body: this.bodies.next() });
+      }
+    };
+    await Promise.all(Array.from({ length: width }, loop));
+  }
+
+  async batches(count, size) {
+    for (let sent = 0; sent < count; sent += size) {
+      const messages = this.bodies.take(size).map((body) => ({ topic: TOPIC, body }));
+      const receipts = await this.#producer.sendBatch(messages);
+      if (receipts.length !== size) throw new Error(`${receipts.length} receipts for a batch of ${size}`);
+    }
+  }
+
+  /** Numbered messages from 64 loops, for a later drain. */
+  async fill(count) {
+    let next = 0;
+    const loop = async () => {
+      while (next < count) {
+        const body = bodyOf(next);
+        next += 1;
+        await this.#producer.send({ topic: TOPIC, body });
+      }
+    };
+    await Promise.all(Array.from({ length: 64 }, loop));
+  }
+
+  /** Resolves when all were handled and the group's progress is stored. */
+  async drain(count) {
+    const all = Promise.withResolvers?.() ?? withResolvers();
+    const once = new OnceEach(count, all.resolve);
+    const consumer = this.#broker.pushConsumer({
+      group: GROUP,
+      subscriptions: { [TOPIC]: "*" },
+      listener: async (message) => {
+        once.see(numberOf(message.text()));
+      },
+    });
+    await consumer.start();
+    await all.promise;
+    await consumer.close();
+    once.verify();
+  }
+
+  /** Calls `onBody` for every message, from the next one on. */
+  async consume(onBody) {
+    const consumer = this.#broker.pushConsumer({
+      group: GROUP,
+      subscriptions: { [TOPIC]: "*" },
+      listener: async (message) => onBody(message.text()),
+    });
+    await consumer.start();
+    return () => consumer.close();
+  }
+
+  send(body) {
+    return this.#producer.send({ topic: TOPIC, body });
+  }
+
+  createTopic() {
+    return this.#broker.admin.createTopic(TOPIC);
+  }
+
+  close() {
+    return this.#broker.close();
+  }
+}
+
+function withResolvers() {
+  const deferred = {};
+  deferred.promise = new Promise((resolve, reject) => Object.assign(deferred, { resolve, reject }));
+  return deferred;
+}
+
+/** Every body in a closed store, in the order of the log. */
+export function* storedBodies(path) {
+  const database = new Database(path, { readonly: true });
+  for (const records of database.prepare("SELECT records FROM mq_log ORDER BY commit_log_offset").pluck().iterate()) {
+    for (let at = 0; at < records.length; at += sizeAt(records, at)) yield bodyAt(records, at).toString("latin1");
+  }
+  database.close();
+}
+
+/** How many messages of a closed store are acknowledged. */
+export function storedProgress(path) {
+  const database = new Database(path, { readonly: true });
+  const progress = database.prepare("SELECT sum(next_offset) FROM mq_consume_offset WHERE consumer_group = ?").pluck();
+  const acknowledged = progress.get(GROUP);
+  database.close();
+  return acknowledged;
+}

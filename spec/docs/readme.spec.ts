@@ -1,0 +1,49 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { tempFolder } from "../support/temp-folder.js";
+
+const root = join(import.meta.dirname, "../..");
+const readme = readFileSync(join(root, "README.md"), "utf8");
+const examples = [...readme.matchAll(/```js\n(.*?)```/gs)].map(([, code]) => code as string);
+
+/** Runs an example as a user would, in a folder of its own with the package installed. */
+function run(code: string): string {
+  using folder = tempFolder();
+  mkdirSync(join(folder.path, "node_modules"));
+  symlinkSync(root, join(folder.path, "node_modules/pocketmq"));
+  symlinkSync(join(root, "node_modules/better-sqlite3"), join(folder.path, "node_modules/better-sqlite3"));
+  writeFileSync(join(folder.path, "example.mjs"), code);
+  return execFileSync(process.execPath, ["example.mjs"], { cwd: folder.path, encoding: "utf8", timeout: 20_000 });
+}
+
+describe("README", () => {
+  it("opens with one sentence and the two commands", () => {
+    const [sentence, , ...block] = readme.split("\n");
+
+    expect(sentence).toMatch(/^PocketMQ is [^.]+\.$/);
+    expect(block.slice(0, 3).join("\n")).toMatch(/^```sh\nnpm install && npm start .*\nnpm install && npm test /);
+  });
+
+  it("has a first example of fifteen statements' lines that runs as it stands", () => {
+    const [first] = examples as [string, string];
+
+    const output = run(first);
+
+    expect(output).toBe("created 49.9\n");
+    expect(first.split("\n").filter((line) => line.trim() !== "").length).toBeLessThanOrEqual(15);
+  });
+
+  it("has a second example that stores rows and messages together", () => {
+    const [, second] = examples as [string, string];
+
+    expect(run(second)).toBe("1 stored\n");
+  });
+
+  it("links only to files that exist", () => {
+    for (const [, target] of readme.matchAll(/\]\(([^)#]+)\)/g)) {
+      expect(() => readFileSync(join(root, target as string))).not.toThrow();
+    }
+  });
+});
