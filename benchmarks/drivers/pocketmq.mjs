@@ -64,13 +64,17 @@ class PocketMq {
 
   /** Resolves when all were handled and the group's progress is stored. */
   async drain(count) {
-    const all = Promise.withResolvers?.() ?? withResolvers();
+    const all = withResolvers();
     const once = new OnceEach(count, all.resolve);
     const consumer = this.#broker.pushConsumer({
       group: GROUP,
       subscriptions: { [TOPIC]: "*" },
       listener: async (message) => {
-        once.see(numberOf(message.text()));
+        try {
+          once.see(numberOf(message.text()));
+        } catch (error) {
+          all.reject(error);
+        }
       },
     });
     await consumer.start();

@@ -27,8 +27,10 @@ const WRITE_TIMEOUT_MS = 3_000;
 export interface EngineListener {
   /** These blocks were committed by this engine, and whether topics were. */
   committed(written: readonly WrittenBlock[], topicsChanged: boolean): void;
-  /** Somebody else may have committed anything: another process or engine, or the owner of the connection. */
-  foreignCommit(): void;
+  /** Somebody else has committed: another process or engine, or the owner of the connection. Only to be noted: it may come within a transaction. */
+  foreignCommitSeen(): void;
+  /** Another engine of this process says that it has committed to the same file. */
+  lookSoon(): void;
 }
 
 /**
@@ -65,7 +67,10 @@ export class Engine {
     this.#settings = settings;
     this.#database = database;
     this.#listener = listener;
-    this.#transactions = new Transactions(database, () => this.#dropCaches());
+    this.#transactions = new Transactions(database, {
+      dropCaches: () => this.#dropCaches(),
+      foreignCommitSeen: () => listener.foreignCommitSeen(),
+    });
     this.store = new Store(connection);
     this.topics = new Topics(this.store, settings);
     this.groups = new Groups(this.store, settings.autoCreateGroup);
@@ -95,7 +100,7 @@ export class Engine {
       write: () => this.#writeMessages(),
       ended: () => this.#guestEnded(),
     });
-    this.#openFile = realPath === undefined ? undefined : registerOpenFile(realPath, () => this.#lookForCommits());
+    this.#openFile = realPath === undefined ? undefined : registerOpenFile(realPath, () => listener.lookSoon());
     this.#transactions.refresh();
   }
 
@@ -189,7 +194,7 @@ export class Engine {
   /** Drops the caches when another connection has committed, and says so; throws when the connection is gone. */
   lookForForeignCommits(): void {
     this.assertUsable();
-    if (this.#transactions.isFree && this.#transactions.refresh()) this.#listener.foreignCommit();
+    if (this.#transactions.isFree) this.#transactions.refresh();
   }
 
   /** Stores what is pending, offsets included, then lets go of the file. Nothing may be appended any more. */
@@ -200,6 +205,7 @@ export class Engine {
         if (this.offsets.hasDirty) await this.write(() => undefined);
       }
     } finally {
+      this.#commits.close();
       this.#offsetTimer?.cancel();
       this.#freeBackoff.cancel();
       this.#guest.close();
@@ -219,17 +225,11 @@ export class Engine {
     for (const run of waiting) run();
   };
 
-  #lookForCommits(): void {
-    this.#settings.clock.turn(() => {
-      if (this.#database.connection.open) this.lookForForeignCommits();
-    });
-  }
-
   #guestEnded(): void {
     if (!this.#database.connection.open) return;
     this.#dropCaches();
     this.#openFile?.committed();
-    this.#listener.foreignCommit();
+    this.#listener.foreignCommitSeen();
   }
 
   #writeMessages(): void {

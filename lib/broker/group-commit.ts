@@ -65,8 +65,9 @@ export class GroupCommit {
   #pending: Write[] = [];
   #pendingBytes = 0;
   #state: "idle" | "scheduled" | "waiting" = "idle";
+  #isClosed = false;
   #hold: ProcessHold | undefined;
-  #idleWaiters: (() => void)[] = [];
+  #drainWaiters: (() => void)[] = [];
 
   constructor(
     transactions: Transactions,
@@ -115,17 +116,23 @@ export class GroupCommit {
 
   /** Resolves once nothing is pending. */
   async drained(): Promise<void> {
-    while (this.#pending.length > 0 || this.#state !== "idle") {
-      await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
-    }
+    while (this.#pending.length > 0) await new Promise<void>((resolve) => this.#drainWaiters.push(resolve));
+  }
+
+  /** Nothing is stored any more; the caller has drained what was pending. */
+  close(): void {
+    this.#isClosed = true;
+    this.#backoff.cancel();
+    this.#stopWaiting();
   }
 
   /** Stores all that is pending before it returns; throws when the lock cannot be had within `busyTimeoutMs`. */
   flushSync(busyTimeoutMs: number): void {
     while (this.#pending.length > 0) {
       this.#requireBegin(busyTimeoutMs);
-      if (this.#store(this.#take()) === "waiting")
-        throw new MqError("ERR_MQ_SYSTEM_BUSY", "another writer took the store's lock");
+      if (this.#store(this.#take(), busyTimeoutMs) === "waiting") {
+        throw new MqError("ERR_MQ_SYSTEM_BUSY", "another connection kept the store locked");
+      }
     }
   }
 
@@ -164,17 +171,17 @@ export class GroupCommit {
     this.#state = this.#flush();
     if (this.#state !== "waiting") this.#stopWaiting();
     if (this.#pending.length > 0) this.schedule();
-    if (this.#state === "idle") this.#tellIdle();
+    else this.#tellDrained();
   };
 
-  #tellIdle(): void {
-    const waiters = this.#idleWaiters;
-    this.#idleWaiters = [];
+  #tellDrained(): void {
+    const waiters = this.#drainWaiters;
+    this.#drainWaiters = [];
     for (const resolve of waiters) resolve();
   }
 
   #flush(): "idle" | "waiting" {
-    if (this.#pending.length === 0 && !this.#hooks.hasRiders()) return "idle";
+    if (this.#isClosed || (this.#pending.length === 0 && !this.#hooks.hasRiders())) return "idle";
     try {
       const outcome = this.#transactions.tryBegin(0);
       if (outcome !== "begun") return this.#wait(outcome);
@@ -183,12 +190,13 @@ export class GroupCommit {
       return "idle";
     }
     this.#backoff.reset();
-    return this.#store(this.#take());
+    return this.#store(this.#take(), 0);
   }
 
   /** Looks again later. A foreign transaction usually ends within a few turns, a lock of another process within milliseconds. */
   #wait(outcome: "busy" | "blocked"): "waiting" {
     this.#expire(outcome);
+    if (this.#state === "idle") this.#state = "waiting";
     this.#hold ??= holdProcess();
     this.#backoff.next(this.#onTurn);
     return "waiting";
@@ -238,19 +246,18 @@ export class GroupCommit {
   }
 
   /** The transaction has begun. */
-  #store(writes: readonly Write[]): "idle" | "waiting" {
+  #store(writes: readonly Write[], busyTimeoutMs: number): "idle" | "waiting" {
     let outcome: Outcome;
     try {
       outcome = this.#applyTogether(writes);
     } catch (error) {
       this.#transactions.rollback();
       this.#hooks.rolledBack();
-      if (!isWholeBatchError(error)) return this.#storeEachAlone(writes);
+      if (!isWholeBatchError(error)) return this.#storeEachAlone(writes, busyTimeoutMs);
       failAll(writes, toMqError(error, "storing messages"));
       return "idle";
     }
-    this.#commit(outcome);
-    return "idle";
+    return this.#commit(writes, outcome, busyTimeoutMs);
   }
 
   #applyTogether(writes: readonly Write[]): Outcome {
@@ -269,7 +276,7 @@ export class GroupCommit {
   }
 
   /** SQLite refused a row: again in one transaction, each write behind its own savepoint, so that only the guilty one fails. */
-  #storeEachAlone(writes: readonly Write[]): "idle" | "waiting" {
+  #storeEachAlone(writes: readonly Write[], busyTimeoutMs: number): "idle" | "waiting" {
     const outcome: Outcome = { stored: [], refused: [] };
     try {
       if (this.#transactions.tryBegin(0) !== "begun") return this.#putBack(writes);
@@ -293,29 +300,30 @@ export class GroupCommit {
       failAll(writes, toMqError(error, "storing messages"));
       return "idle";
     }
-    this.#commit(outcome);
-    return "idle";
+    return this.#commit(writes, outcome, busyTimeoutMs);
   }
 
-  /** Somebody else took the lock between the two attempts. */
+  /** Somebody else took the lock between two attempts, or reads where that holds up a commit. */
   #putBack(writes: readonly Write[]): "waiting" {
     this.#pending = [...writes, ...this.#pending];
     for (const write of writes) this.#pendingBytes += write.bytes;
     return this.#wait("busy");
   }
 
-  #commit({ stored, refused }: Outcome): void {
+  #commit(writes: readonly Write[], { stored, refused }: Outcome, busyTimeoutMs: number): "idle" | "waiting" {
     try {
-      this.#transactions.commit();
+      this.#transactions.commit(busyTimeoutMs);
     } catch (error) {
       this.#hooks.rolledBack();
+      if (isMqError(error, "ERR_MQ_SYSTEM_BUSY")) return this.#putBack(writes);
       failAll(stored, error);
       for (const refusal of refused) refusal.write.failed(refusal.error);
-      return;
+      return "idle";
     }
     this.#hooks.committed();
     for (const write of stored) write.committed();
     for (const refusal of refused) refusal.write.failed(refusal.error);
+    return "idle";
   }
 }
 

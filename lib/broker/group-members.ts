@@ -25,6 +25,12 @@ export class GroupMembers {
     this.#whenReadable = whenReadable;
   }
 
+  get count(): number {
+    let count = 0;
+    for (const { members } of this.#groups.values()) count += members.size;
+    return count;
+  }
+
   ids(group: string): readonly string[] {
     return [...(this.#groups.get(group)?.members.keys() ?? [])].sort();
   }
@@ -88,8 +94,10 @@ export class GroupMembers {
       for (const member of [...members.values()]) member.brokerFailed(error);
   }
 
-  #heartbeat(membership: Membership, { group, clientId, subscriptions }: GroupMember): void {
-    if (!isSame(membership.subscriptions, subscriptions)) {
+  #heartbeat(membership: Membership, member: GroupMember): void {
+    const { group, clientId, subscriptions } = member;
+    const others = [...membership.members.values()].filter((other) => other !== member);
+    if (!others.every((other) => isSame(other.subscriptions, subscriptions))) {
       this.#logger.warn("members of a consumer group differ in their subscriptions; the last one wins for all", {
         group,
         clientId,

@@ -32,6 +32,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
   readonly #database: OpenedDatabase;
   readonly #hold: PullHold;
   #lookTimer: ClockTimer | undefined;
+  #isAnnouncing = false;
   #isClosed = false;
 
   constructor(database: OpenedDatabase, settings: ResolvedBrokerSettings) {
@@ -44,10 +45,8 @@ export class LocalBroker implements EmbeddedBrokerPort {
         for (const { state } of written) this.#hold.wake(state.topic, state.queueId);
         if (topicsChanged) this.members.rebalanceAll();
       },
-      foreignCommit: () => {
-        this.#hold.wakeAll();
-        this.members.rebalanceAll();
-      },
+      foreignCommitSeen: () => this.#announceForeignCommit(),
+      lookSoon: () => settings.clock.turn(() => this.#look()),
     });
     const { topics, groups, queues, reader } = this.engine;
     this.members = new GroupMembers(settings.logger, (run) => this.engine.whenFree(run));
@@ -95,6 +94,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
     if (groups.find(member.group) === undefined) await this.engine.write(() => groups.requireForConsumer(member.group));
     this.assertOpen();
     this.members.join(member);
+    this.#keepLooking();
   }
 
   heartbeat(member: GroupMember): void {
@@ -159,17 +159,32 @@ export class LocalBroker implements EmbeddedBrokerPort {
     await this.engine.close();
   }
 
-  /** While pulls wait. Nothing can commit behind a memory database of our own. */
+  /** In a turn of its own, once committed rows can be read: waiting pulls look again, and topics may be new. */
+  #announceForeignCommit(): void {
+    if (this.#isAnnouncing) return;
+    this.#isAnnouncing = true;
+    this.#settings.clock.turn(() => {
+      this.engine.whenFree(() => {
+        this.#isAnnouncing = false;
+        if (this.#isClosed || !this.#database.connection.open) return;
+        this.#hold.wakeAll();
+        this.members.rebalanceAll();
+      });
+    });
+  }
+
+  /** While pulls wait or consumers are there. Nothing can commit behind a memory database of our own. */
   #keepLooking(): void {
     if (this.#lookTimer !== undefined || (this.#database.owned && this.#database.realPath === undefined)) return;
     this.#lookTimer = this.#settings.clock.at(this.#settings.clock.now() + LOOK_INTERVAL_MS, () => {
       this.#lookTimer = undefined;
       this.#look();
-      if (this.#hold.count > 0 && !this.#isClosed) this.#keepLooking();
+      if (!this.#isClosed && (this.#hold.count > 0 || this.members.count > 0)) this.#keepLooking();
     });
   }
 
   #look(): void {
+    if (this.#isClosed) return;
     try {
       this.engine.lookForForeignCommits();
     } catch (error) {

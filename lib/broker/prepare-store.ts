@@ -13,7 +13,7 @@ const LOOK_INTERVAL_MS = 10;
 export async function prepareStore(database: OpenedDatabase): Promise<void> {
   try {
     if (readFormatVersion(database.connection) === FORMAT_VERSION) return;
-    const transactions = new Transactions(database, () => undefined);
+    const transactions = new Transactions(database, { dropCaches: nothing, foreignCommitSeen: nothing });
     await takeLock(transactions, systemClock.now() + LOCK_WAIT_MS);
     try {
       migrate(database.connection, readFormatVersion(database.connection));
@@ -21,10 +21,14 @@ export async function prepareStore(database: OpenedDatabase): Promise<void> {
       transactions.rollback();
       throw error;
     }
-    transactions.commit();
+    transactions.commit(0);
   } catch (error) {
     throw toMqError(error, `preparing the store in ${database.connection.name}`);
   }
+}
+
+function nothing(): void {
+  // Nothing is cached yet.
 }
 
 async function takeLock(transactions: Transactions, deadline: number): Promise<void> {

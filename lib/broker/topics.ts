@@ -17,6 +17,8 @@ export interface TopicSettingsOfBroker {
 /**
  * Topic configurations and the routes that follow from them, cached for one `data_version`.
  *
+ * What a producer looks up while the owner's transaction is open is not cached: the transaction may have created the topic and be rolled back.
+ *
  * Source: RocketMQ, `broker/.../topic/TopicConfigManager.java`, `createTopicInSendMessageMethod`; `client/.../MQClientInstance.java`,
  * `topicRouteData2TopicPublishInfo`.
  */
@@ -45,11 +47,7 @@ export class Topics {
   }
 
   find(topic: string): TopicConfig | undefined {
-    const known = this.#configs.get(topic);
-    if (known !== undefined) return known;
-    const config = this.#store.topics.find(topic) ?? findSystemTopic(topic, this.#settings);
-    if (config !== undefined) this.#configs.set(topic, config);
-    return config;
+    return this.#configs.get(topic) ?? this.#load(topic, !this.#store.connection.inTransaction);
   }
 
   get(topic: string): TopicConfig {
@@ -79,7 +77,7 @@ export class Topics {
     const config = this.find(topic);
     if (config === undefined) return undefined;
     const route = this.#toRoute(config);
-    this.#routes.set(topic, route);
+    if (!this.#store.connection.inTransaction) this.#routes.set(topic, route);
     return route;
   }
 
@@ -92,10 +90,11 @@ export class Topics {
   }
 
   /**
-   * The topic for a message that is being stored, created when it may be. Inside a transaction; throws before anything is written.
+   * The topic for a message that is being stored, created when it may be. Inside a transaction, whose end drops what is cached here unless it is
+   * a commit of our own; throws before anything is written.
    */
   requireForAppend(topic: string, queueId: number): void {
-    let config = this.find(topic);
+    let config = this.#configs.get(topic) ?? this.#load(topic, true);
     const isNew = config === undefined;
     if (config === undefined) {
       if (!this.#settings.autoCreateTopic) throw this.#notFound(topic);
@@ -106,6 +105,12 @@ export class Topics {
       throw new MqError("ERR_MQ_OFFSET", `topic ${topic} has ${queueNums} message queues, got queueId ${queueId}`);
     }
     if (isNew) this.put(config);
+  }
+
+  #load(topic: string, isKept: boolean): TopicConfig | undefined {
+    const config = this.#store.topics.find(topic) ?? findSystemTopic(topic, this.#settings);
+    if (config !== undefined && isKept) this.#configs.set(topic, config);
+    return config;
   }
 
   #template(topic: string): TopicConfig {

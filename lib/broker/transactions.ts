@@ -10,8 +10,13 @@ import { isBusy, isConnectionBusy, isDiskFull, toMqError } from "../store/sqlite
  */
 export type BeginOutcome = "begun" | "busy" | "blocked";
 
-/** What is held in memory for one `data_version`; called when that moved and after every roll-back. */
-export type DropCaches = () => void;
+/** What the owner of the caches is told. */
+export interface CacheOwner {
+  /** What is held in memory is no longer what is stored: another connection has committed, or we rolled back. */
+  dropCaches(): void;
+  /** Another connection has committed. Called within a transaction or a read: it only notes that it has to look. */
+  foreignCommitSeen(): void;
+}
 
 /**
  * The one place where transactions begin and end.
@@ -25,18 +30,18 @@ export type DropCaches = () => void;
 export class Transactions {
   readonly #connection: SqliteConnection;
   readonly #owned: boolean;
-  readonly #dropCaches: DropCaches;
+  readonly #caches: CacheOwner;
   readonly #begin: SqliteStatement;
   readonly #commit: SqliteStatement;
   readonly #rollback: SqliteStatement;
   readonly #dataVersion: SqliteStatement<number>;
-  #seenVersion = -1;
+  #seenVersion: number | undefined;
   #stopped: MqError | undefined;
 
-  constructor(database: OpenedDatabase, dropCaches: DropCaches) {
+  constructor(database: OpenedDatabase, caches: CacheOwner) {
     this.#connection = database.connection;
     this.#owned = database.owned;
-    this.#dropCaches = dropCaches;
+    this.#caches = caches;
     this.#begin = prepare(this.#connection, "BEGIN IMMEDIATE");
     this.#commit = prepare(this.#connection, "COMMIT");
     this.#rollback = prepare(this.#connection, "ROLLBACK");
@@ -65,9 +70,7 @@ export class Transactions {
     this.assertUsable();
     if (this.#connection.inTransaction) return "blocked";
     try {
-      // Our own connection has a busy time-out of 0 already; a guest sets it and puts the owner's back, 6 µs.
-      if (this.#owned && busyTimeoutMs === 0) this.#begin.run();
-      else withBusyTimeout(this.#connection, busyTimeoutMs, () => this.#begin.run());
+      this.#run(this.#begin, busyTimeoutMs);
     } catch (error) {
       if (isBusy(error)) return "busy";
       if (isConnectionBusy(error)) return "blocked";
@@ -77,22 +80,30 @@ export class Transactions {
     return "begun";
   }
 
-  /** Drops the caches if another connection has committed; true when it has. */
-  refresh(): boolean {
-    const version = this.#dataVersion.get() as number;
-    if (version === this.#seenVersion) return false;
+  /** Drops the caches if another connection has committed. */
+  refresh(): void {
+    const version = this.#dataVersion.get();
+    if (version === this.#seenVersion) return;
+    const isFirstLook = this.#seenVersion === undefined;
     this.#seenVersion = version;
-    this.#dropCaches();
-    return true;
+    this.#caches.dropCaches();
+    if (!isFirstLook) this.#caches.foreignCommitSeen();
+  }
+
+  /** Our own connection has a busy time-out of 0 already; a guest sets it and puts the owner's back, 6 µs. */
+  #run(statement: SqliteStatement, busyTimeoutMs: number): void {
+    if (this.#owned && busyTimeoutMs === 0) statement.run();
+    else withBusyTimeout(this.#connection, busyTimeoutMs, () => statement.run());
   }
 
   /**
-   * Throws `ERR_MQ_SYSTEM_BUSY` and `ERR_MQ_SERVICE_NOT_AVAILABLE` when nothing was committed. Any other failure leaves open whether the
-   * commit reached the disk: it is `ERR_MQ_OUTCOME_UNKNOWN`, and the store takes no further writes.
+   * Throws `ERR_MQ_SYSTEM_BUSY` (with a rollback journal a reader can hold up a commit) and `ERR_MQ_SERVICE_NOT_AVAILABLE` when nothing was
+   * committed. Any other failure leaves open whether the commit reached the disk: it is `ERR_MQ_OUTCOME_UNKNOWN`, and the store takes no
+   * further writes.
    */
-  commit(): void {
+  commit(busyTimeoutMs: number): void {
     try {
-      this.#commit.run();
+      this.#run(this.#commit, busyTimeoutMs);
     } catch (error) {
       this.rollback();
       if (isBusy(error) || isDiskFull(error)) throw toMqError(error, "the commit");
@@ -109,7 +120,7 @@ export class Transactions {
 
   /** SQLite may have rolled back by itself (disk full, out of memory). */
   rollback(): void {
-    this.#dropCaches();
+    this.#caches.dropCaches();
     if (this.#connection.open && this.#connection.inTransaction) this.#rollback.run();
   }
 
@@ -132,13 +143,13 @@ export class Transactions {
       throw error;
     }
     if (!this.#connection.inTransaction) {
-      this.#dropCaches();
+      this.#caches.dropCaches();
       throw new MqError(
         "ERR_MQ_SERVICE_NOT_AVAILABLE",
-        `${doing}: SQLite ended the transaction and rolled it back, which it does when the disk is full`,
+        `${doing}: SQLite ended the transaction and rolled it back, which it does when the disk is full; or the work ended it itself`,
       );
     }
-    this.commit();
+    this.commit(busyTimeoutMs);
     return result;
   }
 }

@@ -1,9 +1,8 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import { inspect } from "node:util";
 import type { Logger } from "../logger.js";
 import type { Clock, ClockTimer } from "../time/clock.js";
 import type { BatchListener, ConsumeResult, MessageListener } from "./consume-result.js";
-import { Delivery } from "./delivery.js";
+import { Delivery, runningDelivery } from "./delivery.js";
 import type { CachedMessage, ProcessQueue } from "./process-queue.js";
 
 /** A failed message is delivered again after this time. Source: RocketMQ, `ConsumeMessageConcurrentlyService.java`, `submitConsumeRequestLater`. */
@@ -23,9 +22,6 @@ export interface ConsumeServiceOptions {
   /** Messages of this queue were acknowledged: its offset moved, and there may be room in it. */
   readonly onAcknowledged: (processQueue: ProcessQueue) => void;
 }
-
-/** Which deliveries the running code was called from, over all consumers of the process: a listener that closes its consumer must not wait for itself. */
-const runningDelivery = new AsyncLocalStorage<Delivery>();
 
 /**
  * Calls the listener, at most `concurrency` at a time, and acts on what it returns.
@@ -49,10 +45,11 @@ export class ConsumeService {
   }
 
   submit(processQueue: ProcessQueue, messages: readonly CachedMessage[]): void {
+    if (this.#isStopped) return;
     const { group, clientId, batchMaxSize } = this.#options;
     for (let from = 0; from < messages.length; from += batchMaxSize) {
       const batch = batchMaxSize === 1 ? [messages[from] as CachedMessage] : messages.slice(from, from + batchMaxSize);
-      this.#ready.push(new Delivery(group, clientId, processQueue, batch));
+      this.#ready.push(new Delivery(group, clientId, processQueue, batch, this.#wakeIdle));
     }
     this.#pump();
   }
@@ -71,11 +68,11 @@ export class ConsumeService {
     for (const processQueue of [...this.#retries.keys()]) this.forget(processQueue);
   }
 
-  /** Resolves once no listener runs but the one that asks. */
+  /** Resolves once no listener runs but those that wait for a close themselves. */
   async idle(): Promise<void> {
-    const own = runningDelivery.getStore();
-    const isIdle = (): boolean => this.#running.size === (own !== undefined && this.#running.has(own) ? 1 : 0);
-    while (!isIdle()) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+    while (![...this.#running].every(({ isExcused }) => isExcused)) {
+      await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+    }
   }
 
   /** Tells the listeners that still run that their results count no more. */
@@ -93,7 +90,7 @@ export class ConsumeService {
       if (!delivery.processQueue.isDropped) this.#deliver(delivery);
     }
     this.#isPumping = false;
-    if (this.#nextReady > 1_024 || this.#nextReady === this.#ready.length) {
+    if (this.#nextReady * 2 > this.#ready.length && (this.#nextReady > 1_024 || this.#nextReady === this.#ready.length)) {
       this.#ready = this.#ready.slice(this.#nextReady);
       this.#nextReady = 0;
     }
@@ -105,15 +102,16 @@ export class ConsumeService {
     this.#running.add(delivery);
     const now = this.#options.clock.now();
     for (const { message } of delivery.batch) message.markConsumeStart(now);
-    let result: ConsumeResult | Promise<ConsumeResult>;
+    let result: unknown;
     try {
       result = runningDelivery.run(delivery, this.#call, delivery);
     } catch (error) {
       this.#failed(delivery, error);
       return;
     }
-    if (isThenable(result)) {
-      result.then(
+    if (isObject(result)) {
+      // Settles once, whatever a promise of somebody else's make does.
+      Promise.resolve(result).then(
         (settled) => this.#returned(delivery, settled),
         (error: unknown) => this.#failed(delivery, error),
       );
@@ -162,11 +160,15 @@ export class ConsumeService {
       if (acknowledged < batch.length) this.#retryLater(processQueue, batch.slice(acknowledged));
       if (acknowledged > 0) this.#options.onAcknowledged(processQueue);
     }
+    this.#wakeIdle();
+    this.#pump();
+  }
+
+  readonly #wakeIdle = (): void => {
     const waiters = this.#idleWaiters;
     this.#idleWaiters = [];
     for (const resolve of waiters) resolve();
-    this.#pump();
-  }
+  };
 
   /** They stay unacknowledged, so that a crash brings them again too. */
   #retryLater(processQueue: ProcessQueue, failed: readonly CachedMessage[]): void {
@@ -192,10 +194,15 @@ export class ConsumeService {
   }
 }
 
-function isThenable(value: unknown): value is Promise<ConsumeResult> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+function isObject(value: unknown): boolean {
+  return (typeof value === "object" && value !== null) || typeof value === "function";
 }
 
+/** Even of what throws when it is looked at. */
 function describeThrown(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : `it threw ${inspect(error, { depth: 1 })}`;
+  try {
+    return error instanceof Error ? String(error.stack) : `it threw ${inspect(error, { depth: 1 })}`;
+  } catch {
+    return `it threw ${typeof error === "object" ? "an object" : `a ${typeof error}`} that cannot be shown`;
+  }
 }

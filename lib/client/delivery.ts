@@ -1,6 +1,15 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { MessageQueue } from "../message/message-queue.js";
 import type { BatchConsumeContext } from "./consume-result.js";
 import type { CachedMessage, ProcessQueue } from "./process-queue.js";
+
+/** Which delivery the running code was called from, over all consumers of the process. */
+export const runningDelivery: AsyncLocalStorage<Delivery> = new AsyncLocalStorage();
+
+/** A close that is called from inside a listener, and perhaps awaited there, must not wait for that listener. */
+export function excuseRunningDelivery(closing: Promise<unknown>): void {
+  runningDelivery.getStore()?.excuseUntil(closing);
+}
 
 /** Messages that go to a listener in one call, and the context of that call. */
 export class Delivery implements BatchConsumeContext {
@@ -9,10 +18,19 @@ export class Delivery implements BatchConsumeContext {
   readonly processQueue: ProcessQueue;
   readonly batch: readonly CachedMessage[];
   ackIndex: number = Number.MAX_SAFE_INTEGER;
+  readonly #onExcused: () => void;
+  #pendingCloses = 0;
   #controller: AbortController | undefined;
   #abortReason: unknown;
 
-  constructor(group: string, clientId: string, processQueue: ProcessQueue, batch: readonly CachedMessage[]) {
+  constructor(
+    group: string,
+    clientId: string,
+    processQueue: ProcessQueue,
+    batch: readonly CachedMessage[],
+    onExcused: () => void,
+  ) {
+    this.#onExcused = onExcused;
     this.group = group;
     this.clientId = clientId;
     this.processQueue = processQueue;
@@ -37,9 +55,23 @@ export class Delivery implements BatchConsumeContext {
     this.#controller?.abort(reason);
   }
 
-  /** How many of the batch, from its front, a success acknowledges. */
+  /** It may be waiting for a close: nobody who closes waits for it. */
+  get isExcused(): boolean {
+    return this.#pendingCloses > 0;
+  }
+
+  excuseUntil(closing: Promise<unknown>): void {
+    this.#pendingCloses += 1;
+    const settled = (): void => {
+      this.#pendingCloses -= 1;
+    };
+    closing.then(settled, settled);
+    this.#onExcused();
+  }
+
+  /** How many of the batch, from its front, a success acknowledges: none with an index that is no number, as it may be meant to be any. */
   get acknowledged(): number {
-    const { ackIndex } = this;
-    return Number.isInteger(ackIndex) ? Math.max(0, Math.min(ackIndex + 1, this.batch.length)) : this.batch.length;
+    const acknowledged = Number.isNaN(this.ackIndex) || typeof this.ackIndex !== "number" ? 0 : Math.floor(this.ackIndex) + 1;
+    return Math.max(0, Math.min(acknowledged, this.batch.length));
   }
 }

@@ -16,8 +16,9 @@ export interface CachedMessage {
  */
 export class ProcessQueue {
   readonly messageQueue: MessageQueue;
+  /** The last one is not acknowledged. */
   #cached: CachedMessage[] = [];
-  /** Everything before it is acknowledged. */
+  /** Everything before it is acknowledged, itself not. */
   #head = 0;
   #count = 0;
   #bytes = 0;
@@ -67,7 +68,9 @@ export class ProcessQueue {
     cached.isAcknowledged = true;
     this.#count -= 1;
     this.#bytes -= cached.message.storeSize;
+    while (this.#cached.at(-1)?.isAcknowledged === true) this.#cached.pop();
     while (this.#cached[this.#head]?.isAcknowledged === true) this.#head += 1;
+    this.#head = Math.min(this.#head, this.#cached.length);
     if (this.#head > 64 && this.#head * 2 > this.#cached.length) {
       this.#cached = this.#cached.slice(this.#head);
       this.#head = 0;

@@ -35,7 +35,7 @@ export interface PullLoopOptions {
  *
  * ```
  * start offset ─▶ pull ─▶ found: cache, submit ─▶ room? ─▶ pull …
- *                  ▲        nothing new: held at the broker; filtered out: next turn
+ *                  ▲        nothing new: held at the broker; nothing left after filtering: next turn
  *                  └──────── failed: after 1 s
  * ```
  * Source: RocketMQ, `client/.../impl/consumer/DefaultMQPushConsumerImpl.java`, `pullMessage`; instead of looking every 50 ms whether there is
@@ -45,8 +45,10 @@ export class PullLoop {
   readonly processQueue: ProcessQueue;
   readonly #options: PullLoopOptions;
   readonly #filter: TagExpression;
-  readonly #abort = new AbortController();
+  /** Of the pull that may be held at the broker; a new one after each pause. */
+  #abort = new AbortController();
   #wake: (() => void) | undefined;
+  #endDelay: (() => void) | undefined;
   #isPaused = false;
   #hasFailed = false;
 
@@ -80,14 +82,19 @@ export class PullLoop {
     this.processQueue.drop();
     this.#abort.abort();
     this.#wake?.();
+    this.#endDelay?.();
   }
 
+  /** Also what is being pulled now is not taken. */
   pause(): void {
     this.#isPaused = true;
+    this.#abort.abort();
   }
 
   resume(): void {
+    if (!this.#isPaused) return;
     this.#isPaused = false;
+    this.#abort = new AbortController();
     this.#wake?.();
   }
 
@@ -108,19 +115,20 @@ export class PullLoop {
       maxBytes: pullBatchSizeInBytes,
       suspendMs: Number.POSITIVE_INFINITY,
     };
-    const result = await port.pull(request, this.#abort.signal);
-    if (this.processQueue.isDropped) return offset;
-    this.#take(result);
+    const { signal } = this.#abort;
+    const result = await port.pull(request, signal);
+    if (signal.aborted) return offset;
+    const hasMessages = this.#take(result);
     if (pullIntervalMs > 0) await this.#delay(pullIntervalMs);
-    else if (result.status === "NO_MATCHED_MSG")
-      await new Promise<void>((resolve) => this.#options.clock.turn(resolve));
+    else if (!hasMessages) await new Promise<void>((resolve) => this.#options.clock.turn(resolve));
     return result.nextOffset;
   }
 
-  #take({ status, messages, nextOffset }: PullResult): void {
+  /** Whether there was anything for the listener. */
+  #take({ status, messages, nextOffset }: PullResult): boolean {
     if (status === "OFFSET_ILLEGAL") {
       this.#options.onOffsetIllegal(this.processQueue, nextOffset);
-      return;
+      return false;
     }
     // The store compares hashes of tags; the text decides.
     const matching = messages.filter((message) => this.#filter.matchesTag(message.tag));
@@ -128,6 +136,7 @@ export class PullLoop {
     this.processQueue.pulledUpTo(nextOffset);
     if (added.length > 0) this.#options.submit(this.processQueue, added);
     else if (this.processQueue.count === 0) this.#options.onProgress(this.processQueue);
+    return added.length > 0;
   }
 
   async #startOffset(): Promise<number> {
@@ -152,12 +161,16 @@ export class PullLoop {
   }
 
   /** Or until the queue is dropped. */
-  async #delay(ms: number): Promise<void> {
-    const woken = this.#woken();
+  #delay(ms: number): Promise<void> {
+    if (this.processQueue.isDropped) return Promise.resolve();
     const { clock } = this.#options;
-    const timer = clock.at(clock.now() + ms, () => this.#wake?.());
-    await woken;
-    timer.cancel();
+    return new Promise((resolve) => {
+      const timer = clock.at(clock.now() + ms, resolve);
+      this.#endDelay = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
   }
 
   #logFailure(error: unknown): void {

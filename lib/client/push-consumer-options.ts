@@ -133,7 +133,7 @@ export function checkSubscription(topic: string, expression: unknown): string {
 
 function checkSubscriptions(subscriptions: unknown): ReadonlyMap<string, string> {
   if (subscriptions === undefined) return new Map();
-  if (typeof subscriptions !== "object" || subscriptions === null || Array.isArray(subscriptions)) {
+  if (typeof subscriptions !== "object" || subscriptions === null || Symbol.iterator in subscriptions) {
     throw invalid(`subscriptions must be an object of topics and tag expressions, got ${describe(subscriptions)}`);
   }
   return new Map(
@@ -149,7 +149,7 @@ function checkListeners(
     throw invalid("listener and batchListener exclude each other, got both");
   if (listener === undefined && batchListener === undefined)
     throw invalid("listener or batchListener must be given, got neither");
-  const given = listener ?? batchListener;
+  const given = listener === undefined ? batchListener : listener;
   if (typeof given !== "function")
     throw invalid(
       `${listener === undefined ? "batchListener" : "listener"} must be a function, got ${describe(given)}`,

@@ -6,6 +6,7 @@ import { systemClock } from "../time/clock.js";
 import { holdProcess, type ProcessHold } from "../time/hold-process.js";
 import type { ClientContext } from "./client-context.js";
 import { ConsumeService } from "./consume-service.js";
+import { excuseRunningDelivery } from "./delivery.js";
 import type { ProcessQueue } from "./process-queue.js";
 import { PullLoop } from "./pull-loop.js";
 import {
@@ -38,7 +39,13 @@ export interface PushConsumer extends AsyncDisposable {
   readonly clientId: string;
   /** The message queues that are delivered here now, sorted. */
   readonly assignment: readonly MessageQueue[];
-  /** Joins the group; resolves once the group exists and the queues are shared anew. Keeps the process alive until closed. */
+  /**
+   * Joins the group; resolves once the group exists and the queues are shared anew. Keeps the process alive until closed. Every call returns the
+   * same promise, until one rejects.
+   *
+   * @throws {@link MqError} `ERR_MQ_GROUP_NOT_FOUND` (26) for an unknown group where `autoCreateGroup` is off, `ERR_MQ_ALREADY_CREATED` when the
+   * group has a member of this client id, `ERR_MQ_CLOSED` after, and when it is overtaken by, {@link PushConsumer.close}.
+   */
   start(): Promise<void>;
   /** Pulls nothing more until {@link PushConsumer.resume}; what was pulled is still delivered. */
   suspend(): void;
@@ -133,19 +140,22 @@ export class ConcurrentPushConsumer implements PushConsumer {
     if (this.#subscriptions.get(topic) === expression) return;
     this.#subscriptions.set(topic, expression);
     this.#dropQueues((queue) => queue.topic === topic);
-    if (this.#state === "started") this.#context.port.heartbeat(this.#member);
+    if (this.#starting !== undefined) this.#context.port.heartbeat(this.#member);
   }
 
   unsubscribe(topic: string): void {
     if (this.#closing !== undefined) throw this.#closedError();
-    if (this.#subscriptions.delete(topic) && this.#state === "started") this.#context.port.heartbeat(this.#member);
+    if (!this.#subscriptions.delete(topic)) return;
+    if (this.#starting !== undefined) this.#context.port.heartbeat(this.#member);
   }
 
   close(options: CloseOptions = {}): Promise<void> {
-    if (this.#closing !== undefined) return this.#closing;
-    refuseUnknownOptions("CloseOptions", options, ["graceMs"]);
-    const graceMs = integerOption("graceMs", options.graceMs, { min: 0, max: 2 ** 31 - 1, fallback: 10_000 });
-    this.#closing = this.#close(graceMs);
+    if (this.#closing === undefined) {
+      refuseUnknownOptions("CloseOptions", options, ["graceMs"]);
+      const graceMs = integerOption("graceMs", options.graceMs, { min: 0, max: 2 ** 31 - 1, fallback: 10_000 });
+      this.#closing = this.#close(graceMs);
+    }
+    excuseRunningDelivery(this.#closing);
     return this.#closing;
   }
 
@@ -157,8 +167,11 @@ export class ConcurrentPushConsumer implements PushConsumer {
     this.#hold = holdProcess();
     try {
       await this.#context.port.registerConsumer(this.#member);
-      if (this.#state === "created") this.#state = "started";
-      if (this.#state === "closed") this.#context.port.unregisterConsumer(this.#member);
+      if (this.#state !== "created") {
+        this.#context.port.unregisterConsumer(this.#member);
+        throw this.#closedError();
+      }
+      this.#state = "started";
     } catch (error) {
       this.#hold.release();
       this.#starting = undefined;

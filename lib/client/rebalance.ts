@@ -1,4 +1,4 @@
-import { compareMessageQueues, type MessageQueue } from "../message/message-queue.js";
+import { compareMessageQueues, formatMessageQueue, type MessageQueue } from "../message/message-queue.js";
 import type { AllocateMessageQueueStrategy } from "./allocate-message-queue.js";
 import type { ClientContext } from "./client-context.js";
 
@@ -31,20 +31,22 @@ export class Rebalance {
     const wanted = new Set<MessageQueue>();
     for (const topic of topics) {
       const ofTopic = held.filter((queue) => queue.topic === topic);
-      for (const queue of this.#allocate(topic, ofTopic)) {
-        wanted.add(ofTopic.find((candidate) => compareMessageQueues(candidate, queue) === 0) ?? queue);
-      }
+      const known = new Map(ofTopic.map((queue) => [formatMessageQueue(queue), queue]));
+      for (const queue of this.#allocate(topic, ofTopic)) wanted.add(known.get(formatMessageQueue(queue)) ?? queue);
     }
     this.#wanted = wanted;
     return wanted;
   }
 
+  /** Queues of the route only, each once, whatever a strategy of the user's may answer. */
   #allocate(topic: string, held: readonly MessageQueue[]): readonly MessageQueue[] {
     const queues = this.#context.port.findRoute(topic)?.readQueues ?? [];
     if (queues.length === 0) return [];
     const sorted = [...queues].sort(compareMessageQueues);
     try {
-      return this.#strategy(this.#group, this.#clientId, sorted, this.#context.port.memberIds(this.#group));
+      const members = this.#context.port.memberIds(this.#group);
+      const chosen = new Set(this.#strategy(this.#group, this.#clientId, [...sorted], members).map(formatMessageQueue));
+      return sorted.filter((queue) => chosen.has(formatMessageQueue(queue)));
     } catch (error) {
       const because = error instanceof Error ? error.message : String(error);
       this.#context.logger.error(

@@ -73,7 +73,7 @@ function writeText(target: Buffer, at: number, text: string, size: number): numb
   if (size === text.length && size <= SHORT_TEXT) {
     for (let index = 0; index < size; index += 1) target[at + index] = text.charCodeAt(index);
   } else if (size > 0) {
-    target.write(text, at, size, "utf8");
+    target.write(text, at, size, size === text.length ? "latin1" : "utf8");
   }
   return at + size;
 }

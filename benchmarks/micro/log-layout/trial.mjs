@@ -22,9 +22,8 @@ const WAL_FRAME_BYTES = 4_096 + 24;
 const CUT_STEP_MESSAGES = 1_000;
 const VACUUM_STEP_PAGES = 256;
 
-function openStore(path, synchronous, cacheKib = 16_000) {
+function openStore(path, synchronous) {
   const db = new Database(path);
-  db.pragma(`cache_size = -${cacheKib}`);
   db.pragma("page_size = 4096");
   db.pragma("auto_vacuum = INCREMENTAL");
   db.pragma("journal_mode = WAL");
@@ -67,9 +66,9 @@ function fill({ layout, queues, shape, messages, path }) {
  * All shapes on one fresh file, each warmed up, in an order that the caller turns from round to round. The `ahead` messages come first,
  * one a block: a layout that defers work then owes as much as it ever will.
  */
-function write({ layout, queues, messages, ahead, template, path, synchronous, shapes, commits, cacheKib }) {
+function write({ layout, queues, messages, ahead, template, path, synchronous, shapes, commits }) {
   freshCopy(template, path);
-  const db = openStore(path, synchronous, cacheKib);
+  const db = openStore(path, synchronous);
   const counters = countersAfter(messages, queues);
   const store = new LAYOUTS[layout].type(db, counters);
   const writer = new Writer(db, store, queues, messages);

@@ -1,0 +1,33 @@
+/** Runs a trial in a fresh process on a fresh folder. */
+import { fork } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const TIME_LIMIT_MS = 300_000;
+
+export async function runTrial(snapshot, trial) {
+  const folder = mkdtempSync(join(tmpdir(), "pocketmq-bench-"));
+  try {
+    return await inChild(snapshot, { ...trial, folder });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function inChild(snapshot, trial) {
+  return new Promise((resolve, reject) => {
+    let figures;
+    const child = fork(join(snapshot, "benchmarks", "harness", "child.mjs"), [JSON.stringify(trial)], {
+      timeout: TIME_LIMIT_MS,
+    });
+    child.once("message", (message) => {
+      figures = message;
+    });
+    child.once("error", reject);
+    child.once("exit", (code, signal) => {
+      if (code === 0 && figures !== undefined) resolve(figures);
+      else reject(new Error(`${trial.scenario} of ${trial.driverName} ended with ${signal ?? `code ${code}`}`));
+    });
+  });
+}
