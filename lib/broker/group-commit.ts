@@ -189,8 +189,9 @@ export class GroupCommit {
       this.abandon(toMqError(error, "beginning a transaction"));
       return "idle";
     }
-    this.#backoff.reset();
-    return this.#store(this.#take(), 0);
+    const state = this.#store(this.#take(), 0);
+    if (state === "idle") this.#backoff.reset();
+    return state;
   }
 
   /** Looks again later. A foreign transaction usually ends within a few turns, a lock of another process within milliseconds. */

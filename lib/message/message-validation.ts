@@ -143,8 +143,9 @@ function checkFitsBatch({ topic, waitStoreMsgOk }: PreparedMessage, first: Prepa
 }
 
 function checkFields(message: Message): void {
-  if (typeof message !== "object" || message === null)
+  if (typeof message !== "object" || message === null) {
     throw malformed(`a message must be an object, got ${describe(message)}`);
+  }
   for (const name in message) {
     switch (name) {
       case "topic":
@@ -156,8 +157,9 @@ function checkFields(message: Message): void {
       case "waitStoreMsgOk":
         break;
       default:
-        if ((message as unknown as Record<string, unknown>)[name] !== undefined)
+        if ((message as unknown as Record<string, unknown>)[name] !== undefined) {
           throw malformed(`a message has no field "${name}"`);
+        }
     }
   }
 }

@@ -214,6 +214,30 @@ describe.each(CONNECTIONS)("a transaction that the owner of an %s keeps open ove
     ]);
   });
 
+  it("hides it from a read that was asked for in the same turn, before it began", async () => {
+    await using shared = await openShared(kind);
+    const { mq, clock, database } = shared;
+    const producer = mq.producer({ group: "shop" });
+    await producer.send({ topic: "orders", body: "a" });
+
+    const queue = { topic: "orders", brokerName: "broker-a", queueId: 0 };
+    const reads = Promise.all([
+      mq.admin.maxOffset(queue),
+      mq.admin.browse(queue, 0, 10),
+      mq.admin.topicStats("orders"),
+      mq.admin.listTopics(),
+    ]);
+    database.exec("BEGIN");
+    producer.sendSync({ topic: "orders", body: "ghost" });
+    producer.sendSync({ topic: "ghosts", body: "ghost" });
+    await clock.advance(1_000);
+    database.exec("ROLLBACK");
+    await clock.advance(1_000);
+
+    const [max, messages, stats, topics] = await reads;
+    expect([max, messages.length, stats[0]?.maxOffset, topics.length]).toEqual([1, 1, 1, 1]);
+  });
+
   it("keeps nothing of its own in memory that a send inside it looked up", async () => {
     await using shared = await openShared(kind);
     const { mq, clock, database } = shared;

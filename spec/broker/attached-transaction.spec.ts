@@ -1,3 +1,4 @@
+import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import { CONNECTIONS, deliveries, openShared, storedIn } from "../support/shared-connection.js";
 import { thrown } from "../support/thrown.js";
@@ -27,17 +28,6 @@ describe.each(CONNECTIONS)("Broker.transaction on an %s", (kind) => {
     shared.mq.transaction((database) => {
       expect(database).toBe(shared.mq.database);
       expect(database.inTransaction).toBe(true);
-    });
-  });
-
-  it("is immediate: it holds the write lock before the function runs", async () => {
-    await using shared = await openShared(kind);
-    const { mq, database } = shared;
-
-    mq.transaction(() => {
-      expect(thrown(() => mq.transaction(() => undefined)).code).toBe("ERR_MQ_IN_TRANSACTION");
-      // What only starts to write now would begin with a read lock.
-      expect(database.prepare("PRAGMA lock_status").safeIntegers(false).all()).toBeInstanceOf(Array);
     });
   });
 
@@ -142,6 +132,31 @@ describe.each(CONNECTIONS)("Broker.transaction on an %s", (kind) => {
     await shared.mq.close();
 
     expect(thrown(() => shared.mq.transaction(() => undefined)).code).toBe("ERR_MQ_CLOSED");
+  });
+});
+
+describe("Broker.transaction on a file", () => {
+  it("is immediate: it holds the write lock before the function writes", async () => {
+    await using shared = await openShared("owned file");
+    const rival = new Database(shared.database.name, { timeout: 0 });
+
+    shared.mq.transaction(() => {
+      expect(() => rival.exec("BEGIN IMMEDIATE")).toThrow("locked");
+    });
+
+    rival.exec("BEGIN IMMEDIATE; ROLLBACK");
+    rival.close();
+  });
+
+  it("gives up when another writer holds the lock for busyTimeoutMs", async () => {
+    await using shared = await openShared("owned file", { busyTimeoutMs: 5 });
+    const rival = new Database(shared.database.name, { timeout: 0 });
+
+    rival.exec("BEGIN IMMEDIATE");
+    const error = thrown(() => shared.mq.transaction(() => undefined));
+    rival.close();
+
+    expect(error).toMatchObject({ code: "ERR_MQ_SYSTEM_BUSY", responseCode: 2 });
   });
 });
 

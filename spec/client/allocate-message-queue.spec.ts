@@ -67,9 +67,11 @@ describe("allocateAveragely", () => {
   });
 
   it("gives nothing to a client that is no member", () => {
-    const share = allocateAveragely("g", "stranger", queuesOf(4), ["c1"]);
+    const shares = [1, 2, 3].map((count) => allocateAveragely("g", "stranger", queuesOf(4), clientIds(count)));
 
-    expect(`[${share.join()}]`).toBe(badInput.get("cid not in cidAll")?.result);
+    expect(shares.map((share) => `[${share.join()}]`)).toEqual(
+      Array(3).fill(badInput.get("cid not in cidAll")?.result),
+    );
   });
 
   it("gives a client that is listed twice the first of its shares", () => {

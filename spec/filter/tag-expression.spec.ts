@@ -85,6 +85,13 @@ describe("a tag expression", () => {
     expect(brokerMatches && filter.matchesTag(tag)).toBe(row.delivered);
   });
 
+  it.each([undefined, "", "*", " ", " || ", "|| "])("%j lets every message through", (expression) => {
+    const filter = parseTagExpression(expression);
+
+    expect([0, 97, -1].every((code) => filter.matchesCode(code))).toBe(true);
+    expect([undefined, "", "a", "*"].every((tag) => filter.matchesTag(tag))).toBe(true);
+  });
+
   it("keeps a message without a tag from a tag whose hash code is 0", () => {
     const filter = parseTagExpression("f5a5a608");
 

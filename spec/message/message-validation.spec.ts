@@ -135,8 +135,24 @@ describe("the properties of a prepared message", () => {
     expect(refusal(() => prepareMessage(untyped({ ...message, properties }), limits))).toBe(-1);
   });
 
-  it("have no keys when the array is empty", () => {
-    expect(propertiesOf({ ...message, keys: [] })).toEqual({ WAIT: "true" });
+  it("hold nothing for an empty tag, empty keys and an empty array of keys", () => {
+    const empty: Message[] = [
+      { ...message, tag: "" },
+      { ...message, keys: "" },
+      { ...message, keys: [] },
+    ];
+
+    expect(empty.map((sent) => prepareMessage(sent, limits))).toEqual(Array(3).fill(prepareMessage(message, limits)));
+    expect(prepareMessage(message, limits).properties).toBe("WAIT\u0001true\u0002");
+  });
+
+  it("come in a fixed order: tag, keys, WAIT, the user's as they were given", () => {
+    const prepared = prepareMessage({ ...message, properties: { b: "1", a: "2" }, keys: ["k", "l"], tag: "t" }, limits);
+
+    expect(prepared.tag).toBe("t");
+    expect(prepared.properties).toBe(
+      "TAGS\u0001t\u0002KEYS\u0001k l\u0002WAIT\u0001true\u0002b\u00011\u0002a\u00012\u0002",
+    );
   });
 });
 

@@ -1,7 +1,7 @@
 import Database from "better-sqlite3";
 import type { Broker, BrokerSettings, MessageView } from "../../lib/index.js";
 import { tempFolder } from "./temp-folder.js";
-import { openTestBroker } from "./test-broker.js";
+import { openTestBroker, type TestBroker } from "./test-broker.js";
 import type { VirtualClock } from "./virtual-clock.js";
 
 /** Ways in which an application and a broker can share a connection. */
@@ -18,6 +18,7 @@ export type ConnectionKind = (typeof CONNECTIONS)[number];
 export interface SharedConnection extends AsyncDisposable {
   readonly mq: Broker;
   readonly clock: VirtualClock;
+  readonly logged: TestBroker["logged"];
   /** With a table of the application's: `invoice (id)`. */
   readonly database: Database.Database;
 }
@@ -33,6 +34,7 @@ export async function openShared(kind: ConnectionKind, settings: BrokerSettings 
   return {
     mq: broker.mq,
     clock: broker.clock,
+    logged: broker.logged,
     database,
     [Symbol.asyncDispose]: async () => {
       if (database.open && database.inTransaction) database.exec("ROLLBACK");

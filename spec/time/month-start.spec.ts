@@ -12,6 +12,7 @@ describe("monthStart", () => {
     ["UTC", "2024-01-01T00:00:00Z", "2024-01-01T00:00:00Z"],
     ["Asia/Shanghai", "2023-10-31T16:00:00Z", "2023-10-31T16:00:00Z"],
     ["Asia/Shanghai", "2023-10-31T15:59:59Z", "2023-09-30T16:00:00Z"],
+    ["Asia/Shanghai", "2023-12-31T16:00:00Z", "2023-12-31T16:00:00Z"],
     ["America/New_York", "2023-11-14T22:13:20Z", "2023-11-01T04:00:00Z"],
   ])("in %s of %s is %s, local midnight", (zone, time, expected) => {
     vi.stubEnv("TZ", zone);

@@ -67,7 +67,7 @@ function keep(key, result) {
 
 /** The bulk fill only matters where one block can be larger than a page of messages. */
 const fillsOf = (layout) =>
-  isWriteOnly(layout) || /^[ABDE]$/.test(layout) ? ["concurrent64"] : ["concurrent64", "bulk1000"];
+  values.smoke || isWriteOnly(layout) || /^[ABDE]$/.test(layout) ? ["concurrent64"] : ["concurrent64", "bulk1000"];
 const templateOf = (layout, queues, shape) => join(folder, `filled-${layout}-${queues}-${shape}.db`);
 
 function benchmarkQueues(queues) {

@@ -1,0 +1,43 @@
+/** What the benchmarks are to show, and whether they do. */
+import { figuresOf, median, ratio } from "./statistics.mjs";
+
+const SENDING = ["single", "concurrent-64", "batch-100"];
+
+/** `[{ what, synchronous, found, target, isMet }]` for everything that was measured. */
+export function judge(trials) {
+  const modes = [...new Set(trials.map((trial) => trial.synchronous))];
+  return modes.flatMap((synchronous) => {
+    const cell = (scenario, driver) => figuresOf(trials, scenario, synchronous, driver);
+    const against = (scenario, rival, figure = "rate") =>
+      ratio(cell(scenario, "pocketmq"), cell(scenario, rival), figure);
+    const verdicts = [
+      ...SENDING.map((shape) => atLeast(`${shape}: share of the bare loop on our own tables`, against(shape, "own-tables"), 2 / 3)),
+      ...["concurrent-64", "drain"].map((shape) => atLeast(`${shape}: times plainjob`, against(shape, "plainjob"), 5)),
+      ...["single", "batch-100"].map((shape) => atLeast(`${shape}: times plainjob`, against(shape, "plainjob"), 1)),
+      atLeast("end-to-end: plainjob's p99 over ours", inverse(against("end-to-end", "plainjob", "p99Ms")), 1),
+      beyondSync(cell("end-to-end", "pocketmq"), synchronous),
+      below("memory: MiB resident at the end", only(cell("memory", "pocketmq"), "rssMiB"), 120),
+      below("cold-start: times a script that loads better-sqlite3", against("cold-start", "driver-loaded", "startMs"), 1.5),
+      below("cold-start: times a script that only imports better-sqlite3", against("cold-start", "import-only", "startMs"), 1.5),
+    ];
+    return verdicts.filter(({ found }) => found !== undefined).map((verdict) => ({ synchronous, ...verdict }));
+  });
+}
+
+function atLeast(what, found, limit) {
+  return { what, found, target: `≥ ${Number(limit.toFixed(2))}`, isMet: found >= limit };
+}
+
+function below(what, found, limit) {
+  return { what, found, target: `< ${limit}`, isMet: found < limit };
+}
+
+/** A commit waits for the disk at `full` alone. */
+function beyondSync(cell, synchronous) {
+  if (synchronous !== "full") return below("end-to-end: p99 in ms", only(cell, "p99Ms"), 1);
+  const beyond = cell.map(({ figures }) => figures.p99Ms - figures.syncP99Ms);
+  return below("end-to-end: p99 beyond that of a bare fdatasync in ms", beyond.length > 0 ? median(beyond) : undefined, 1);
+}
+
+const inverse = (quotient) => (quotient === undefined ? undefined : 1 / quotient);
+const only = (cell, figure) => (cell.length === 0 ? undefined : median(cell.map(({ figures }) => figures[figure])));

@@ -1,0 +1,111 @@
+import type { Broker, MessageListener, PushConsumer } from "../index.js";
+import { Stopwatch } from "../time/stopwatch.js";
+import { RowSet } from "./row-set.js";
+import { TagCounts } from "./tag-counts.js";
+
+/** Under these names a message says which run sent it, and of which row of the input it is. */
+export const RUN_PROPERTY = "run";
+export const ROW_PROPERTY = "row";
+
+export interface CountingGroupOptions {
+  readonly group: string;
+  readonly topic: string;
+  /** The tag expression. */
+  readonly expression: string;
+  /** One push consumer each. */
+  readonly memberNames: readonly string[];
+  /** Whose messages are counted; those of others only as such. */
+  readonly run: string;
+  readonly onDelivered: () => void;
+}
+
+/** What one member got. */
+export interface MemberShare {
+  readonly name: string;
+  readonly messages: number;
+  readonly queueIds: readonly number[];
+}
+
+interface Member {
+  readonly name: string;
+  readonly consumer: PushConsumer;
+  readonly queueIds: Set<number>;
+  messages: number;
+}
+
+/** A clustering group whose members count what they get. */
+export class CountingGroup {
+  readonly group: string;
+  readonly expression: string;
+  /** Messages of the run, each delivery counted. */
+  readonly counts: TagCounts = new TagCounts();
+  readonly #options: CountingGroupOptions;
+  readonly #members: readonly Member[];
+  readonly #rows = new RowSet();
+  readonly #stopwatch = new Stopwatch();
+  #delivered = 0;
+  #lastDeliveryMs = 0;
+
+  constructor(mq: Broker, options: CountingGroupOptions) {
+    this.group = options.group;
+    this.expression = options.expression;
+    this.#options = options;
+    this.#members = options.memberNames.map((name) => this.#join(mq, name));
+  }
+
+  /** Deliveries of any run. */
+  get delivered(): number {
+    return this.#delivered;
+  }
+
+  get fromEarlierRuns(): number {
+    return this.#delivered - this.counts.total;
+  }
+
+  /** Different messages of the run. */
+  get distinct(): number {
+    return this.#rows.size;
+  }
+
+  /** On this group's stopwatch, which runs since it was made. */
+  get lastDeliveryMs(): number {
+    return this.#lastDeliveryMs;
+  }
+
+  get shares(): readonly MemberShare[] {
+    return this.#members.map(({ name, messages, queueIds }) => ({
+      name,
+      messages,
+      queueIds: [...queueIds].sort((a, b) => a - b),
+    }));
+  }
+
+  async start(): Promise<void> {
+    for (const { consumer } of this.#members) await consumer.start();
+  }
+
+  #join(mq: Broker, name: string): Member {
+    const { group, topic, expression, run, onDelivered } = this.#options;
+    const listener: MessageListener = (message) => {
+      member.messages += 1;
+      member.queueIds.add(message.queueId);
+      this.#delivered += 1;
+      if (message.properties[RUN_PROPERTY] === run) {
+        this.counts.add(message.tag, message.body.length);
+        this.#rows.add(Number(message.properties[ROW_PROPERTY]));
+      }
+      this.#lastDeliveryMs = this.#stopwatch.elapsedMs;
+      onDelivered();
+    };
+    // Whoever looks first into a store gets what is there already.
+    const consumer = mq.pushConsumer({
+      group,
+      instanceName: name,
+      subscriptions: { [topic]: expression },
+      consumeFromWhere: "first-offset",
+      listener,
+    });
+    const member: Member = { name, consumer, queueIds: new Set(), messages: 0 };
+    return member;
+  }
+}
