@@ -34,16 +34,23 @@ const { values, positionals } = parseArgs({
 });
 
 const rounds = Number(values.trials ?? (values.smoke || values.profile !== undefined ? 1 : 5));
-if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--trials must be a positive integer, got ${values.trials}`);
+if (!Number.isInteger(rounds) || rounds < 1)
+  throw new Error(`--trials must be a positive integer, got ${values.trials}`);
 const modes = values.synchronous.split(",");
 for (const mode of modes)
-  if (!["full", "normal", "off"].includes(mode)) throw new Error(`--synchronous takes full, normal and off, got ${mode}`);
+  if (!["full", "normal", "off"].includes(mode))
+    throw new Error(`--synchronous takes full, normal and off, got ${mode}`);
 const scenarios = SCENARIOS.filter(
   ({ name }) => positionals.length === 0 || positionals.some((positional) => name.includes(positional)),
 );
-if (scenarios.length === 0) throw new Error(`no scenario is called so: ${SCENARIOS.map(({ name }) => name).join(", ")}`);
+if (scenarios.length === 0)
+  throw new Error(`no scenario is called so: ${SCENARIOS.map(({ name }) => name).join(", ")}`);
 const isWhole =
-  positionals.length === 0 && values.drivers === undefined && !values.smoke && modes.length > 1 && values.profile === undefined;
+  positionals.length === 0 &&
+  values.drivers === undefined &&
+  !values.smoke &&
+  modes.length > 1 &&
+  values.profile === undefined;
 
 const turned = (items, by) => items.map((_, index) => items[(index + by) % items.length]);
 /** `normal` sets the size for `off` too. */
@@ -56,7 +63,8 @@ const start = performance.now();
 async function runRound(scenario, synchronous, round) {
   const wanted = values.drivers?.split(",");
   const drivers = scenario.drivers.filter((driver) => wanted === undefined || wanted.includes(driver));
-  const keep = (driver, figures) => trials.push({ scenario: scenario.name, synchronous, driver, round, batch: scenario.batch, figures });
+  const keep = (driver, figures) =>
+    trials.push({ scenario: scenario.name, synchronous, driver, round, batch: scenario.batch, figures });
   if (scenario.measureAll !== undefined) {
     const folder = mkdtempSync(join(tmpdir(), "pocketmq-bench-"));
     try {

@@ -57,7 +57,8 @@ export class OnceEach {
   }
 
   see(number) {
-    if (this.#seen[number] !== 0) throw new Error(`message ${number} was ${number in this.#seen ? "seen twice" : "never sent"}`);
+    if (this.#seen[number] !== 0)
+      throw new Error(`message ${number} was ${number in this.#seen ? "seen twice" : "never sent"}`);
     this.#seen[number] = 1;
     this.count += 1;
     if (this.count === this.#seen.length) this.#onAll?.();

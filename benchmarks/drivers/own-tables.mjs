@@ -22,7 +22,10 @@ import { TOPIC } from "./pocketmq.mjs";
 export { storedBodies } from "./pocketmq.mjs";
 
 const QUEUES = 4;
-const IDS = Array.from({ length: 1_024 }, (_, id) => `7F0000010001AABBCCDD0011223344${String(id).padStart(4, "0").slice(2)}`);
+const IDS = Array.from(
+  { length: 1_024 },
+  (_, id) => `7F0000010001AABBCCDD0011223344${String(id).padStart(4, "0").slice(2)}`,
+);
 
 export async function open(path, synchronous) {
   const opened = await openOwned({ path, synchronous, busyTimeoutMs: 50 });

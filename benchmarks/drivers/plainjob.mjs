@@ -52,7 +52,10 @@ class PlainJob {
   fill(count) {
     for (let next = 0; next < count; next += 1_000) {
       const size = Math.min(1_000, count - next);
-      this.#queue.addMany(TYPE, Array.from({ length: size }, (_, index) => bodyOf(next + index)));
+      this.#queue.addMany(
+        TYPE,
+        Array.from({ length: size }, (_, index) => bodyOf(next + index)),
+      );
     }
   }
 
@@ -70,7 +73,11 @@ class PlainJob {
 
   /** Its worker polls: as often as a timer can. */
   consume(onBody) {
-    const worker = defineWorker(TYPE, async (job) => onBody(job.data), { queue: this.#queue, logger, pollIntervall: 1 });
+    const worker = defineWorker(TYPE, async (job) => onBody(job.data), {
+      queue: this.#queue,
+      logger,
+      pollIntervall: 1,
+    });
     const running = worker.start();
     return async () => {
       await worker.stop();

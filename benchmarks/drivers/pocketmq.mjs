@@ -29,6 +29,13 @@ class PocketMq {
     }
   }
 
+  singleSync(count, onSent) {
+    for (let sent = 0; sent < count; sent += 1) {
+      this.#producer.sendSync({ topic: TOPIC, body: this.bodies.next() });
+      onSent?.();
+    }
+  }
+
   /** `width` loops, each awaiting its own sends. */
   async concurrent(count, width) {
     let left = count;

@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { Session } from "node:inspector/promises";
 import { createHistogram, monitorEventLoopDelay } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
 
 const NS_PER_MS = 1e6;
 const LOOP_RESOLUTION_MS = 1;
@@ -31,11 +32,14 @@ async function startProfile() {
   return session;
 }
 
-/** How late a 1 ms timer fires while `work` runs. */
+/** How late a 1 ms timer fires while `work` runs; where it never yields, by as long as it runs. */
 export async function withLoopDelay(work) {
   const delay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   delay.enable();
+  await sleep(5);
+  delay.reset();
   const result = await work();
+  await sleep(2 * LOOP_RESOLUTION_MS);
   delay.disable();
   const late = (nanoseconds) => Math.max(0, nanoseconds / NS_PER_MS - LOOP_RESOLUTION_MS);
   return { ...result, loopDelayP99Ms: late(delay.percentile(99)), loopDelayMaxMs: late(delay.max) };

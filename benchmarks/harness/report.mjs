@@ -23,6 +23,8 @@ const COLUMNS = [
   ["loopDelayMaxMs", "loop late longest ms", (value) => digits(value)],
   ["rssMiB", "MiB at the end", (value) => digits(value)],
   ["peakRssMiB", "MiB at most", (value) => digits(value)],
+  ["heapMiB", "of it heap", (value) => digits(value)],
+  ["externalMiB", "of it buffers", (value) => digits(value)],
   ["startMs", "ms to the first", (value) => digits(value)],
 ];
 

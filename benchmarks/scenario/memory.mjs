@@ -20,10 +20,17 @@ export const memory = {
       },
       { profile },
     );
-    const rssMiB = process.memoryUsage().rss / MIB;
+    const { rss, heapUsed, external } = process.memoryUsage();
     await store.close();
     const progress = driver.storedProgress(path);
     if (progress !== messages) throw new Error(`${messages} messages were handled, ${progress} are stored as done`);
-    return { messages, seconds: figures.seconds, rssMiB, peakRssMiB: process.resourceUsage().maxRSS / 1_024 };
+    return {
+      messages,
+      seconds: figures.seconds,
+      rssMiB: rss / MIB,
+      peakRssMiB: process.resourceUsage().maxRSS / 1_024,
+      heapMiB: heapUsed / MIB,
+      externalMiB: external / MIB,
+    };
   },
 };

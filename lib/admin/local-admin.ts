@@ -1,6 +1,9 @@
 import type { ResolvedBrokerSettings } from "../broker/broker-settings.js";
+import type { Engine } from "../broker/engine.js";
 import { defaultGroupConfig } from "../broker/groups.js";
 import type { LocalBroker } from "../broker/local-broker.js";
+import { searchOffset as findOffset } from "../broker/offset-search.js";
+import type { QueueState } from "../broker/queue-states.js";
 import { MqError } from "../errors.js";
 import type { MessageQueue } from "../message/message-queue.js";
 import type { MessageView } from "../message/message-view.js";
@@ -61,28 +64,30 @@ export class LocalAdmin implements EmbeddedAdmin {
   }
 
   async getTopic(topic: string): Promise<TopicInfo> {
-    const config = await this.#topic(topic);
-    return toTopicInfo(config, isSystemTopic(topic, this.#settings));
+    checkTopic(topic, INVALID_PARAMETER);
+    return this.#read(({ topics }) => toTopicInfo(topics.get(topic), isSystemTopic(topic, this.#settings)));
   }
 
   async listTopics(options: { readonly system?: boolean | undefined } = {}): Promise<readonly TopicInfo[]> {
     refuseUnknownOptions("listTopics options", options, ["system"]);
     const withSystem = booleanOption("system", options.system, false);
-    await this.#readable();
-    return this.#broker.engine.topics
-      .list()
-      .map((config) => toTopicInfo(config, isSystemTopic(config.topic, this.#settings)))
-      .filter(({ system }) => withSystem || !system);
+    return this.#read(({ topics }) =>
+      topics
+        .list()
+        .map((config) => toTopicInfo(config, isSystemTopic(config.topic, this.#settings)))
+        .filter(({ system }) => withSystem || !system),
+    );
   }
 
   async topicStats(topic: string): Promise<readonly QueueStats[]> {
-    const config = await this.#topic(topic);
-    const { queues, store } = this.#broker.engine;
-    return Array.from({ length: queueCount(config) }, (_, queueId) => {
-      const { queueKey, minOffset, maxOffset } = queues.get(topic, queueId);
-      const lastStoreTimestamp = store.log.findLastHead(queueKey)?.storeTimestamp;
-      return { queue: this.#queue(topic, queueId), minOffset, maxOffset, lastStoreTimestamp };
-    });
+    checkTopic(topic, INVALID_PARAMETER);
+    return this.#read(({ topics, queues, store }) =>
+      Array.from({ length: queueCount(topics.get(topic)) }, (_, queueId) => {
+        const { queueKey, minOffset, maxOffset } = queues.get(topic, queueId);
+        const lastStoreTimestamp = store.log.findLastHead(queueKey)?.storeTimestamp;
+        return { queue: this.#queue(topic, queueId), minOffset, maxOffset, lastStoreTimestamp };
+      }),
+    );
   }
 
   async createGroup(group: string, settings: GroupSettings = {}): Promise<GroupInfo> {
@@ -103,38 +108,34 @@ export class LocalAdmin implements EmbeddedAdmin {
   }
 
   async getGroup(group: string): Promise<GroupInfo> {
-    await this.#readable();
-    return this.#toGroupInfo(this.#broker.engine.groups.get(checkGroup(group, INVALID_PARAMETER)));
+    checkGroup(group, INVALID_PARAMETER);
+    return this.#read(({ groups }) => this.#toGroupInfo(groups.get(group)));
   }
 
   async listGroups(): Promise<readonly GroupInfo[]> {
-    await this.#readable();
-    return this.#broker.engine.groups.list().map((config) => this.#toGroupInfo(config));
+    return this.#read(({ groups }) => groups.list().map((config) => this.#toGroupInfo(config)));
   }
 
   async consumeStats(group: string, topic?: string): Promise<ConsumeStats> {
     checkGroup(group, INVALID_PARAMETER);
-    await this.#readable();
-    this.#broker.engine.groups.get(group);
-    const topics =
-      topic === undefined
-        ? this.#topicsOf(group)
-        : [this.#broker.engine.topics.get(checkTopic(topic, INVALID_PARAMETER))];
-    const queues = topics.flatMap((config) =>
-      Array.from({ length: config.readQueueNums }, (_, queueId) => this.#queueStats(group, config.topic, queueId)),
-    );
-    const sum = (key: "lag" | "inflight"): number => queues.reduce((total, queue) => total + queue[key], 0);
-    return { lag: sum("lag"), inflight: sum("inflight"), queues };
+    if (topic !== undefined) checkTopic(topic, INVALID_PARAMETER);
+    return this.#read((engine) => {
+      engine.groups.get(group);
+      const topics = topic === undefined ? this.#topicsOf(group) : [engine.topics.get(topic)];
+      const queues = topics.flatMap((config) =>
+        Array.from({ length: config.readQueueNums }, (_, queueId) => this.#queueStats(group, config.topic, queueId)),
+      );
+      const sum = (key: "lag" | "inflight"): number => queues.reduce((total, queue) => total + queue[key], 0);
+      return { lag: sum("lag"), inflight: sum("inflight"), queues };
+    });
   }
 
   async minOffset(queue: MessageQueue): Promise<number> {
-    await this.#checkQueue(queue);
-    return this.#broker.minOffset(queue.topic, queue.queueId);
+    return this.#read(() => this.#state(queue).minOffset);
   }
 
   async maxOffset(queue: MessageQueue): Promise<number> {
-    await this.#checkQueue(queue);
-    return this.#broker.maxOffset(queue.topic, queue.queueId);
+    return this.#read(() => this.#state(queue).maxOffset);
   }
 
   async searchOffset(queue: MessageQueue, timestamp: number | Date, boundary?: "lower" | "upper"): Promise<number> {
@@ -142,8 +143,7 @@ export class LocalAdmin implements EmbeddedAdmin {
     if (!Number.isSafeInteger(time))
       throw invalid(`timestamp must be a Date or epoch milliseconds, got ${describe(timestamp)}`);
     const side = oneOf("boundary", boundary, ["lower", "upper"], "lower");
-    await this.#checkQueue(queue);
-    return this.#broker.searchOffset(queue.topic, queue.queueId, time, side);
+    return this.#read(({ store }) => findOffset(store.log, this.#state(queue), time, side));
   }
 
   async browse(queue: MessageQueue, fromOffset: number, max: number): Promise<readonly MessageView[]> {
@@ -151,18 +151,18 @@ export class LocalAdmin implements EmbeddedAdmin {
       throw invalid(`fromOffset must be an offset from 0 on, got ${describe(fromOffset)}`);
     const count = integerOption("max", max, { min: 1, max: 1_024, fallback: 0 });
     if (count === 0) throw invalid("max must be an integer from 1 to 1024, got undefined");
-    await this.#checkQueue(queue);
-    return this.#broker.messages.browse(queue.topic, queue.queueId, fromOffset, count);
+    return this.#read(() => {
+      const { topic, queueId } = this.#state(queue);
+      return this.#broker.messages.browse(topic, queueId, fromOffset, count);
+    });
   }
 
   async checkStore(): Promise<{ readonly problems: readonly string[] }> {
-    await this.#readable();
     const steps = checkStore(this.#broker.engine.store);
     for (;;) {
-      const step = steps.next();
+      const step = await this.#read(() => steps.next());
       if (step.done === true) return { problems: step.value };
       await new Promise<void>((resolve) => this.#settings.clock.turn(resolve));
-      await this.#readable();
     }
   }
 
@@ -188,15 +188,9 @@ export class LocalAdmin implements EmbeddedAdmin {
     });
   }
 
-  async #readable(): Promise<void> {
+  #read<T>(work: (engine: Engine) => T): Promise<T> {
     this.#broker.assertOpen();
-    await this.#broker.engine.readable();
-  }
-
-  async #topic(topic: string): Promise<TopicConfig> {
-    checkTopic(topic, INVALID_PARAMETER);
-    await this.#readable();
-    return this.#broker.engine.topics.get(topic);
+    return this.#broker.engine.read(() => work(this.#broker.engine));
   }
 
   #checkOwnTopic(topic: string): void {
@@ -206,7 +200,7 @@ export class LocalAdmin implements EmbeddedAdmin {
     }
   }
 
-  async #checkQueue(queue: MessageQueue): Promise<void> {
+  #state(queue: MessageQueue): QueueState {
     if (typeof queue !== "object" || queue === null)
       throw invalid(`queue must be a message queue, got ${describe(queue)}`);
     const { topic, brokerName, queueId } = queue;
@@ -216,8 +210,9 @@ export class LocalAdmin implements EmbeddedAdmin {
         `queue must be one of broker ${this.#settings.brokerName}, got one of ${describe(brokerName)}`,
       );
     }
-    const config = await this.#topic(topic);
-    if (Number.isInteger(queueId) && queueId >= 0 && queueId < queueCount(config)) return;
+    const { topics, queues } = this.#broker.engine;
+    const config = topics.get(checkTopic(topic, INVALID_PARAMETER));
+    if (Number.isInteger(queueId) && queueId >= 0 && queueId < queueCount(config)) return queues.get(topic, queueId);
     throw new MqError(
       "ERR_MQ_OFFSET",
       `topic ${topic} has ${queueCount(config)} message queues, got queueId ${describe(queueId)}`,

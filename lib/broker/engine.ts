@@ -60,6 +60,7 @@ export class Engine {
   #written: WrittenBlock[] = [];
   #offsetTimer: ClockTimer | undefined;
   #whenFree: (() => void)[] = [];
+  #isClosed = false;
 
   constructor(database: OpenedDatabase, settings: ResolvedBrokerSettings, listener: EngineListener) {
     const { connection, realPath } = database;
@@ -104,8 +105,9 @@ export class Engine {
     this.#transactions.refresh();
   }
 
-  /** Throws when the store stopped or its connection was closed. */
+  /** Throws when the store was closed or stopped, or its connection was closed. */
   assertUsable(): void {
+    if (this.#isClosed) throw new MqError("ERR_MQ_CLOSED", "the broker is closed");
     this.#transactions.assertUsable();
   }
 
@@ -183,12 +185,19 @@ export class Engine {
     if (this.#whenFree.length === 1) this.#freeBackoff.next(this.#lookWhetherFree);
   }
 
-  /** Resolves when a read sees committed rows only, and those of every commit so far. */
-  async readable(): Promise<void> {
-    this.assertUsable();
-    if (!this.#transactions.isFree) await new Promise<void>((resolve) => this.whenFree(resolve));
-    this.assertUsable();
-    this.lookForForeignCommits();
+  /** Runs `work` at once, or as soon as it sees committed rows only; those of every commit so far. */
+  read<T>(work: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.assertUsable();
+      this.whenFree(() => {
+        try {
+          this.lookForForeignCommits();
+          resolve(work());
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
   }
 
   /** Drops the caches when another connection has committed, and says so; throws when the connection is gone. */
@@ -206,11 +215,14 @@ export class Engine {
       }
     } finally {
       this.#commits.close();
+      this.#commits.abandon(new MqError("ERR_MQ_CLOSED", "the broker was closed before this could be stored"));
       this.#offsetTimer?.cancel();
       this.#freeBackoff.cancel();
       this.#guest.close();
       this.#openFile?.close();
+      this.#isClosed = true;
       this.#database.close();
+      this.#runWaiting();
     }
   }
 
@@ -220,10 +232,14 @@ export class Engine {
       return;
     }
     this.#freeBackoff.reset();
+    this.#runWaiting();
+  };
+
+  #runWaiting(): void {
     const waiting = this.#whenFree;
     this.#whenFree = [];
     for (const run of waiting) run();
-  };
+  }
 
   #guestEnded(): void {
     if (!this.#database.connection.open) return;

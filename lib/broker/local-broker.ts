@@ -33,6 +33,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
   readonly #hold: PullHold;
   #lookTimer: ClockTimer | undefined;
   #isAnnouncing = false;
+  #hasFailed = false;
   #isClosed = false;
 
   constructor(database: OpenedDatabase, settings: ResolvedBrokerSettings) {
@@ -79,8 +80,8 @@ export class LocalBroker implements EmbeddedBrokerPort {
 
   async pull(request: PullRequest, signal: AbortSignal): Promise<PullResult> {
     this.assertOpen();
-    if (this.isInTransaction) await this.engine.readable();
-    const result = this.messages.read(request);
+    const read = (): PullResult => this.messages.read(request);
+    const result = this.isInTransaction ? await this.engine.read(read) : read();
     if (result.status !== "NO_NEW_MSG" || request.suspendMs <= 0 || signal.aborted) return result;
     const held = this.#hold.hold(request, result, signal);
     this.#keepLooking();
@@ -89,9 +90,9 @@ export class LocalBroker implements EmbeddedBrokerPort {
 
   async registerConsumer(member: GroupMember): Promise<void> {
     this.assertOpen();
-    await this.engine.readable();
     const { groups } = this.engine;
-    if (groups.find(member.group) === undefined) await this.engine.write(() => groups.requireForConsumer(member.group));
+    const known = await this.engine.read(() => groups.find(member.group));
+    if (known === undefined) await this.engine.write(() => groups.requireForConsumer(member.group));
     this.assertOpen();
     this.members.join(member);
     this.#keepLooking();
@@ -115,11 +116,12 @@ export class LocalBroker implements EmbeddedBrokerPort {
    * Source: RocketMQ, `broker/.../processor/ConsumerManageProcessor.java`, `queryConsumerOffset`; every message counts as resident in memory.
    */
   async queryOffset(group: string, topic: string, queueId: number): Promise<number | undefined> {
-    await this.engine.readable();
-    const stored = this.engine.offsets.find(group, topic, queueId);
-    if (stored !== undefined) return stored;
-    const { minOffset, maxOffset } = this.engine.queues.get(topic, queueId);
-    return minOffset === 0 && maxOffset > 0 ? 0 : undefined;
+    return this.engine.read(() => {
+      const stored = this.engine.offsets.find(group, topic, queueId);
+      if (stored !== undefined) return stored;
+      const { minOffset, maxOffset } = this.engine.queues.get(topic, queueId);
+      return minOffset === 0 && maxOffset > 0 ? 0 : undefined;
+    });
   }
 
   updateOffset(group: string, topic: string, queueId: number, nextOffset: number, increaseOnly: boolean): void {
@@ -131,18 +133,16 @@ export class LocalBroker implements EmbeddedBrokerPort {
   }
 
   async maxOffset(topic: string, queueId: number): Promise<number> {
-    await this.engine.readable();
-    return this.engine.queues.get(topic, queueId).maxOffset;
+    return this.engine.read(() => this.engine.queues.get(topic, queueId).maxOffset);
   }
 
   async minOffset(topic: string, queueId: number): Promise<number> {
-    await this.engine.readable();
-    return this.engine.queues.get(topic, queueId).minOffset;
+    return this.engine.read(() => this.engine.queues.get(topic, queueId).minOffset);
   }
 
   async searchOffset(topic: string, queueId: number, timestamp: number, boundary: "lower" | "upper"): Promise<number> {
-    await this.engine.readable();
-    return searchOffset(this.engine.store.log, this.engine.queues.get(topic, queueId), timestamp, boundary);
+    const { store, queues } = this.engine;
+    return this.engine.read(() => searchOffset(store.log, queues.get(topic, queueId), timestamp, boundary));
   }
 
   /** Throws once the broker closes or can go on no longer. */
@@ -179,16 +179,17 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.#lookTimer = this.#settings.clock.at(this.#settings.clock.now() + LOOK_INTERVAL_MS, () => {
       this.#lookTimer = undefined;
       this.#look();
-      if (!this.#isClosed && (this.#hold.count > 0 || this.members.count > 0)) this.#keepLooking();
+      if (!this.#isClosed && !this.#hasFailed && (this.#hold.count > 0 || this.members.count > 0)) this.#keepLooking();
     });
   }
 
   #look(): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || this.#hasFailed) return;
     try {
       this.engine.lookForForeignCommits();
     } catch (error) {
       if (!(error instanceof MqError)) throw error;
+      this.#hasFailed = true;
       this.members.brokerFailed(error);
       this.#hold.failAll(error);
     }

@@ -1,5 +1,5 @@
 import type { Broker, MessageListener, PushConsumer } from "../index.js";
-import { Stopwatch } from "../time/stopwatch.js";
+import type { Stopwatch } from "../time/stopwatch.js";
 import { RowSet } from "./row-set.js";
 import { TagCounts } from "./tag-counts.js";
 
@@ -16,6 +16,7 @@ export interface CountingGroupOptions {
   readonly memberNames: readonly string[];
   /** Whose messages are counted; those of others only as such. */
   readonly run: string;
+  readonly stopwatch: Stopwatch;
   readonly onDelivered: () => void;
 }
 
@@ -42,7 +43,6 @@ export class CountingGroup {
   readonly #options: CountingGroupOptions;
   readonly #members: readonly Member[];
   readonly #rows = new RowSet();
-  readonly #stopwatch = new Stopwatch();
   #delivered = 0;
   #lastDeliveryMs = 0;
 
@@ -67,7 +67,7 @@ export class CountingGroup {
     return this.#rows.size;
   }
 
-  /** On this group's stopwatch, which runs since it was made. */
+  /** On the stopwatch that was given. */
   get lastDeliveryMs(): number {
     return this.#lastDeliveryMs;
   }
@@ -85,7 +85,7 @@ export class CountingGroup {
   }
 
   #join(mq: Broker, name: string): Member {
-    const { group, topic, expression, run, onDelivered } = this.#options;
+    const { group, topic, expression, run, stopwatch, onDelivered } = this.#options;
     const listener: MessageListener = (message) => {
       member.messages += 1;
       member.queueIds.add(message.queueId);
@@ -94,7 +94,7 @@ export class CountingGroup {
         this.counts.add(message.tag, message.body.length);
         this.#rows.add(Number(message.properties[ROW_PROPERTY]));
       }
-      this.#lastDeliveryMs = this.#stopwatch.elapsedMs;
+      this.#lastDeliveryMs = stopwatch.elapsedMs;
       onDelivered();
     };
     // Whoever looks first into a store gets what is there already.

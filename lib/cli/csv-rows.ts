@@ -95,7 +95,8 @@ export class CsvSplitter implements RecordSplitter {
   #take(values: readonly string[], records: InputRecord[]): void {
     if (this.#names === undefined) {
       const twice = values.find((name, at) => values.indexOf(name) !== at);
-      if (twice !== undefined) throw new CommandError(`line ${this.#rowLine}: two fields have the name ${JSON.stringify(twice)}`);
+      if (twice !== undefined)
+        throw new CommandError(`line ${this.#rowLine}: two fields have the name ${JSON.stringify(twice)}`);
       this.#names = values;
       return;
     }

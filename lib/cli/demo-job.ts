@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Readable } from "node:stream";
-import { type Broker, openBroker } from "../index.js";
+import type { Broker, Message } from "../index.js";
 import { Stopwatch } from "../time/stopwatch.js";
 import { CommandError } from "./command-error.js";
 import { CountingGroup, type MemberShare, ROW_PROPERTY, RUN_PROPERTY } from "./counting-group.js";
@@ -18,8 +18,8 @@ export interface DemoJob {
   /** A file, or `-` for `stdin`. */
   readonly input: string;
   readonly stdin: Readable;
-  /** The file of the store. */
-  readonly store: string;
+  /** Called once the input has shown its first records; the job closes what it gets. */
+  readonly openStore: () => Promise<Broker>;
   /** Which field of a record becomes its tag. */
   readonly tagField: string;
   readonly progress: Progress;
@@ -74,18 +74,18 @@ interface TaggedPage extends Omit<RecordPage, "records"> {
  * delivered as well, and counted apart.
  */
 export async function runDemo(job: DemoJob): Promise<DemoResult> {
-  const tagging = new Tagging(job.tagField);
   const expected = new TagCounts();
-  const pages = countedPages(job, tagging, expected);
+  const pages = countedPages(job, expected);
   try {
     // Read before the store is made: an input that is missing or malformed from its start leaves none behind.
     const ahead = await readAhead(pages);
-    if (expected.total === 0) throw new CommandError(`${job.input === "-" ? "standard input" : job.input} has no records`);
+    if (expected.total === 0)
+      throw new CommandError(`${job.input === "-" ? "standard input" : job.input} has no records`);
     const tags = expected
       .ranked()
       .flatMap(({ tag }) => tag ?? [])
       .slice(0, BUSIEST.tags);
-    const mq = await openBroker({ path: job.store });
+    const mq = await job.openStore();
     try {
       return await sendAndConsume(mq, job, chain(ahead, pages), tags, expected);
     } finally {
@@ -108,30 +108,110 @@ async function sendAndConsume(
   const producer = mq.producer({ group: PRODUCER, sendTimeoutMs: 30_000 });
   await logStarted(mq, producer, { run, input, tagField, expression });
 
-  let share = 0;
-  let isRead = false;
+  let share: number | undefined;
   const window = new SendWindow(producer);
-  const show = (): void => {
-    const consumed = groups.map(({ group, delivered }) => `${group} ${count(delivered)}`).join("  ");
-    const done = board.delivered / Math.max(expected.total, 1);
-    progress.show(isRead ? Math.min(done, 1) : known(share, done), () => `sent ${count(window.sent)}  ${consumed}`);
+  const stopwatch = new Stopwatch();
+  const onDelivered = (): void => {
+    const done = share === undefined ? undefined : Math.min((board.delivered * share) / expected.total, 1);
+    progress.show(done, () => {
+      const consumed = groups.map(({ group, delivered }) => `${group} ${count(delivered)}`);
+      return [`sent ${count(window.sent)}`, ...consumed].join("  ");
+    });
   };
-  const join = (group: string, memberNames: readonly string[], filter: string): CountingGroup =>
-    new CountingGroup(mq, { group, topic: FLIGHTS, expression: filter, memberNames, run, onDelivered: show });
-  const board = join(BOARD.group, BOARD.members, "*");
-  const busiest = expression === undefined ? [] : [join(BUSIEST.group, BUSIEST.members, expression)];
-  const groups = [board, ...busiest];
+  const common = { topic: FLIGHTS, run, stopwatch, onDelivered } as const;
+  const board = new CountingGroup(mq, { ...common, group: BOARD.group, memberNames: BOARD.members, expression: "*" });
+  const groups = [board];
+  if (expression !== undefined) {
+    groups.push(new CountingGroup(mq, { ...common, group: BUSIEST.group, memberNames: BUSIEST.members, expression }));
+  }
   for (const group of groups) await group.start();
 
-  const stopwatch = new Stopwatch();
-  for await (const page of pages) {
-    share = page.totalBytes === undefined ? Number.NaN : page.bytes / page.totalBytes;
-    for (const record of page.records) {
+  for await (const { records, bytes, totalBytes } of pages) {
+    share = totalBytes === undefined ? undefined : Math.min(bytes / totalBytes, 1);
+    for (const record of records) {
       signal.throwIfAborted();
       await window.send(toMessage(record, run));
     }
   }
-  isRead = true;
   await window.drained();
   const sendMs = stopwatch.elapsedMs;
+  share = 1;
+
+  const parts = new Map([
+    [BOARD.group as string, expected],
+    [BUSIEST.group as string, expected.only(new Set(tags))],
+  ]);
+  const wanted = (group: CountingGroup): TagCounts => parts.get(group.group) as TagCounts;
+  await whenQuiet(mq, groups, () => groups.every((group) => group.distinct === wanted(group).total), signal);
+  progress.clear();
+  const results = groups.map((group) => resultOf(group, wanted(group)));
+  await logFinished(producer, { run, records: expected.total, isRight: results.every(isRight) });
+  return {
+    input,
+    tagField,
+    synchronous: mq.synchronous,
+    sent: window.sent,
+    sendMs,
+    consumed: groups.reduce((sum, { counts }) => sum + counts.total, 0),
+    consumeMs: Math.max(...groups.map(({ lastDeliveryMs }) => lastDeliveryMs)),
+    groups: results,
+    problems: (await mq.admin.checkStore()).problems,
+  };
+}
+
+/** Whether a group got what the input has, each message once. */
+export function isRight({ counted, expected, missing, repeated }: GroupResult): boolean {
+  return missing === 0 && repeated === 0 && counted.differences(expected).length === 0;
+}
+
+function resultOf(group: CountingGroup, expected: TagCounts): GroupResult {
+  return {
+    group: group.group,
+    expression: group.expression,
+    members: group.shares,
+    expected,
+    counted: group.counts,
+    missing: expected.total - group.distinct,
+    repeated: group.counts.total - group.distinct,
+    fromEarlierRuns: group.fromEarlierRuns,
+  };
+}
+
+function toMessage(record: TaggedRecord, run: string): Message & { readonly body: string } {
+  return {
+    topic: FLIGHTS,
+    tag: record.tag,
+    keys: [recordKey(record)],
+    properties: { [RUN_PROPERTY]: run, [ROW_PROPERTY]: String(record.row) },
+    body: record.json,
+  };
+}
+
+/** The pages of the input, each record with its tag and counted. */
+async function* countedPages(job: DemoJob, expected: TagCounts): AsyncGenerator<TaggedPage, void, undefined> {
+  const tagging = new Tagging(job.tagField);
+  for await (const page of readRecords(job)) {
+    const records = page.records.map((record) => ({ ...record, tag: tagging.tagOf(record) }));
+    for (const { tag, json } of records) expected.add(tag, Buffer.byteLength(json));
+    yield { ...page, records };
+  }
+}
+
+async function readAhead(pages: AsyncGenerator<TaggedPage, void, undefined>): Promise<readonly TaggedPage[]> {
+  const ahead: TaggedPage[] = [];
+  let records = 0;
+  let chars = 0;
+  while (records < READ_AHEAD_RECORDS && chars < READ_AHEAD_CHARS) {
+    const next = await pages.next();
+    if (next.done === true) break;
+    ahead.push(next.value);
+    records += next.value.records.length;
+    for (const { json } of next.value.records) chars += json.length;
+  }
+  return ahead;
+}
+
+async function* chain(ahead: readonly TaggedPage[], pages: AsyncIterable<TaggedPage>): AsyncGenerator<TaggedPage> {
+  yield* ahead;
+  yield* pages;
 }

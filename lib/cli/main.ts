@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { runCommandLine } from "./command-line.js";
 import { CommandError } from "./command-error.js";
+import { runCommandLine } from "./command-line.js";
 import { streamOutput } from "./terminal.js";
 
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;

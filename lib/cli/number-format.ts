@@ -6,8 +6,8 @@ export function count(value: number): string {
 }
 
 /** `1 message`, `20,000 messages` */
-export function counted(value: number, noun: string): string {
-  return `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
+export function counted(value: number, noun: string, plural: string = `${noun}s`): string {
+  return `${count(value)} ${value === 1 ? noun : plural}`;
 }
 
 /** `0.42 s` */

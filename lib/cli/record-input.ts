@@ -76,8 +76,10 @@ export async function* readRecords({ input, stdin, signal }: RecordInput): Async
     if (records.length > 0) yield { records, bytes, totalBytes };
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof CommandError) throw new CommandError(`${name}: ${error.message}`, error.exitCode, { cause: error });
-    if (error instanceof Error && "syscall" in error) throw new CommandError(`cannot read ${name}: ${error.message}`, 1, { cause: error });
+    if (error instanceof CommandError)
+      throw new CommandError(`${name}: ${error.message}`, error.exitCode, { cause: error });
+    if (error instanceof Error && "syscall" in error)
+      throw new CommandError(`cannot read ${name}: ${error.message}`, 1, { cause: error });
     throw error;
   } finally {
     // A pipe that is not read to its end would keep the process waiting for the rest.

@@ -26,7 +26,8 @@ export interface LoggedRun {
 
 export async function logStarted(mq: Broker, producer: Producer, body: RunStarted): Promise<void> {
   const topics = await mq.admin.listTopics();
-  if (!topics.some(({ topic }) => topic === RUNS)) await mq.admin.createTopic(RUNS, { readQueueNums: 1, writeQueueNums: 1 });
+  if (!topics.some(({ topic }) => topic === RUNS))
+    await mq.admin.createTopic(RUNS, { readQueueNums: 1, writeQueueNums: 1 });
   await producer.send({ topic: RUNS, tag: "started", keys: [body.run], body: JSON.stringify(body) });
 }
 

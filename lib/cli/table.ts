@@ -5,7 +5,7 @@ export interface Column {
 }
 
 const GAP = "  ";
-const GUTTER = "     ";
+const GUTTER = "    ";
 
 /** Rows under their titles, as wide as the widest cell, two blanks between columns; each line is indented by two. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
@@ -31,7 +31,9 @@ export function tableInBlocks(columns: readonly Column[], rows: readonly (readon
 
 function lines(columns: readonly Column[], rows: readonly (readonly string[])[]): readonly string[] {
   const titles = columns.map(({ title }) => title);
-  const widths = columns.map(({ title }, at) => rows.reduce((widest, row) => Math.max(widest, row[at]?.length ?? 0), title.length));
+  const widths = columns.map(({ title }, at) =>
+    rows.reduce((widest, row) => Math.max(widest, row[at]?.length ?? 0), title.length),
+  );
   return [titles, ...rows].map((row) =>
     columns
       .map(({ align }, at) => {

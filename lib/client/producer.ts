@@ -65,6 +65,9 @@ export interface EmbeddedProducer extends Producer {
   sendBatchSync(messages: readonly Message[], options?: Omit<SendOptions, "signal">): readonly SendReceipt[];
 }
 
+/** RocketMQ's clients refuse by themselves what its broker would answer with a code of its own. */
+const CLIENT_ERROR = -1;
+
 /** {@link EmbeddedProducer} on the broker of this process. */
 export class LocalProducer implements EmbeddedProducer {
   readonly group: string;
@@ -148,7 +151,7 @@ export class LocalProducer implements EmbeddedProducer {
   #address(prepared: readonly PreparedMessage[], first: Message, options: SendOptions | undefined): Sending {
     const timeoutMs = options === undefined ? this.#sendTimeoutMs : this.#checkOptions(options);
     const { topic } = prepared[0] as PreparedMessage;
-    assertSendable(topic);
+    assertSendable(topic, CLIENT_ERROR);
     const queueId = this.#chooser.choose(topic, first, options?.queue);
     const now = this.#context.clock.now();
     let bytes = 0;

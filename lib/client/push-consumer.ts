@@ -119,7 +119,7 @@ export class ConcurrentPushConsumer implements PushConsumer {
   }
 
   start(): Promise<void> {
-    if (this.#state === "closing" || this.#state === "closed") return Promise.reject(this.#closedError());
+    if (this.#closing !== undefined) return Promise.reject(this.#closedError());
     this.#starting ??= this.#start();
     return this.#starting;
   }
@@ -167,13 +167,11 @@ export class ConcurrentPushConsumer implements PushConsumer {
     this.#hold = holdProcess();
     try {
       await this.#context.port.registerConsumer(this.#member);
-      if (this.#state !== "created") {
-        this.#context.port.unregisterConsumer(this.#member);
-        throw this.#closedError();
-      }
-      this.#state = "started";
+      if (this.#state === "created") this.#state = "started";
+      else this.#context.port.unregisterConsumer(this.#member);
+      if (this.#closing !== undefined) throw this.#closedError();
     } catch (error) {
-      this.#hold.release();
+      if (this.#closing === undefined) this.#hold.release();
       this.#starting = undefined;
       throw error;
     }

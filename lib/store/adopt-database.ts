@@ -2,6 +2,7 @@ import { realpathSync } from "node:fs";
 import { MqError } from "../errors.js";
 import { assertOneDriverCopy } from "./driver-copies.js";
 import type { OpenedDatabase, Synchronous } from "./open-database.js";
+import { claimConnection } from "./open-files.js";
 import type { SqliteConnection, SqliteDatabase } from "./sqlite.js";
 import { isConnectionBusy, isConnectionClosed, toMqError } from "./sqlite-error.js";
 
@@ -19,14 +20,17 @@ class AdoptedDatabase implements OpenedDatabase {
   readonly owned: boolean = false;
   readonly connection: SqliteConnection;
   readonly realPath: string | undefined;
+  readonly #release: () => void;
   #lastSynchronous: Synchronous;
 
   constructor(connection: SqliteConnection) {
     this.connection = connection;
+    this.#release = claimConnection(connection);
     try {
       this.realPath = findRealPath(connection);
       this.#lastSynchronous = this.#readSynchronous();
     } catch (error) {
+      this.#release();
       throw toMqError(error, "attaching to the database");
     }
   }
@@ -43,7 +47,8 @@ class AdoptedDatabase implements OpenedDatabase {
   }
 
   close(): void {
-    // Whoever opened it closes it.
+    // Whoever opened it closes it; another broker may be opened on it now.
+    this.#release();
   }
 
   #readSynchronous(): Synchronous {

@@ -1,12 +1,15 @@
-import { findRecordProblem, sizeAt } from "../message/record.js";
+import { javaStringHash } from "../message/java-hash.js";
+import { decodeProperties, PROPERTY } from "../message/properties.js";
+import { findRecordProblem, propertiesAt, sizeAt, tagsCodeAt } from "../message/record.js";
+import { SYSTEM_GROUPS } from "../message/system-topics.js";
 import type { LogBlock } from "./log-table.js";
 import { FORMAT_VERSION } from "./migrations.js";
 import { prepare, type SqliteConnection } from "./sqlite.js";
 import type { Store } from "./store.js";
 
 const TABLES = ["mq_meta", "mq_topic", "mq_queue", "mq_log", "mq_group", "mq_consume_offset"] as const;
-/** Blocks looked at in one step. */
-const BLOCKS_A_STEP = 64;
+/** Blocks looked at in one step: at most 512 KiB of small messages, about 10 ms. */
+const BLOCKS_A_STEP = 16;
 
 interface QueueProgress {
   readonly name: string;
@@ -17,8 +20,9 @@ interface QueueProgress {
 /**
  * Finds everything in the store that breaks a rule, in steps between which the caller may let others run; nothing is changed.
  *
- * The rules: SQLite finds the tables sound · the format is ours · each block belongs to a known queue, holds as many whole records as it says and
- * lies behind the block before it · offsets of a queue are dense and not below its floor · topics, groups and offsets have legal values.
+ * The rules: SQLite finds the tables sound · the format is ours · each block belongs to a known queue, holds as many whole records as it says,
+ * each with the code of its tag, and lies behind the block before it and the log's floor · offsets of a queue are dense and not below its floor ·
+ * topics, groups and offsets have legal values, and each offset an existing group.
  */
 export function* checkStore(store: Store): Generator<void, readonly string[]> {
   const { connection } = store;
@@ -42,42 +46,47 @@ function findMetaProblems(connection: SqliteConnection): readonly string[] {
 /** Each query lists rows that must not exist. */
 const FORBIDDEN_ROWS = [
   [
+    "mq_meta: an illegal value",
+    "SELECT name FROM mq_meta WHERE name = 'log_floor' AND (typeof(value) <> 'integer' OR value < 0)",
+  ],
+  [
     "mq_topic: illegal values",
     "SELECT topic FROM mq_topic WHERE read_queue_nums < 0 OR write_queue_nums < 0 OR perm NOT BETWEEN 0 AND 7 OR ordered NOT IN (0, 1)",
   ],
   [
     "mq_group: illegal values",
-    "SELECT consumer_group FROM mq_group WHERE retry_queue_nums < 0 OR retry_max_times < -1",
+    `SELECT consumer_group FROM mq_group WHERE retry_queue_nums < 0 OR retry_max_times < -1 OR consume_enable NOT IN (0, 1)
+     OR consume_broadcast_enable NOT IN (0, 1) OR consume_message_orderly NOT IN (0, 1)`,
   ],
   ["mq_queue: illegal values", "SELECT topic || ' ' || queue_id FROM mq_queue WHERE queue_id < 0 OR floor_offset < 0"],
   [
     "mq_consume_offset: a negative offset or queue",
     "SELECT consumer_group || ' ' || topic || ' ' || queue_id FROM mq_consume_offset WHERE next_offset < 0 OR queue_id < 0",
   ],
-  [
-    "mq_consume_offset: a group that does not exist",
-    "SELECT DISTINCT consumer_group FROM mq_consume_offset WHERE consumer_group NOT IN (SELECT consumer_group FROM mq_group)",
-  ],
 ] as const;
 
+const OFFSETS_WITHOUT_GROUP =
+  "SELECT DISTINCT consumer_group FROM mq_consume_offset WHERE consumer_group NOT IN (SELECT consumer_group FROM mq_group)";
+
 function findRowProblems(connection: SqliteConnection): readonly string[] {
-  return FORBIDDEN_ROWS.flatMap(([rule, sql]) =>
-    prepare<string>(connection, sql)
-      .pluck()
-      .all()
-      .map((row) => `${rule}: ${row}`),
-  );
+  const list = (sql: string): readonly string[] => prepare<string>(connection, sql).pluck().all();
+  return [
+    ...FORBIDDEN_ROWS.flatMap(([rule, sql]) => list(sql).map((row) => `${rule}: ${row}`)),
+    ...list(OFFSETS_WITHOUT_GROUP)
+      .filter((group) => !SYSTEM_GROUPS.has(group))
+      .map((group) => `mq_consume_offset: a group that does not exist: ${group}`),
+  ];
 }
 
 function* checkLog(store: Store, problems: string[]): Generator<void, void> {
   const queues = new Map<number, QueueProgress>();
-  let logEnd = 0;
-  let after = -1;
+  let logEnd = store.meta.logFloor();
+  let after = Number.MIN_SAFE_INTEGER;
   for (;;) {
     const blocks = store.log.listFromPosition(after + 1, BLOCKS_A_STEP);
     for (const block of blocks) {
       if (block.commitLogOffset < logEnd)
-        problems.push(`block ${block.commitLogOffset}: overlaps the one before it, which ends at ${logEnd}`);
+        problems.push(`block ${block.commitLogOffset}: lies in front of ${logEnd}, where what is before it ends`);
       logEnd = block.commitLogOffset + block.records.length;
       problems.push(...findBlockProblems(store, block, queues));
     }
@@ -98,12 +107,13 @@ function findBlockProblems(store: Store, block: LogBlock, queues: Map<number, Qu
     queues.set(block.queueKey, queue);
   }
   const problems = findRecordProblems(where, block);
-  if (queue.nextOffset !== undefined && block.firstOffset !== queue.nextOffset) {
-    problems.push(
-      `${where}: begins at offset ${block.firstOffset} of queue ${queue.name}, which went on at ${queue.nextOffset}`,
-    );
+  const begins = `${where}: begins at offset ${block.firstOffset} of queue ${queue.name}`;
+  if (queue.nextOffset === undefined) {
+    if (block.firstOffset < queue.floorOffset) problems.push(`${begins}, whose floor is ${queue.floorOffset}`);
+  } else if (block.firstOffset !== queue.nextOffset) {
+    problems.push(`${begins}, which went on at ${queue.nextOffset}`);
   }
-  if (block.firstOffset < 0) problems.push(`${where}: begins at offset ${block.firstOffset} of queue ${queue.name}`);
+  if (block.storeTimestamp < 0) problems.push(`${where}: has the store time ${block.storeTimestamp}`);
   queue.nextOffset = block.firstOffset + block.messageCount;
   return problems;
 }
@@ -114,8 +124,16 @@ function findRecordProblems(where: string, { records, messageCount }: LogBlock):
   while (at < records.length) {
     const problem = findRecordProblem(records, at);
     if (problem !== undefined) return [`${where}, record ${count}: ${problem}`];
+    if (tagsCodeAt(records, at) !== tagsCodeOf(propertiesAt(records, at)))
+      return [`${where}, record ${count}: has the code ${tagsCodeAt(records, at)}, which is not that of its tag`];
     at += sizeAt(records, at);
     count += 1;
   }
   return count === messageCount && count > 0 ? [] : [`${where}: holds ${count} records and says ${messageCount}`];
+}
+
+/** What the tag filter compares. */
+function tagsCodeOf(properties: string): number {
+  const tag = decodeProperties(properties).get(PROPERTY.TAGS);
+  return tag === undefined ? 0 : javaStringHash(tag);
 }

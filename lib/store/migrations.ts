@@ -58,7 +58,9 @@ export function readFormatVersion(connection: SqliteConnection): number {
     prepare(connection, "SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = 'mq_meta'").get() !==
     undefined;
   if (!exists) return 0;
-  const version = prepare<unknown>(connection, "SELECT value FROM mq_meta WHERE name = 'format_version'").pluck().get();
+  const version = isMetaTable(connection)
+    ? prepare<unknown>(connection, "SELECT value FROM mq_meta WHERE name = 'format_version'").pluck().get()
+    : undefined;
   if (typeof version !== "number" || !Number.isInteger(version) || version < 1) {
     throw new MqError(
       "ERR_MQ_STORE_FORMAT",
@@ -72,6 +74,12 @@ export function readFormatVersion(connection: SqliteConnection): number {
     );
   }
   return version;
+}
+
+/** False for an application's own table of this name. */
+function isMetaTable(connection: SqliteConnection): boolean {
+  const columns = prepare<string>(connection, "SELECT name FROM pragma_table_info('mq_meta', 'main')").pluck().all();
+  return columns.includes("name") && columns.includes("value");
 }
 
 /** Brings the store to {@link FORMAT_VERSION}. Runs inside a write transaction of the caller, so that a crash leaves the old format. */

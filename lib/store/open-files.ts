@@ -1,3 +1,5 @@
+import { MqError } from "../errors.js";
+
 /** One engine's place among those of this process that have the same file open. */
 export interface OpenFile {
   /** To be called after each commit: wakes every other engine on the file. */
@@ -39,4 +41,25 @@ export function registerOpenFile(realPath: string, onCommit: OnCommit): OpenFile
       if (engines.size === 0 && files.get(realPath) === engines) files.delete(realPath);
     },
   };
+}
+
+const CONNECTIONS: symbol = Symbol.for("pocketmq.connections");
+
+/**
+ * Takes a connection for one engine: a second one on it would not see in `data_version` what the first commits. The returned function gives it free.
+ *
+ * @throws MqError `ERR_MQ_ALREADY_CREATED`
+ */
+export function claimConnection(connection: object): () => void {
+  const holder = globalThis as { [CONNECTIONS]?: WeakSet<object> };
+  holder[CONNECTIONS] ??= new WeakSet();
+  const claimed = holder[CONNECTIONS];
+  if (claimed.has(connection)) {
+    throw new MqError(
+      "ERR_MQ_ALREADY_CREATED",
+      "a broker is open on this connection already: use that one, or another connection",
+    );
+  }
+  claimed.add(connection);
+  return () => void claimed.delete(connection);
 }

@@ -74,7 +74,9 @@ describe.each(CONNECTIONS)("Broker.transaction on an %s", (kind) => {
       throw new Error("late");
     };
 
-    expect(thrown(() => shared.mq.transaction(work as unknown as () => undefined)).code).toBe("ERR_MQ_INVALID_ARGUMENT");
+    expect(thrown(() => shared.mq.transaction(work as unknown as () => undefined)).code).toBe(
+      "ERR_MQ_INVALID_ARGUMENT",
+    );
     await shared.clock.settle();
   });
 
@@ -222,7 +224,10 @@ describe.each(CONNECTIONS)("a full disk inside a transaction of the owner of an 
 
     {
       using _full = fill(database);
-      await expect(producer.send(big)).rejects.toMatchObject({ code: "ERR_MQ_SERVICE_NOT_AVAILABLE", responseCode: 14 });
+      await expect(producer.send(big)).rejects.toMatchObject({
+        code: "ERR_MQ_SERVICE_NOT_AVAILABLE",
+        responseCode: 14,
+      });
     }
 
     expect((await producer.send({ topic: "orders", body: "b" })).queueOffset).toBe(1);

@@ -1,0 +1,113 @@
+import { parseArgs } from "node:util";
+import { type Broker, openBroker } from "../index.js";
+import { usageError } from "./command-error.js";
+import type { Command } from "./command-line.js";
+import { runDemo } from "./demo-job.js";
+import { demoJson, demoReport, isAllRight } from "./demo-report.js";
+import { resumeDemo } from "./demo-resume.js";
+import { keptStore, newStore } from "./kept-store.js";
+import { Progress } from "./progress.js";
+import { isRight as isResumeRight, resumeJson, resumeReport } from "./resume-report.js";
+import type { Terminal } from "./terminal.js";
+
+const HELP = `pocketmq demo --input FILE|- [OPTIONS]
+pocketmq demo --resume [OPTIONS]
+
+Sends every record of the input to the topic "flights" while two consumer groups take them: the two members of
+departure-board share all, busiest-airports takes the three most frequent tags (among the first 10,000 records). At the
+end what was consumed is compared with the input.
+
+  --input FILE      NDJSON, a JSON array or CSV with a first row of names; - reads standard input
+  --tag-field NAME  which field of a record becomes its tag; records without it get none (default: origin)
+  --store FILE      where the messages are kept (default: a new folder under the system's temporary folder)
+  --resume          sends nothing: opens the store of the last run again, or that of --store, consumes what is left in
+                    it and shows what is there
+  --json            one JSON object instead of text
+  --help            this text
+
+How the input is read follows from its name: .ndjson, .jsonl, .json, .csv; otherwise from its first character.
+Exit code: 0 all counts are right, 1 they are not or the input or store cannot be used, 2 wrong options, 130 interrupted.
+`;
+
+const OPTIONS = {
+  input: { type: "string" },
+  "tag-field": { type: "string" },
+  store: { type: "string" },
+  resume: { type: "boolean" },
+  json: { type: "boolean" },
+} as const;
+
+interface DemoOptions {
+  readonly input: string | undefined;
+  readonly tagField: string;
+  readonly store: string | undefined;
+  readonly resume: boolean;
+  readonly json: boolean;
+}
+
+export const demoCommand: Command = {
+  name: "demo",
+  summary: "sends the records of a file through two consumer groups and checks what arrives",
+  help: HELP,
+  run: async (args, terminal) => {
+    const options = parseOptions(args);
+    return options.resume ? resume(options, terminal) : run(options, terminal);
+  },
+};
+
+async function run({ input, tagField, store: asked, json }: DemoOptions, terminal: Terminal): Promise<number> {
+  if (input === undefined) throw usageError("demo needs --input FILE (- is standard input), or --resume", "demo");
+  const { stdin, stdout, stderr, signal } = terminal;
+  const progress = new Progress(stderr);
+  let store = "";
+  const openStore = async (): Promise<Broker> => {
+    const path = newStore(asked);
+    const mq = await openBroker({ path });
+    store = path;
+    return mq;
+  };
+  try {
+    const result = await runDemo({ input, stdin, openStore, tagField, progress, signal });
+    if (json) stdout.write(`${JSON.stringify(demoJson(result, store))}\n`);
+    else stdout.write(demoReport(result, store, howToResume(asked), stdout.columns));
+    return isAllRight(result) ? 0 : 1;
+  } catch (error) {
+    progress.clear();
+    if (store !== "") stderr.write(`What was sent is kept in ${store}\nGo on with it: ${howToResume(asked)}\n`);
+    throw error;
+  }
+}
+
+async function resume({ store: asked, json }: DemoOptions, { stdout, signal }: Terminal): Promise<number> {
+  const store = keptStore(asked);
+  const found = await resumeDemo(store, signal);
+  stdout.write(json ? `${JSON.stringify(resumeJson(found, store))}\n` : resumeReport(found, store));
+  return isResumeRight(found) ? 0 : 1;
+}
+
+/** As the user began: npm has no command on the path. */
+function howToResume(store: string | undefined): string {
+  const { npm_lifecycle_event: script } = process.env;
+  const options = store === undefined ? "--resume" : `--resume --store ${JSON.stringify(store)}`;
+  return script === "start" ? `npm start -- ${options}` : `pocketmq demo ${options}`;
+}
+
+function parseOptions(args: readonly string[]): DemoOptions {
+  const { input, "tag-field": tagField, store, resume, json } = parse(args);
+  for (const [name, value] of Object.entries({ input, "tag-field": tagField, store })) {
+    if (value === "") throw usageError(`--${name} must not be empty`, "demo");
+  }
+  if (store === ":memory:") throw usageError("--store must be a file: the demo keeps its store", "demo");
+  return { input, tagField: tagField ?? "origin", store, resume: resume ?? false, json: json ?? false };
+}
+
+function parse(args: readonly string[]): ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"] {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, strict: true, allowPositionals: false }).values;
+  } catch (error) {
+    // Node's hints about "--" do not help here; its first sentence says what is wrong.
+    const [what = ""] = (error as Error).message.split(/\.(?:\s|$)/);
+    const known = Object.keys(OPTIONS).map((name) => `--${name}`);
+    throw usageError(`demo: ${what}; it has ${known.join(", ")}`, "demo");
+  }
+}

@@ -1,0 +1,461 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import Database from "better-sqlite3";
+import { describe, expect, it } from "vitest";
+import type { Broker, ConsumeContext, MessageView, PushConsumer } from "../../lib/index.js";
+import { tempFolder } from "../support/temp-folder.js";
+import { openTestBroker } from "../support/test-broker.js";
+
+const ONE_QUEUE = { readQueueNums: 1, writeQueueNums: 1 };
+/** Whoever waits for a listener that waits for him fails the spec. */
+const FOREVER = { graceMs: 2 ** 31 - 1 };
+
+async function send(mq: Broker, ...bodies: string[]): Promise<void> {
+  await mq.producer({ group: "shop" }).sendBatch(bodies.map((body) => ({ topic: "orders", body })));
+}
+
+/** Settles from outside. */
+function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve = (): void => undefined;
+  const promise = new Promise<void>((settle) => (resolve = settle));
+  return { promise, resolve };
+}
+
+function storedOffsets(path: string): readonly unknown[] {
+  using database = disposable(new Database(path, { readonly: true }));
+  return database.prepare("SELECT next_offset FROM mq_consume_offset ORDER BY queue_id").pluck().all();
+}
+
+function disposable(database: Database.Database): Database.Database & Disposable {
+  return Object.assign(database, { [Symbol.dispose]: () => void database.close() });
+}
+
+describe("PushConsumer.close", () => {
+  it("takes no new work, waits for the listeners that run, and keeps what they acknowledged", async () => {
+    using folder = tempFolder();
+    await using broker = await openTestBroker({ path: folder.file("app.db") });
+    const { mq, clock } = broker;
+    await mq.admin.createTopic("orders", ONE_QUEUE);
+    const [first, received] = [deferred(), [] as string[]];
+    const signals: AbortSignal[] = [];
+    const consumer = mq.pushConsumer({
+      group: "billing",
+      subscriptions: { orders: "*" },
+      consumeConcurrency: 1,
+      listener: async (message, { signal }) => {
+        received.push(message.text());
+        signals.push(signal);
+        await first.promise;
+      },
+    });
+    await consumer.start();
+    await send(mq, "running", "queued");
+    await clock.settle();
+
+    const closing = consumer.close(FOREVER);
+    await send(mq, "sent while closing");
+    await clock.settle();
+    first.resolve();
+    await closing;
+
+    expect(received).toEqual(["running"]);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
+    expect(storedOffsets(folder.file("app.db"))).toEqual([1]);
+    expect([consumer.assignment, await mq.admin.getGroup("billing")]).toMatchObject([[], { members: 0 }]);
+  });
+
+  it("aborts the signals of listeners that outlast graceMs, ignores what they return, and does not count the attempt", async () => {
+    using folder = tempFolder();
+    const path = folder.file("app.db");
+    const late = deferred();
+    const contexts: ConsumeContext[] = [];
+    const reasons: unknown[] = [];
+    {
+      await using broker = await openTestBroker({ path });
+      await send(broker.mq, "slow");
+      const listener = async (_message: MessageView, context: ConsumeContext): Promise<void> => {
+        contexts.push(context);
+        context.signal.addEventListener("abort", () => reasons.push(context.signal.reason));
+        await late.promise;
+      };
+      const consumer = broker.mq.pushConsumer({ group: "billing", subscriptions: { orders: "*" }, listener });
+      await consumer.start();
+      await broker.clock.settle();
+
+      await consumer.close({ graceMs: 0 });
+    }
+    await using broker = await openTestBroker({ path });
+    const received: string[] = [];
+    const listener = ({ deliveryAttempt }: MessageView): void => void received.push(`attempt ${deliveryAttempt}`);
+    late.resolve();
+    await late.promise;
+
+    const consumer = broker.mq.pushConsumer({ group: "billing", subscriptions: { orders: "*" }, listener });
+    await consumer.start();
+    await broker.clock.settle();
+
+    expect(reasons).toEqual([expect.objectContaining({ code: "ERR_MQ_CLOSED" })]);
+    expect(received).toEqual(["attempt 1"]);
+  });
+
+  it("aborts a signal that is asked for only afterwards", async () => {
+    await using broker = await openTestBroker();
+    const late = deferred();
+    const seen: boolean[] = [];
+    await send(broker.mq, "slow");
+    const listener = async (_message: MessageView, context: ConsumeContext): Promise<void> => {
+      await late.promise;
+      seen.push(context.signal.aborted);
+    };
+    const consumer = broker.mq.pushConsumer({ group: "billing", subscriptions: { orders: "*" }, listener });
+    await consumer.start();
+    await broker.clock.settle();
+
+    await consumer.close({ graceMs: 0 });
+    late.resolve();
+    await broker.clock.settle();
+
+    expect(seen).toEqual([true]);
+  });
+
+  it("forgets what waits for its retry, which comes again with attempt 1", async () => {
+    await using broker = await openTestBroker();
+    const { mq, clock } = broker;
+    await send(mq, "bad");
+    const attempts: number[] = [];
+    const make = (): PushConsumer =>
+      mq.pushConsumer({
+        group: "billing",
+        subscriptions: { orders: "*" },
+        listener: ({ deliveryAttempt }) => (attempts.push(deliveryAttempt), "retry"),
+      });
+    const first = make();
+    await first.start();
+    await clock.advance(5_000);
+
+    await first.close();
+    await clock.advance(60_000);
+    await make().start();
+    await clock.settle();
+
+    expect(attempts).toEqual([1, 2, 1]);
+  });
+
+  it("comes again from the lowest unacknowledged message after {0, 2} were acknowledged", async () => {
+    using folder = tempFolder();
+    const path = folder.file("app.db");
+    const hang = new Promise<void>(() => undefined);
+    {
+      await using broker = await openTestBroker({ path });
+      await broker.mq.admin.createTopic("orders", ONE_QUEUE);
+      await send(broker.mq, "0", "1", "2");
+      const listener = (message: MessageView): Promise<void> | undefined => (message.text() === "1" ? hang : undefined);
+      await broker.mq.pushConsumer({ group: "billing", subscriptions: { orders: "*" }, listener }).start();
+      await broker.clock.settle();
+      await broker.mq.close({ graceMs: 0 });
+    }
+    await using broker = await openTestBroker({ path });
+    const received: string[] = [];
+    const listener = (message: MessageView): void => void received.push(message.text());
+
+    await broker.mq.pushConsumer({ group: "billing", subscriptions: { orders: "*" }, listener }).start();
+    await broker.clock.settle();
+
+    expect(received).toEqual(["1", "2"]);
+  });
+
+  it("is the same promise each time, also before start, and nothing starts or changes afterwards", async () => {
+    await using broker = await openTestBroker();
+    const consumer = broker.mq.pushConsumer({ group: "billing", listener: () => undefined });
+
+    const closing = consumer.close();
+    await closing;
+
+    expect(consumer.close()).toBe(closing);
+    await expect(consumer.start()).rejects.toMatchObject({ code: "ERR_MQ_CLOSED" });
+    expect(() => consumer.subscribe("orders")).toThrow(expect.objectContaining({ code: "ERR_MQ_CLOSED" }));
+    expect(() => consumer.unsubscribe("orders")).toThrow(expect.objectContaining({ code: "ERR_MQ_CLOSED" }));
+    expect(await broker.mq.admin.listGroups()).toEqual([]);
+  });
+
+  it.each([[-1], [2 ** 31], [0.5], ["5"], [null]])("refuses graceMs %j and stays open", async (graceMs) => {
+    await using broker = await openTestBroker();
+    const consumer = broker.mq.pushConsumer({ group: "billing", listener: () => undefined });
+    await consumer.start();
+
+    expect(() => consumer.close({ graceMs: graceMs as number })).toThrow("graceMs must be an integer from 0");
+
+    expect(await broker.mq.admin.getGroup("billing")).toMatchObject({ members: 1 });
+  });
+
+  it.each([[true], [false]])("overtakes a start that still waits, in a group that exists already: %s", async (exists) => {
+    await using broker = await openTestBroker();
+    const { mq, clock } = broker;
+    await mq.admin.createTopic("orders", ONE_QUEUE);
+    if (exists) await mq.admin.createGroup("billing");
+    await mq.pushConsumer({ group: "other", subscriptions: { orders: "*" }, listener: () => undefined }).start();
+    await send(mq, "leaves an offset to be stored");
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    const consumer = mq.pushConsumer({ group: "billing", subscriptions: { orders: "*" }, listener: () => undefined });
+
+    const starting = consumer.start().then(
+      () => "started",
+      (error: { code: string }) => error.code,
+    );
+    await consumer.close(FOREVER);
+
+    expect(await starting).toBe("ERR_MQ_CLOSED");
+    expect(await mq.admin.getGroup("billing")).toMatchObject({ members: 0 });
+    expect(consumer.assignment).toEqual([]);
+    await clock.settle();
+  });
+
+  const closers: readonly (readonly [string, (mq: Broker, consumer: PushConsumer) => Promise<void>])[] = [
+    ["its consumer", (_mq, consumer) => consumer.close(FOREVER)],
+    ["its broker", (mq) => mq.close(FOREVER)],
+  ];
+  describe.each(closers)("from inside a listener that closes %s", (_what, close) => {
+    it.each([["at once"], ["after an await"]])("does not wait for that listener, which may await it: %s", async (when) => {
+      using folder = tempFolder();
+      await using broker = await openTestBroker({ path: folder.file("app.db") });
+      const { mq } = broker;
+      await mq.admin.createTopic("orders", ONE_QUEUE);
+      await send(mq, "0", "1", "closes", "3");
+      const received: string[] = [];
+      const closed = deferred();
+      const consumer: PushConsumer = mq.pushConsumer({
+        group: "billing",
+        subscriptions: { orders: "*" },
+        consumeConcurrency: 1,
+        listener: async (message) => {
+          received.push(message.text());
+          if (message.text() !== "closes") return;
+          if (when === "after an await") await new Promise((resolve) => setImmediate(resolve));
+          await close(mq, consumer);
+          closed.resolve();
+        },
+      });
+
+      await consumer.start();
+      await closed.promise;
+
+      expect(received).toEqual(["0", "1", "closes"]);
+      expect(storedOffsets(folder.file("app.db"))).toEqual([2]);
+    });
+
+    it("waits for the other listeners", async () => {
+      await using broker = await openTestBroker();
+      const { mq, clock } = broker;
+      await mq.admin.createTopic("orders", ONE_QUEUE);
+      await send(mq, "slow", "closes");
+      const [slow, closed] = [deferred(), deferred()];
+      const order: string[] = [];
+      const consumer: PushConsumer = mq.pushConsumer({
+        group: "billing",
+        subscriptions: { orders: "*" },
+        listener: async (message) => {
+          if (message.text() === "slow") return slow.promise.then(() => void order.push("slow ended"));
+          await close(mq, consumer);
+          order.push("closed");
+          closed.resolve();
+        },
+      });
+      await consumer.start();
+      await clock.settle();
+
+      slow.resolve();
+      await closed.promise;
+
+      expect(order).toEqual(["slow ended", "closed"]);
+    });
+
+    it("keeps the acknowledgement of a listener that does not await it", async () => {
+      using folder = tempFolder();
+      await using broker = await openTestBroker({ path: folder.file("app.db") });
+      const { mq, clock } = broker;
+      await mq.admin.createTopic("orders", ONE_QUEUE);
+      await send(mq, "closes");
+      let closing: Promise<void> | undefined;
+      const consumer: PushConsumer = mq.pushConsumer({
+        group: "billing",
+        subscriptions: { orders: "*" },
+        listener: () => {
+          closing = close(mq, consumer);
+        },
+      });
+
+      await consumer.start();
+      await clock.settle();
+      await closing;
+
+      expect(storedOffsets(folder.file("app.db"))).toEqual([1]);
+    });
+  });
+
+  it("does not wait for several listeners that all await it", async () => {
+    await using broker = await openTestBroker();
+    const { mq } = broker;
+    await send(mq, "0", "1", "2");
+    const ended: string[] = [];
+    const consumer: PushConsumer = mq.pushConsumer({
+      group: "billing",
+      subscriptions: { orders: "*" },
+      listener: async (message) => {
+        await new Promise((resolve) => setImmediate(resolve));
+        await consumer.close(FOREVER);
+        ended.push(message.text());
+      },
+    });
+
+    await consumer.start();
+    await broker.clock.settle();
+
+    expect(ended).toEqual(["0", "1", "2"]);
+  });
+
+  it("does not wait for listeners of two consumers that await each other's", async () => {
+    await using broker = await openTestBroker();
+    const { mq } = broker;
+    await send(mq, "x");
+    const ended: string[] = [];
+    const consumers: PushConsumer[] = ["a", "b"].map((group, index) =>
+      mq.pushConsumer({
+        group,
+        subscriptions: { orders: "*" },
+        listener: async () => {
+          await new Promise((resolve) => setImmediate(resolve));
+          await consumers[1 - index]?.close(FOREVER);
+          ended.push(group);
+        },
+      }),
+    );
+
+    for (const consumer of consumers) await consumer.start();
+    await broker.clock.settle();
+
+    expect(ended.sort()).toEqual(["a", "b"]);
+  });
+});
+
+describe("Broker.close", () => {
+  const openPorts = (): number =>
+    process.getActiveResourcesInfo().filter((resource) => resource === "MessagePort").length;
+
+  it("does not wait for several listeners that all await it", async () => {
+    await using broker = await openTestBroker();
+    const { mq } = broker;
+    await send(mq, "0", "1", "2");
+    const ended: string[] = [];
+    const consumer = mq.pushConsumer({
+      group: "billing",
+      subscriptions: { orders: "*" },
+      listener: async (message) => {
+        await new Promise((resolve) => setImmediate(resolve));
+        await mq.close(FOREVER);
+        ended.push(message.text());
+      },
+    });
+
+    await consumer.start();
+    await broker.clock.settle();
+
+    expect(ended).toEqual(["0", "1", "2"]);
+  });
+
+  it("lets listeners that run still send", async () => {
+    using folder = tempFolder();
+    const path = folder.file("app.db");
+    await using broker = await openTestBroker({ path });
+    const { mq, clock } = broker;
+    await mq.admin.createTopic("receipts", ONE_QUEUE);
+    const [started, go] = [deferred(), deferred()];
+    const producer = mq.producer({ group: "shop" });
+    const listener = async (): Promise<void> => {
+      started.resolve();
+      await go.promise;
+      await producer.send({ topic: "receipts", body: "sent while closing" });
+    };
+    await mq.pushConsumer({ group: "billing", subscriptions: { orders: "*" }, listener }).start();
+    await send(mq, "x");
+    await started.promise;
+
+    const closing = mq.close(FOREVER);
+    go.resolve();
+    await closing;
+
+    await using again = await openTestBroker({ path });
+    const queue = { topic: "receipts", brokerName: "broker-a", queueId: 0 };
+    expect((await again.mq.admin.browse(queue, 0, 10)).map((message) => message.text())).toEqual(["sent while closing"]);
+    await clock.settle();
+  });
+
+  it("leaves no timer behind, of a virtual clock or a real one", async () => {
+    using folder = tempFolder();
+    await using broker = await openTestBroker({ path: folder.file("app.db") });
+    const { mq, clock } = broker;
+    await mq
+      .pushConsumer({ group: "billing", subscriptions: { orders: "*" }, pullIntervalMs: 10, listener: () => "retry" })
+      .start();
+    await send(mq, "x", "y");
+    await clock.settle();
+    const before = clock.pendingTimers;
+    const portsBefore = openPorts();
+
+    await mq.close();
+    await clock.settle();
+
+    expect(before).toBeGreaterThan(0);
+    expect(clock.pendingTimers).toBe(0);
+    expect(openPorts()).toBeLessThan(portsBefore);
+  });
+});
+
+describe("a process", () => {
+  const INDEX = new URL("../../dist/esm/index.js", import.meta.url).href;
+
+  /** Runs `source` with `openBroker` in a process of its own that ends when nothing keeps it alive. */
+  function run(source: string, path: string): ChildProcess {
+    const code = `import { openBroker } from ${JSON.stringify(INDEX)}; const path = ${JSON.stringify(path)}; ${source}`;
+    return spawn(process.execPath, ["--input-type=module", "-e", code], { stdio: ["pipe", "pipe", "inherit"] });
+  }
+
+  it("exits by itself while a broker, a producer and consumers that were not started are open", async () => {
+    using folder = tempFolder();
+    const child = run(
+      `const mq = await openBroker(path);
+       mq.pushConsumer({ group: "billing", subscriptions: { orders: "*" }, listener() {} });
+       await mq.producer({ group: "shop" }).send({ topic: "orders", body: "x" });`,
+      folder.file("app.db"),
+    );
+
+    expect(await once(child, "exit")).toEqual([0, null]);
+  });
+
+  it("stays alive for a consumer that was started, until it is closed, and then exits by itself", async () => {
+    using folder = tempFolder();
+    // Its stdin keeps nothing alive: only the consumer makes it wait for the message of its own.
+    const child = run(
+      `const mq = await openBroker(path);
+       const consumer = mq.pushConsumer({ group: "billing", subscriptions: { orders: "*" }, listener: (m) => console.log(m.text()) });
+       await consumer.start();
+       console.log("started");
+       process.once("beforeExit", () => console.log("nothing kept it alive"));
+       process.stdin.once("data", async () => {
+         await mq.producer({ group: "shop" }).send({ topic: "orders", body: "delivered" });
+         await new Promise((resolve) => setTimeout(resolve, 1));
+         await mq.close();
+         console.log("closed");
+       }).unref();`,
+      folder.file("app.db"),
+    );
+    const output: string[] = [];
+    child.stdout?.on("data", (chunk: Buffer) => {
+      output.push(...chunk.toString().trim().split("\n"));
+      if (output.at(-1) === "started") child.stdin?.write("go on\n");
+    });
+
+    expect(await once(child, "exit")).toEqual([0, null]);
+
+    expect(output).toEqual(["started", "delivered", "closed", "nothing kept it alive"]);
+  });
+});

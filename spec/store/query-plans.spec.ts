@@ -1,0 +1,93 @@
+import Database from "better-sqlite3";
+import { describe, expect, it } from "vitest";
+import { openTestBroker } from "../support/test-broker.js";
+
+/** The plan of each statement that reads or writes the tables, collected while the store prepares them. */
+async function plans(): Promise<ReadonlyMap<string, string>> {
+  const database = new Database(":memory:");
+  const statements = new Set<string>();
+  const prepare = database.prepare.bind(database);
+  database.prepare = ((source: string) => {
+    statements.add(source);
+    return prepare(source);
+  }) as typeof database.prepare;
+  const broker = await openTestBroker({ database });
+  const found = new Map<string, string>();
+  for (const source of statements) {
+    if (!/^(SELECT|INSERT|UPDATE|DELETE)\b.* mq_[a-z_]+/s.test(source) || source.includes("sqlite_schema")) continue;
+    const statement = prepare(`EXPLAIN QUERY PLAN ${source}`);
+    const values = Array.from({ length: source.split("?").length - 1 }, () => 0);
+    const rows = statement.all(...values) as { readonly detail: string }[];
+    found.set(source.replace(/\s+/g, " "), rows.map(({ detail }) => detail).join("; "));
+  }
+  await broker[Symbol.asyncDispose]();
+  database.close();
+  return found;
+}
+
+/** What may look at every row: lists of names for operators, and the one row of the log that is last. */
+const SCANS = [
+  "FROM mq_topic ORDER BY topic",
+  "FROM mq_group ORDER BY consumer_group",
+  "SELECT commit_log_offset + length(records) FROM mq_log ORDER BY commit_log_offset DESC LIMIT 1",
+];
+
+describe("the statements of the store", () => {
+  it("find their rows by an index, but for lists of all topics and groups", async () => {
+    const found = await plans();
+
+    const scanning = [...found].filter(
+      ([source, plan]) => plan.includes("SCAN") && !SCANS.some((end) => source.endsWith(end)),
+    );
+    expect(found.size).toBeGreaterThan(15);
+    expect(scanning).toEqual([]);
+  });
+
+  it("never sort", async () => {
+    const found = await plans();
+
+    expect([...found].filter(([, plan]) => plan.includes("TEMP B-TREE"))).toEqual([]);
+  });
+
+  it.each([
+    [
+      "FROM mq_log WHERE queue_key = ? AND first_offset <= ? ORDER BY first_offset DESC LIMIT 1",
+      "(queue_key=? AND first_offset<?)",
+    ],
+    [
+      "FROM mq_log WHERE queue_key = ? AND first_offset > ? ORDER BY first_offset LIMIT ?",
+      "(queue_key=? AND first_offset>?)",
+    ],
+    ["FROM mq_log WHERE queue_key = ? ORDER BY first_offset LIMIT 1", "(queue_key=?)"],
+    ["FROM mq_log WHERE queue_key = ? ORDER BY first_offset DESC LIMIT 1", "(queue_key=?)"],
+    [
+      "FROM mq_log WHERE commit_log_offset >= ? ORDER BY commit_log_offset LIMIT ?",
+      "USING INTEGER PRIMARY KEY (rowid>?)",
+    ],
+    ["FROM mq_queue WHERE topic = ? AND queue_id = ?", "(topic=? AND queue_id=?)"],
+    ["FROM mq_queue WHERE queue_key = ?", "USING INTEGER PRIMARY KEY (rowid=?)"],
+    ["FROM mq_topic WHERE topic = ?", "USING PRIMARY KEY (topic=?)"],
+    ["FROM mq_group WHERE consumer_group = ?", "USING PRIMARY KEY (consumer_group=?)"],
+    [
+      "FROM mq_consume_offset WHERE consumer_group = ? AND topic = ? AND queue_id = ?",
+      "USING PRIMARY KEY (consumer_group=? AND topic=? AND queue_id=?)",
+    ],
+    [
+      "FROM mq_consume_offset WHERE consumer_group = ? ORDER BY topic, queue_id",
+      "USING PRIMARY KEY (consumer_group=?)",
+    ],
+    ["FROM mq_meta WHERE name = ?", "USING PRIMARY KEY (name=?)"],
+  ])("read … %s by %s", async (ending, index) => {
+    const matching = [...(await plans())].filter(([source]) => source.endsWith(ending));
+
+    expect(matching.length).toBeGreaterThan(0);
+    for (const [, plan] of matching) expect(plan).toContain(index);
+  });
+
+  it("finds the end of the log without looking at more than its last row", async () => {
+    const [plan] = [...(await plans())].filter(([source]) => source.startsWith("SELECT commit_log_offset + length"));
+
+    // In the order of the integer primary key, of which LIMIT takes one.
+    expect(plan?.[1]).toBe("SCAN mq_log");
+  });
+});
