@@ -36,10 +36,10 @@ async function startProfile() {
 export async function withLoopDelay(work) {
   const delay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS });
   delay.enable();
-  await sleep(5);
-  delay.reset();
+  // It measures from one firing to the next: one before the work, one after it.
+  await sleep(3 * LOOP_RESOLUTION_MS);
   const result = await work();
-  await sleep(2 * LOOP_RESOLUTION_MS);
+  await sleep(3 * LOOP_RESOLUTION_MS);
   delay.disable();
   const late = (nanoseconds) => Math.max(0, nanoseconds / NS_PER_MS - LOOP_RESOLUTION_MS);
   return { ...result, loopDelayP99Ms: late(delay.percentile(99)), loopDelayMaxMs: late(delay.max) };

@@ -74,8 +74,10 @@ function compared(scenario, synchronous, driver, trials) {
     (name) => theirs[0].figures[name] !== undefined && (name !== "p99Ms" || scenario === "end-to-end"),
   );
   const found = ratio(ours, theirs, figure);
+  if (found === undefined) return "";
   const unit = { startMs: "time", rssMiB: "memory", p99Ms: "p99", rate: "rate" }[figure];
-  return found === undefined ? "" : `${digits(found)} × its ${unit}`;
+  const cpu = figure === "rate" ? `, ${digits(ratio(ours, theirs, "cpuMicroseconds"))} × its CPU` : "";
+  return `${digits(found)} × its ${unit}${cpu}`;
 }
 
 function table(head, rows) {

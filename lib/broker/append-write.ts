@@ -1,5 +1,5 @@
-import type { AppendObserver, AppendRequest } from "./broker-port.js";
-import type { Write } from "./group-commit.js";
+import type { AppendObserver, AppendRequest, PendingAppend } from "./broker-port.js";
+import type { GroupCommit, Write } from "./group-commit.js";
 import type { LogAppender } from "./log-appender.js";
 import type { Topics } from "./topics.js";
 
@@ -7,17 +7,25 @@ import type { Topics } from "./topics.js";
 const BLOCK_COST = 3;
 
 /** Messages waiting for the next group commit. */
-export class AppendWrite implements Write {
+export class AppendWrite implements Write, PendingAppend {
   readonly #request: AppendRequest;
   readonly #observer: AppendObserver;
   readonly #topics: Topics;
   readonly #appender: LogAppender;
+  readonly #commits: GroupCommit;
 
-  constructor(request: AppendRequest, observer: AppendObserver, topics: Topics, appender: LogAppender) {
+  constructor(
+    request: AppendRequest,
+    observer: AppendObserver,
+    topics: Topics,
+    appender: LogAppender,
+    commits: GroupCommit,
+  ) {
     this.#request = request;
     this.#observer = observer;
     this.#topics = topics;
     this.#appender = appender;
+    this.#commits = commits;
   }
 
   get cost(): number {
@@ -38,6 +46,10 @@ export class AppendWrite implements Write {
 
   committed(): void {
     this.#observer.stored();
+  }
+
+  withdraw(): boolean {
+    return this.#commits.withdraw(this);
   }
 
   failed(error: unknown): void {

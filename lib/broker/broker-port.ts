@@ -21,7 +21,13 @@ export interface AppendRequest {
   readonly deadline: number;
 }
 
-/** How an append ends: exactly one of the two is called, once. */
+/** An append that has not ended yet. */
+export interface PendingAppend {
+  /** Takes it back: nothing of it is stored and its observer hears nothing. False when it is too late. */
+  withdraw(): boolean;
+}
+
+/** How an append ends: exactly one of the two is called, once, and not within the call of `append`. */
 export interface AppendObserver {
   /** Offsets of the messages are filled in. */
   stored(): void;
@@ -82,13 +88,14 @@ export interface GroupMember {
  */
 export interface BrokerPort {
   readonly brokerName: string;
+  readonly clusterName: string;
   readonly storeHost: StoreHost;
   /** Throws `ERR_MQ_TOPIC_NOT_FOUND` when the topic is unknown and would not be created by a send. */
   getRoute(topic: string): TopicRoute;
   /** `undefined` for an unknown topic. */
   findRoute(topic: string): TopicRoute | undefined;
-  /** Throws only for what can be said at once; the outcome goes to the observer. The returned function takes the request back while it is pending. */
-  append(request: AppendRequest, observer: AppendObserver): () => boolean;
+  /** Throws only for what can be said at once; the outcome goes to the observer. */
+  append(request: AppendRequest, observer: AppendObserver): PendingAppend;
   /** An abort of `signal` ends the waiting with `NO_NEW_MSG`. */
   pull(request: PullRequest, signal: AbortSignal): Promise<PullResult>;
   /** Resolves once the group exists and the member takes part. */

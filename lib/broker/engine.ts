@@ -5,7 +5,7 @@ import { Store } from "../store/store.js";
 import type { ClockTimer } from "../time/clock.js";
 import { AppendWrite } from "./append-write.js";
 import { Backoff } from "./backoff.js";
-import type { AppendObserver, AppendRequest } from "./broker-port.js";
+import type { AppendObserver, AppendRequest, PendingAppend } from "./broker-port.js";
 import type { ResolvedBrokerSettings } from "./broker-settings.js";
 import { ConsumeOffsets } from "./consume-offsets.js";
 import { GroupCommit } from "./group-commit.js";
@@ -116,17 +116,16 @@ export class Engine {
     return this.#transactions.isForeign;
   }
 
-  /** The returned function takes the request back while it is pending. */
-  append(request: AppendRequest, observer: AppendObserver): () => boolean {
+  append(request: AppendRequest, observer: AppendObserver): PendingAppend {
     if (this.#transactions.isForeign) {
       throw new MqError(
         "ERR_MQ_IN_TRANSACTION",
         "the connection is in a transaction, whose roll-back the promise of this call would outlive: use sendSync, which commits with it",
       );
     }
-    const write = new AppendWrite(request, observer, this.topics, this.#appender);
+    const write = new AppendWrite(request, observer, this.topics, this.#appender, this.#commits);
     this.#commits.enqueue(write);
-    return () => this.#commits.withdraw(write);
+    return write;
   }
 
   /** Stored when it returns; throws what made it fail. */
@@ -142,6 +141,7 @@ export class Engine {
       },
       this.topics,
       this.#appender,
+      this.#commits,
     );
     if (this.#transactions.isForeign) this.#guest.append(write);
     else this.#commits.storeNow(write, this.#settings.busyTimeoutMs);
@@ -256,9 +256,8 @@ export class Engine {
     const written = this.#written;
     this.#written = [];
     this.offsets.committed();
-    this.reader.remember(written);
     this.#openFile?.committed();
-    this.#listener.committed(written, this.topics.takeChanged());
+    this.reader.withFresh(written, () => this.#listener.committed(written, this.topics.takeChanged()));
   }
 
   #dropCaches(): void {

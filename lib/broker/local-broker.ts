@@ -7,6 +7,7 @@ import type {
   AppendRequest,
   EmbeddedBrokerPort,
   GroupMember,
+  PendingAppend,
   PullRequest,
   PullResult,
   TopicRoute,
@@ -24,6 +25,7 @@ const LOOK_INTERVAL_MS = 50;
 /** The broker in this process, as its clients reach it. */
 export class LocalBroker implements EmbeddedBrokerPort {
   readonly brokerName: string;
+  readonly clusterName: string;
   readonly storeHost: StoreHost;
   readonly engine: Engine;
   readonly members: GroupMembers;
@@ -38,6 +40,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
 
   constructor(database: OpenedDatabase, settings: ResolvedBrokerSettings) {
     this.brokerName = settings.brokerName;
+    this.clusterName = settings.clusterName;
     this.storeHost = settings.storeHost;
     this.#settings = settings;
     this.#database = database;
@@ -68,7 +71,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
     return this.engine.topics.findRoute(topic);
   }
 
-  append(request: AppendRequest, observer: AppendObserver): () => boolean {
+  append(request: AppendRequest, observer: AppendObserver): PendingAppend {
     this.assertOpen();
     return this.engine.append(request, observer);
   }

@@ -2,7 +2,7 @@ const MAX_SUGGESTIONS = 3;
 
 /** Known names that may have been meant: the same but for case and separators, or a few edits away; nearest first. */
 export function nearMisses(name: string, known: readonly string[]): readonly string[] {
-  const limit = Math.max(1, Math.floor(name.length / 4));
+  const limit = Math.max(1, Math.floor(name.length / 3));
   return known
     .map((candidate) => ({
       candidate,

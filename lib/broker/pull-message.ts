@@ -99,11 +99,7 @@ export class PullMessage {
         bytes += sizeAt(block.records, at);
         if (messages.length > 0 && bytes > request.maxBytes)
           return { status: "FOUND", nextOffset: offset, minOffset, maxOffset, messages };
-        const commitLogOffset = block.commitLogOffset + at;
-        const { storeTimestamp, records } = block;
-        messages.push(
-          new StoredMessageView(origin, { records, at, commitLogOffset, queueOffset: offset, storeTimestamp }, stamp),
-        );
+        messages.push(new StoredMessageView(origin, block, at, offset, stamp));
       }
     }
     return {

@@ -101,7 +101,7 @@ export class Topics {
       config = this.#template(topic);
     }
     const queueNums = Math.max(config.readQueueNums, config.writeQueueNums);
-    if (queueId >= queueNums) {
+    if (queueId < 0 || queueId >= queueNums) {
       throw new MqError("ERR_MQ_OFFSET", `topic ${topic} has ${queueNums} message queues, got queueId ${queueId}`);
     }
     if (isNew) this.put(config);

@@ -6,7 +6,10 @@ const REDRAW_MS = 50;
 const LINE_MS = 5_000;
 const ERASE_TO_END = "\u001b[K";
 
-/** How far a job is: a bar that is redrawn on a terminal; elsewhere a line a quarter, and one when 5 s passed without. */
+/**
+ * How far a job is: a bar that is redrawn on a terminal; elsewhere a line a quarter, and one when 5 s
+ * passed without; at the start of what has no known end.
+ */
 export class Progress {
   readonly #output: Output;
   #sinceShown = new Stopwatch();
@@ -40,7 +43,7 @@ export class Progress {
   }
 
   #print(fraction: number | undefined, text: () => string): void {
-    const quarter = fraction === undefined ? 0 : Math.floor(fraction * 4);
+    const quarter = fraction === undefined ? 1 : Math.floor(fraction * 4);
     if (quarter <= this.#quarter && this.#sinceShown.elapsedMs < LINE_MS) return;
     this.#quarter = Math.max(quarter, this.#quarter);
     this.#output.write(`${fraction === undefined ? "" : `${percent(fraction)}  `}${text()}\n`);

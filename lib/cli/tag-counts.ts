@@ -54,12 +54,13 @@ export class TagCounts {
     return part;
   }
 
-  /** Every tag whose count or bytes are not the expected ones. */
+  /** Every tag whose count or bytes are not the expected ones, most frequent first. */
   differences(expected: TagCounts): readonly TagDifference[] {
     const tags = new Set([...expected.#sums.keys(), ...this.#sums.keys()]);
     return [...tags]
       .map((tag) => ({ tag, expected: { ...expected.of(tag) }, counted: { ...this.of(tag) } }))
-      .filter(({ expected: e, counted: c }) => e.count !== c.count || e.bytes !== c.bytes);
+      .filter(({ expected: e, counted: c }) => e.count !== c.count || e.bytes !== c.bytes)
+      .sort((a, b) => b.expected.count - a.expected.count);
   }
 
   #put({ tag, count, bytes }: TagCount): void {

@@ -90,7 +90,10 @@ export class ConsumeService {
       if (!delivery.processQueue.isDropped) this.#deliver(delivery);
     }
     this.#isPumping = false;
-    if (this.#nextReady * 2 > this.#ready.length && (this.#nextReady > 1_024 || this.#nextReady === this.#ready.length)) {
+    if (
+      this.#nextReady * 2 > this.#ready.length &&
+      (this.#nextReady > 1_024 || this.#nextReady === this.#ready.length)
+    ) {
       this.#ready = this.#ready.slice(this.#nextReady);
       this.#nextReady = 0;
     }

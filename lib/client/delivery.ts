@@ -71,7 +71,8 @@ export class Delivery implements BatchConsumeContext {
 
   /** How many of the batch, from its front, a success acknowledges: none with an index that is no number, as it may be meant to be any. */
   get acknowledged(): number {
-    const acknowledged = Number.isNaN(this.ackIndex) || typeof this.ackIndex !== "number" ? 0 : Math.floor(this.ackIndex) + 1;
+    const acknowledged =
+      Number.isNaN(this.ackIndex) || typeof this.ackIndex !== "number" ? 0 : Math.floor(this.ackIndex) + 1;
     return Math.max(0, Math.min(acknowledged, this.batch.length));
   }
 }

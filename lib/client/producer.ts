@@ -1,8 +1,8 @@
-import type { AppendObserver, AppendRequest } from "../broker/broker-port.js";
+import type { AppendRequest } from "../broker/broker-port.js";
 import { MqError } from "../errors.js";
 import type { Message } from "../message/message.js";
-import { checkBatch, type PreparedMessage, prepareMessage } from "../message/message-validation.js";
-import { encodeOffsetMessageId } from "../message/offset-message-id.js";
+import { checkBatch, type MessageLimits, type PreparedMessage, prepareMessage } from "../message/message-validation.js";
+import { createOffsetMessageIds } from "../message/offset-message-id.js";
 import { assertSendable } from "../message/system-topics.js";
 import { describe, integerOption, refuseUnknownOptions } from "../options.js";
 import type { EmbeddedClientContext } from "./client-context.js";
@@ -73,61 +73,59 @@ export class LocalProducer implements EmbeddedProducer {
   readonly group: string;
   readonly #context: EmbeddedClientContext;
   readonly #sendTimeoutMs: number;
-  readonly #limits: { readonly maxMessageSize: number };
+  readonly #limits: MessageLimits;
   readonly #chooser: QueueChooser;
+  readonly #toOffsetMessageId: (commitLogOffset: number) => string;
   readonly #onClosed: () => void;
   #inFlight = 0;
-  #settled: (() => void) | undefined;
+  #whenSettled: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: ProducerOptions, context: EmbeddedClientContext, onClosed: (producer: LocalProducer) => void) {
     const { group, sendTimeoutMs, maxMessageSize } = resolveProducerOptions(options);
+    const { storeHost, clusterName } = context.port;
     this.group = group;
     this.#context = context;
     this.#sendTimeoutMs = sendTimeoutMs;
-    this.#limits = { maxMessageSize };
+    this.#limits = { maxMessageSize, clusterName };
     this.#chooser = new QueueChooser(context);
+    this.#toOffsetMessageId = createOffsetMessageIds(storeHost.host, storeHost.port);
     this.#onClosed = () => onClosed(this);
   }
 
   send(message: Message, options?: SendOptions): Promise<SendReceipt> {
     return new Promise((resolve, reject) => {
-      const sending = this.#prepare(message, options);
-      this.#append(
-        sending,
-        options?.signal,
-        () => resolve(this.#toReceipt(sending, sending.messages[0] as OutgoingMessage)),
-        reject,
-      );
+      const sending = this.#address([this.#prepare(message)], message, options);
+      this.#append(sending, (receipts) => resolve(receipts[0] as SendReceipt), reject, options?.signal);
     });
   }
 
   sendBatch(messages: readonly Message[], options?: SendOptions): Promise<readonly SendReceipt[]> {
     return new Promise((resolve, reject) => {
-      const sending = this.#prepareBatch(messages, options);
-      this.#append(sending, options?.signal, () => resolve(this.#toReceipts(sending)), reject);
+      const sending = this.#address(this.#prepareBatch(messages), messages[0] as Message, options);
+      this.#append(sending, resolve, reject, options?.signal);
     });
   }
 
   sendOneway(message: Message, options?: SendOptions): void {
-    const sending = this.#prepare(message, options);
-    this.#append(sending, options?.signal, nothing, nothing);
+    const sending = this.#address([this.#prepare(message)], message, options);
+    this.#append(sending, nothing, nothing, options?.signal);
   }
 
   sendSync(message: Message, options?: Omit<SendOptions, "signal">): SendReceipt {
-    const sending = this.#prepare(message, options);
+    const sending = this.#address([this.#prepare(message)], message, options);
     this.#context.port.appendSync(sending);
-    return this.#toReceipt(sending, sending.messages[0] as OutgoingMessage);
+    return this.#toReceipts(sending)[0] as SendReceipt;
   }
 
   sendBatchSync(messages: readonly Message[], options?: Omit<SendOptions, "signal">): readonly SendReceipt[] {
-    const sending = this.#prepareBatch(messages, options);
+    const sending = this.#address(this.#prepareBatch(messages), messages[0] as Message, options);
     this.#context.port.appendSync(sending);
     return this.#toReceipts(sending);
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#whenSettled().then(this.#onClosed);
+    this.#closing ??= this.#settled().then(this.#onClosed);
     return this.#closing;
   }
 
@@ -135,16 +133,14 @@ export class LocalProducer implements EmbeddedProducer {
     return this.close();
   }
 
-  #prepare(message: Message, options: SendOptions | undefined): Sending {
+  #prepare(message: Message): PreparedMessage {
     this.#assertOpen();
-    const prepared = prepareMessage(message, this.#limits);
-    return this.#address([prepared], message, options);
+    return prepareMessage(message, this.#limits);
   }
 
-  #prepareBatch(messages: readonly Message[], options: SendOptions | undefined): Sending {
+  #prepareBatch(messages: readonly Message[]): readonly PreparedMessage[] {
     this.#assertOpen();
-    const prepared = checkBatch(messages, this.#limits);
-    return this.#address(prepared, messages[0] as Message, options);
+    return checkBatch(messages, this.#limits);
   }
 
   /** Gives queue, ids and deadline. */
@@ -154,60 +150,61 @@ export class LocalProducer implements EmbeddedProducer {
     assertSendable(topic, CLIENT_ERROR);
     const queueId = this.#chooser.choose(topic, first, options?.queue);
     const now = this.#context.clock.now();
+    const messages: OutgoingMessage[] = [];
     let bytes = 0;
-    const messages = prepared.map((content) => {
+    for (const content of prepared) {
+      messages.push(new OutgoingMessage(content, this.#context.ids.next(), now));
       bytes += content.propertiesSize + content.bodySize;
-      return new OutgoingMessage(content, this.#context.ids.next(), now);
-    });
+    }
     return { topic, queueId, messages, bytes, deadline: now + timeoutMs };
   }
 
   #append(
     sending: Sending,
+    stored: (receipts: readonly SendReceipt[]) => void,
+    failed: (reason: unknown) => void,
     signal: AbortSignal | undefined,
-    stored: () => void,
-    reject: (reason: unknown) => void,
   ): void {
     signal?.throwIfAborted();
+    let stopListening: (() => void) | undefined;
     const settle = (): void => {
-      signal?.removeEventListener("abort", onAbort);
+      stopListening?.();
       this.#inFlight -= 1;
-      if (this.#inFlight === 0) this.#settled?.();
+      if (this.#inFlight === 0) this.#whenSettled?.();
     };
-    const observer: AppendObserver = {
+    const pending = this.#context.port.append(sending, {
       stored: () => {
         settle();
-        stored();
+        stored(this.#toReceipts(sending));
       },
       failed: (error) => {
         settle();
-        reject(error);
+        failed(error);
       },
-    };
-    const takeBack = this.#context.port.append(sending, observer);
-    const onAbort = (): void => {
-      if (takeBack()) observer.failed(signal?.reason);
-    };
+    });
     this.#inFlight += 1;
-    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal === undefined) return;
+    const onAbort = (): void => {
+      if (!pending.withdraw()) return;
+      settle();
+      failed(signal.reason);
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    stopListening = () => signal.removeEventListener("abort", onAbort);
   }
 
-  #toReceipt({ topic, queueId }: Sending, { uniqueId, queueOffset, commitLogOffset }: OutgoingMessage): SendReceipt {
-    const { brokerName, storeHost } = this.#context.port;
-    return {
+  #toReceipts({ topic, queueId, messages }: Sending): readonly SendReceipt[] {
+    const { brokerName } = this.#context.port;
+    return messages.map(({ uniqueId, queueOffset, commitLogOffset }) => ({
       status: "SEND_OK",
       messageId: uniqueId,
-      offsetMessageId: encodeOffsetMessageId(storeHost.host, storeHost.port, commitLogOffset),
+      offsetMessageId: this.#toOffsetMessageId(commitLogOffset),
       topic,
       brokerName,
       queueId,
       queueOffset,
       transactionId: uniqueId,
-    };
-  }
-
-  #toReceipts(sending: Sending): readonly SendReceipt[] {
-    return sending.messages.map((message) => this.#toReceipt(sending, message));
+    }));
   }
 
   #checkOptions(options: SendOptions): number {
@@ -224,10 +221,10 @@ export class LocalProducer implements EmbeddedProducer {
       throw new MqError("ERR_MQ_CLOSED", `the producer of group ${this.group} is closed`);
   }
 
-  #whenSettled(): Promise<void> {
+  #settled(): Promise<void> {
     if (this.#inFlight === 0) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#settled = resolve;
+      this.#whenSettled = resolve;
     });
   }
 }

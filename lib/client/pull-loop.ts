@@ -5,12 +5,14 @@ import type { Logger } from "../logger.js";
 import type { MessageQueue } from "../message/message-queue.js";
 import type { Clock } from "../time/clock.js";
 import { type CachedMessage, ProcessQueue } from "./process-queue.js";
+import type { PullTurns } from "./pull-turns.js";
 
 /** After a pull that failed. Source: RocketMQ, `DefaultMQPushConsumerImpl.java`, `pullTimeDelayMillsWhenException`. */
 const FAILED_PULL_MS = 1_000;
 
 export interface PullLoopOptions {
   readonly port: BrokerPort;
+  readonly turns: PullTurns;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly group: string;
@@ -35,7 +37,7 @@ export interface PullLoopOptions {
  *
  * ```
  * start offset ─▶ pull ─▶ found: cache, submit ─▶ room? ─▶ pull …
- *                  ▲        nothing new: held at the broker; nothing left after filtering: next turn
+ *                  ▲        nothing new: held at the broker
  *                  └──────── failed: after 1 s
  * ```
  * Source: RocketMQ, `client/.../impl/consumer/DefaultMQPushConsumerImpl.java`, `pullMessage`; instead of looking every 50 ms whether there is
@@ -115,20 +117,20 @@ export class PullLoop {
       maxBytes: pullBatchSizeInBytes,
       suspendMs: Number.POSITIVE_INFINITY,
     };
+    const turn = this.#options.turns.enter();
+    if (turn !== undefined) await turn;
     const { signal } = this.#abort;
     const result = await port.pull(request, signal);
     if (signal.aborted) return offset;
-    const hasMessages = this.#take(result);
+    this.#take(result);
     if (pullIntervalMs > 0) await this.#delay(pullIntervalMs);
-    else if (!hasMessages) await new Promise<void>((resolve) => this.#options.clock.turn(resolve));
     return result.nextOffset;
   }
 
-  /** Whether there was anything for the listener. */
-  #take({ status, messages, nextOffset }: PullResult): boolean {
+  #take({ status, messages, nextOffset }: PullResult): void {
     if (status === "OFFSET_ILLEGAL") {
       this.#options.onOffsetIllegal(this.processQueue, nextOffset);
-      return false;
+      return;
     }
     // The store compares hashes of tags; the text decides.
     const matching = messages.filter((message) => this.#filter.matchesTag(message.tag));
@@ -136,7 +138,6 @@ export class PullLoop {
     this.processQueue.pulledUpTo(nextOffset);
     if (added.length > 0) this.#options.submit(this.processQueue, added);
     else if (this.processQueue.count === 0) this.#options.onProgress(this.processQueue);
-    return added.length > 0;
   }
 
   async #startOffset(): Promise<number> {

@@ -9,6 +9,7 @@ import { ConsumeService } from "./consume-service.js";
 import { excuseRunningDelivery } from "./delivery.js";
 import type { ProcessQueue } from "./process-queue.js";
 import { PullLoop } from "./pull-loop.js";
+import { PullTurns } from "./pull-turns.js";
 import {
   checkSubscription,
   type PushConsumerOptions,
@@ -69,6 +70,7 @@ export class ConcurrentPushConsumer implements PushConsumer {
   readonly #subscriptions: Map<string, string>;
   readonly #loops = new Map<MessageQueue, PullLoop>();
   readonly #runs = new Set<Promise<void>>();
+  readonly #pullTurns: PullTurns;
   #state: "created" | "started" | "closing" | "closed" = "created";
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -83,6 +85,7 @@ export class ConcurrentPushConsumer implements PushConsumer {
     const resolved = resolvePushConsumerOptions(options);
     this.#options = resolved;
     this.#context = context;
+    this.#pullTurns = new PullTurns(context.clock);
     this.#onClosed = () => onClosed(this);
     this.#subscriptions = new Map(resolved.subscriptions);
     this.clientId = `${context.address}@${resolved.instanceName ?? context.ids.next()}`;
@@ -232,6 +235,7 @@ export class ConcurrentPushConsumer implements PushConsumer {
       this.#options;
     const loop = new PullLoop(queue, {
       port: this.#context.port,
+      turns: this.#pullTurns,
       clock: this.#context.clock,
       logger: this.#context.logger,
       group: this.#options.group,

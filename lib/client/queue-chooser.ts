@@ -17,7 +17,7 @@ const NO_ROUTE = 10005;
  */
 export class QueueChooser {
   readonly #context: ClientContext;
-  readonly #turns = new Map<string, number>();
+  readonly #turns = new Map<string, { next: number }>();
 
   constructor(context: ClientContext) {
     this.#context = context;
@@ -32,15 +32,21 @@ export class QueueChooser {
       });
     }
     if (wish === undefined) {
-      const turn = this.#turns.get(topic) ?? this.#context.chance.nextInt(2 ** 31);
-      this.#turns.set(topic, turn + 1);
-      return turn % length;
+      const turn = this.#turns.get(topic) ?? this.#firstTurn(topic);
+      turn.next += 1;
+      return turn.next % length;
     }
     if (typeof wish === "function") return this.#select(route, message, wish);
     if (!Number.isInteger(wish)) {
       throw new MqError("ERR_MQ_INVALID_ARGUMENT", `queue must be an integer or a selector, got ${describe(wish)}`);
     }
     return wish >= 0 ? wish : this.#context.chance.nextInt(length);
+  }
+
+  #firstTurn(topic: string): { next: number } {
+    const turn = { next: this.#context.chance.nextInt(2 ** 31) };
+    this.#turns.set(topic, turn);
+    return turn;
   }
 
   #select({ topic, writeQueues }: TopicRoute, message: Message, selector: MessageQueueSelector): number {

@@ -65,12 +65,11 @@ export interface PullStamp {
   readonly maxOffset: number;
 }
 
-/** Where a record lies. */
-export interface RecordPlace {
+/** The records among which a message lies. */
+export interface RecordBlock {
   readonly records: Buffer;
-  readonly at: number;
+  /** Of the first record. */
   readonly commitLogOffset: number;
-  readonly queueOffset: number;
   readonly storeTimestamp: number;
 }
 
@@ -79,7 +78,9 @@ const REGION = "DefaultRegion";
 /** A message read from its record; holds on to the block, decodes on demand. */
 export class StoredMessageView implements MessageView {
   readonly #origin: MessageOrigin;
-  readonly #place: RecordPlace;
+  readonly #block: RecordBlock;
+  readonly #at: number;
+  readonly queueOffset: number;
   readonly #stamp: PullStamp | undefined;
   #messageId: string | undefined;
   #stored: ReadonlyMap<string, string> | undefined;
@@ -89,19 +90,22 @@ export class StoredMessageView implements MessageView {
   #localFailures = 0;
   #consumeStartTimestamp: number | undefined;
 
-  constructor(origin: MessageOrigin, place: RecordPlace, stamp?: PullStamp) {
+  /** @param at - where its record begins within the block. */
+  constructor(origin: MessageOrigin, block: RecordBlock, at: number, queueOffset: number, stamp?: PullStamp) {
     this.#origin = origin;
-    this.#place = place;
+    this.#block = block;
+    this.#at = at;
+    this.queueOffset = queueOffset;
     this.#stamp = stamp;
   }
 
   get messageId(): string {
-    this.#messageId ??= uniqueIdAt(this.#place.records, this.#place.at) || this.offsetMessageId;
+    this.#messageId ??= uniqueIdAt(this.#block.records, this.#at) || this.offsetMessageId;
     return this.#messageId;
   }
   get offsetMessageId(): string {
     const { host, port } = this.#origin.storeHost;
-    return encodeOffsetMessageId(host, port, this.#place.commitLogOffset);
+    return encodeOffsetMessageId(host, port, this.commitLogOffset);
   }
   get topic(): string {
     return this.#origin.topic;
@@ -112,14 +116,11 @@ export class StoredMessageView implements MessageView {
   get queueId(): number {
     return this.#origin.queueId;
   }
-  get queueOffset(): number {
-    return this.#place.queueOffset;
-  }
   get commitLogOffset(): number {
-    return this.#place.commitLogOffset;
+    return this.#block.commitLogOffset + this.#at;
   }
   get body(): Buffer {
-    this.#body ??= bodyAt(this.#place.records, this.#place.at);
+    this.#body ??= bodyAt(this.#block.records, this.#at);
     return this.#body;
   }
   text(): string {
@@ -142,7 +143,7 @@ export class StoredMessageView implements MessageView {
   get systemProperties(): Readonly<Record<string, string>> {
     const system: Record<string, string> = {};
     for (const [name, value] of this.#storedProperties()) if (isReservedProperty(name)) system[name] = value;
-    const uniqueId = uniqueIdAt(this.#place.records, this.#place.at);
+    const uniqueId = uniqueIdAt(this.#block.records, this.#at);
     if (uniqueId !== "") system[PROPERTY.UNIQ_KEY] = uniqueId;
     system[PROPERTY.CLUSTER] = this.#origin.clusterName;
     system[PROPERTY.MSG_REGION] = REGION;
@@ -162,16 +163,16 @@ export class StoredMessageView implements MessageView {
     return this.#storedProperties().get(PROPERTY.TRAN_MSG) === "true" ? this.messageId : undefined;
   }
   get flag(): number {
-    return flagAt(this.#place.records, this.#place.at);
+    return flagAt(this.#block.records, this.#at);
   }
   get storeSize(): number {
-    return sizeAt(this.#place.records, this.#place.at);
+    return sizeAt(this.#block.records, this.#at);
   }
   get bornTimestamp(): number {
-    return bornTimestampAt(this.#place.records, this.#place.at);
+    return bornTimestampAt(this.#block.records, this.#at);
   }
   get storeTimestamp(): number {
-    return this.#place.storeTimestamp;
+    return this.#block.storeTimestamp;
   }
   get bornHost(): string {
     return this.storeHost;
@@ -181,7 +182,7 @@ export class StoredMessageView implements MessageView {
     return `${host}:${port}`;
   }
   get reconsumeTimes(): number {
-    return reconsumeTimesAt(this.#place.records, this.#place.at) + this.#localFailures;
+    return reconsumeTimesAt(this.#block.records, this.#at) + this.#localFailures;
   }
   get deliveryAttempt(): number {
     return this.reconsumeTimes + 1;
@@ -198,7 +199,7 @@ export class StoredMessageView implements MessageView {
   }
 
   #storedProperties(): ReadonlyMap<string, string> {
-    this.#stored ??= decodeProperties(propertiesAt(this.#place.records, this.#place.at));
+    this.#stored ??= decodeProperties(propertiesAt(this.#block.records, this.#at));
     return this.#stored;
   }
 }

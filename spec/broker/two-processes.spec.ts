@@ -175,6 +175,32 @@ describe("two brokers of one process on one file", () => {
     expect([...got].sort()).toEqual(["from a", "from b"]);
   });
 
+  it("miss nothing that the other stores while a new group starts on an empty queue", async () => {
+    using folder = tempFolder();
+    await using a = await openTestBroker({ path: folder.file("a.db"), defaultQueueCount: 1 });
+    await using b = await openTestBroker({ path: folder.file("a.db"), defaultQueueCount: 1 });
+    const producer = b.mq.producer({ group: "p" });
+    const missed: number[] = [];
+
+    for (let step = 0; step < 40; step += 1) {
+      const [topic, group] = [`topic-${step}`, `readers-${step}`];
+      await a.mq.admin.createTopic(topic);
+      await a.mq.admin.createGroup(group);
+      await a.clock.settle();
+      let got = 0;
+      const consumer = a.mq.pushConsumer({ group, subscriptions: { [topic]: "*" }, listener: () => void (got += 1) });
+      const starting = consumer.start();
+      // The other process commits after so many steps of ours.
+      for (let passed = 0; passed < step; passed += 1) await Promise.resolve();
+      producer.sendSync({ topic, body: "first" });
+      await starting;
+      await a.clock.settle();
+      if (got !== 1) missed.push(step);
+    }
+
+    expect(missed).toEqual([]);
+  });
+
   it("number messages of one queue densely, whoever sends and however", async () => {
     using folder = tempFolder();
     await using a = await openTestBroker({ path: folder.file("a.db") });

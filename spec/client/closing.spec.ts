@@ -127,7 +127,10 @@ describe("PushConsumer.close", () => {
       mq.pushConsumer({
         group: "billing",
         subscriptions: { orders: "*" },
-        listener: ({ deliveryAttempt }) => (attempts.push(deliveryAttempt), "retry"),
+        listener: ({ deliveryAttempt }) => {
+          attempts.push(deliveryAttempt);
+          return "retry";
+        },
       });
     const first = make();
     await first.start();
@@ -188,60 +191,66 @@ describe("PushConsumer.close", () => {
     expect(await broker.mq.admin.getGroup("billing")).toMatchObject({ members: 1 });
   });
 
-  it.each([[true], [false]])("overtakes a start that still waits, in a group that exists already: %s", async (exists) => {
-    await using broker = await openTestBroker();
-    const { mq, clock } = broker;
-    await mq.admin.createTopic("orders", ONE_QUEUE);
-    if (exists) await mq.admin.createGroup("billing");
-    await mq.pushConsumer({ group: "other", subscriptions: { orders: "*" }, listener: () => undefined }).start();
-    await send(mq, "leaves an offset to be stored");
-    await new Promise<void>((resolve) => setImmediate(resolve));
-    const consumer = mq.pushConsumer({ group: "billing", subscriptions: { orders: "*" }, listener: () => undefined });
+  it.each([[true], [false]])(
+    "overtakes a start that still waits, in a group that exists already: %s",
+    async (exists) => {
+      await using broker = await openTestBroker();
+      const { mq, clock } = broker;
+      await mq.admin.createTopic("orders", ONE_QUEUE);
+      if (exists) await mq.admin.createGroup("billing");
+      await mq.pushConsumer({ group: "other", subscriptions: { orders: "*" }, listener: () => undefined }).start();
+      await send(mq, "leaves an offset to be stored");
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      const consumer = mq.pushConsumer({ group: "billing", subscriptions: { orders: "*" }, listener: () => undefined });
 
-    const starting = consumer.start().then(
-      () => "started",
-      (error: { code: string }) => error.code,
-    );
-    await consumer.close(FOREVER);
+      const starting = consumer.start().then(
+        () => "started",
+        (error: { code: string }) => error.code,
+      );
+      await consumer.close(FOREVER);
 
-    expect(await starting).toBe("ERR_MQ_CLOSED");
-    expect(await mq.admin.getGroup("billing")).toMatchObject({ members: 0 });
-    expect(consumer.assignment).toEqual([]);
-    await clock.settle();
-  });
+      expect(await starting).toBe("ERR_MQ_CLOSED");
+      expect(await mq.admin.getGroup("billing")).toMatchObject({ members: 0 });
+      expect(consumer.assignment).toEqual([]);
+      await clock.settle();
+    },
+  );
 
   const closers: readonly (readonly [string, (mq: Broker, consumer: PushConsumer) => Promise<void>])[] = [
     ["its consumer", (_mq, consumer) => consumer.close(FOREVER)],
     ["its broker", (mq) => mq.close(FOREVER)],
   ];
   describe.each(closers)("from inside a listener that closes %s", (_what, close) => {
-    it.each([["at once"], ["after an await"]])("does not wait for that listener, which may await it: %s", async (when) => {
-      using folder = tempFolder();
-      await using broker = await openTestBroker({ path: folder.file("app.db") });
-      const { mq } = broker;
-      await mq.admin.createTopic("orders", ONE_QUEUE);
-      await send(mq, "0", "1", "closes", "3");
-      const received: string[] = [];
-      const closed = deferred();
-      const consumer: PushConsumer = mq.pushConsumer({
-        group: "billing",
-        subscriptions: { orders: "*" },
-        consumeConcurrency: 1,
-        listener: async (message) => {
-          received.push(message.text());
-          if (message.text() !== "closes") return;
-          if (when === "after an await") await new Promise((resolve) => setImmediate(resolve));
-          await close(mq, consumer);
-          closed.resolve();
-        },
-      });
+    it.each([["at once"], ["after an await"]])(
+      "does not wait for that listener, which may await it: %s",
+      async (when) => {
+        using folder = tempFolder();
+        await using broker = await openTestBroker({ path: folder.file("app.db") });
+        const { mq } = broker;
+        await mq.admin.createTopic("orders", ONE_QUEUE);
+        await send(mq, "0", "1", "closes", "3");
+        const received: string[] = [];
+        const closed = deferred();
+        const consumer: PushConsumer = mq.pushConsumer({
+          group: "billing",
+          subscriptions: { orders: "*" },
+          consumeConcurrency: 1,
+          listener: async (message) => {
+            received.push(message.text());
+            if (message.text() !== "closes") return;
+            if (when === "after an await") await new Promise((resolve) => setImmediate(resolve));
+            await close(mq, consumer);
+            closed.resolve();
+          },
+        });
 
-      await consumer.start();
-      await closed.promise;
+        await consumer.start();
+        await closed.promise;
 
-      expect(received).toEqual(["0", "1", "closes"]);
-      expect(storedOffsets(folder.file("app.db"))).toEqual([2]);
-    });
+        expect(received).toEqual(["0", "1", "closes"]);
+        expect(storedOffsets(folder.file("app.db"))).toEqual([2]);
+      },
+    );
 
     it("waits for the other listeners", async () => {
       await using broker = await openTestBroker();
@@ -385,7 +394,9 @@ describe("Broker.close", () => {
 
     await using again = await openTestBroker({ path });
     const queue = { topic: "receipts", brokerName: "broker-a", queueId: 0 };
-    expect((await again.mq.admin.browse(queue, 0, 10)).map((message) => message.text())).toEqual(["sent while closing"]);
+    expect((await again.mq.admin.browse(queue, 0, 10)).map((message) => message.text())).toEqual([
+      "sent while closing",
+    ]);
     await clock.settle();
   });
 

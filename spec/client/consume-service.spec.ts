@@ -16,6 +16,28 @@ async function committed({ mq }: TestBroker): Promise<number | undefined> {
   return (await mq.admin.consumeStats("billing")).queues[0]?.consumerOffset;
 }
 
+const throwing = (value: unknown) => (): never => {
+  throw value;
+};
+
+function revokedProxy(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
+
+/** An object that `await` takes for a promise. */
+function thenable(then: PropertyDescriptor): object {
+  const name = "then";
+  return Object.defineProperty({}, name, then);
+}
+
+function rejectTwice(_resolve: unknown, reject: (error: unknown) => void): never {
+  reject(1);
+  reject(2);
+  throw new Error("3");
+}
+
 const numbers = (count: number): string[] => Array.from({ length: count }, (_, index) => String(index));
 
 describe("ConsumeService", () => {
@@ -80,7 +102,11 @@ describe("ConsumeService", () => {
 
     await broker.clock.settle();
 
-    expect(batches).toEqual([["0", "1", "2", "3"], ["4", "5", "6", "7"], ["8", "9"]]);
+    expect(batches).toEqual([
+      ["0", "1", "2", "3"],
+      ["4", "5", "6", "7"],
+      ["8", "9"],
+    ]);
     expect(await committed(broker)).toBe(10);
   });
 
@@ -101,7 +127,13 @@ describe("ConsumeService", () => {
 
     const messageQueue = { topic: "orders", brokerName: "broker-a", queueId: 0 };
     expect(contexts).toEqual([
-      { group: "billing", clientId: consumer.clientId, messageQueue, ackIndex: Number.MAX_SAFE_INTEGER, isAborted: false },
+      {
+        group: "billing",
+        clientId: consumer.clientId,
+        messageQueue,
+        ackIndex: Number.MAX_SAFE_INTEGER,
+        isAborted: false,
+      },
     ]);
   });
 
@@ -161,23 +193,24 @@ describe("ConsumeService", () => {
     expect(await committed(broker)).toBe(2);
   });
 
-  const revoked = Proxy.revocable({}, {});
-  revoked.revoke();
   const failures: readonly (readonly [string, () => unknown])[] = [
-    ["throws an error", () => { throw new Error("no") }],
-    ["throws undefined", () => { throw undefined }],
-    ["throws an object without a prototype", () => { throw Object.create(null) }],
-    ["throws what cannot be looked at", () => { throw revoked.proxy }],
-    ["throws an error without a readable stack", () => { throw Object.defineProperty(new Error("no"), "stack", { get: () => { throw new Error("no stack") } }) }],
-    ["rejects", async () => { throw new Error("no") }],
+    ["throws an error", throwing(new Error("no"))],
+    ["throws undefined", throwing(undefined)],
+    ["throws an object without a prototype", throwing(Object.create(null))],
+    ["throws what cannot be looked at", throwing(revokedProxy())],
+    [
+      "throws an error without a readable stack",
+      throwing(Object.defineProperty(new Error("no"), "stack", { get: throwing(1) })),
+    ],
+    ["rejects", () => Promise.reject(new Error("no"))],
     ["rejects with undefined", () => Promise.reject(undefined)],
-    ["returns \"retry\"", () => "retry"],
-    ["resolves with \"retry\"", async () => "retry"],
+    ['returns "retry"', () => "retry"],
+    ['resolves with "retry"', async () => "retry"],
     ["returns null", () => null],
     ["resolves with null", async () => null],
     ["misspells success", () => "sucess"],
-    ["returns an object whose then throws", () => ({ get then(): never { throw new Error("no then") } })],
-    ["returns an object that rejects twice", () => ({ then: (_: unknown, no: (e: unknown) => void) => { no(1); no(2); throw new Error("3") } })],
+    ["returns an object whose then throws when it is read", () => thenable({ get: throwing(new Error("no then")) })],
+    ["returns an object that rejects twice and throws", () => thenable({ value: rejectTwice })],
   ];
   it.each(failures)("delivers a message again after exactly 5 s when its listener %s", async (_what, fail) => {
     await using broker = await brokerWith("bad", "good");
@@ -186,7 +219,7 @@ describe("ConsumeService", () => {
     const calls: [string, number, number, number, string | undefined][] = [];
     const listener: MessageListener = (message) => {
       const { reconsumeTimes, deliveryAttempt } = message;
-      const stamp = message.systemProperties["CONSUME_START_TIME"];
+      const { CONSUME_START_TIME: stamp } = message.systemProperties;
       calls.push([message.text(), clock.now() - startedAt, reconsumeTimes, deliveryAttempt, stamp]);
       return message.text() === "bad" && reconsumeTimes < 2 ? (fail() as ConsumeResult) : undefined;
     };
@@ -228,20 +261,26 @@ describe("ConsumeService", () => {
     ]);
   });
 
-  it.each([[undefined], ["success"], [true], [false], [7], [{}], [() => "retry"], [{ then: (yes: () => void) => yes() }]])(
-    "acknowledges when the listener returns %j",
-    async (result) => {
-      await using broker = await brokerWith("a");
-      await broker.mq
-        .pushConsumer({ group: "billing", subscriptions: { orders: "*" }, listener: () => result as ConsumeResult })
-        .start();
+  it.each([
+    [undefined],
+    ["success"],
+    [true],
+    [false],
+    [7],
+    [{}],
+    [() => "retry"],
+    [thenable({ value: (resolve: () => void) => resolve() })],
+  ])("acknowledges when the listener returns %j", async (result) => {
+    await using broker = await brokerWith("a");
+    await broker.mq
+      .pushConsumer({ group: "billing", subscriptions: { orders: "*" }, listener: () => result as ConsumeResult })
+      .start();
 
-      await broker.clock.settle();
+    await broker.clock.settle();
 
-      expect(await committed(broker)).toBe(1);
-      expect(broker.logged).toEqual([]);
-    },
-  );
+    expect(await committed(broker)).toBe(1);
+    expect(broker.logged).toEqual([]);
+  });
 
   it("goes on with other messages of the queue for as long as one fails", async () => {
     await using broker = await brokerWith(...numbers(10));
@@ -272,43 +311,46 @@ describe("ConsumeService", () => {
     ["asynchronous", async () => undefined],
     ["waiting a turn", () => new Promise((resolve) => setImmediate(() => resolve(undefined)))],
   ];
-  it.each(listeners)("lets timers and I/O have their turn while %s listeners drain a backlog", async (_kind, listener) => {
-    await using broker = await openTestBroker();
-    const { mq } = broker;
-    const batch = Array.from({ length: 1_000 }, () => ({ topic: "orders", body: "x" }));
-    for (let sent = 0; sent < 20; sent += 1) await mq.producer({ group: "shop" }).sendBatch(batch);
-    let calls = 0;
-    const callsAt = { immediate: [0], timer: [0] };
-    const done = new Promise<void>((resolve) => {
-      const timer = setInterval(() => {
-        callsAt.timer.push(calls);
-        if (calls < 20_000) return;
-        clearInterval(timer);
-        resolve();
-      }, 1);
-      const immediate = (): void => {
-        callsAt.immediate.push(calls);
-        if (calls < 20_000) setImmediate(immediate);
-      };
-      setImmediate(immediate);
-    });
+  it.each(listeners)(
+    "lets timers and I/O have their turn while %s listeners drain a backlog",
+    async (_kind, listener) => {
+      await using broker = await openTestBroker();
+      const { mq } = broker;
+      const batch = Array.from({ length: 1_000 }, () => ({ topic: "orders", body: "x" }));
+      for (let sent = 0; sent < 20; sent += 1) await mq.producer({ group: "shop" }).sendBatch(batch);
+      let calls = 0;
+      const callsAt = { immediate: [0], timer: [0] };
+      const done = new Promise<void>((resolve) => {
+        const timer = setInterval(() => {
+          callsAt.timer.push(calls);
+          if (calls < 20_000) return;
+          clearInterval(timer);
+          resolve();
+        }, 1);
+        const immediate = (): void => {
+          callsAt.immediate.push(calls);
+          if (calls < 20_000) setImmediate(immediate);
+        };
+        setImmediate(immediate);
+      });
 
-    await mq
-      .pushConsumer({
-        group: "billing",
-        subscriptions: { orders: "*" },
-        listener: (message, context) => {
-          calls += 1;
-          return listener(message, context);
-        },
-      })
-      .start();
-    await done;
+      await mq
+        .pushConsumer({
+          group: "billing",
+          subscriptions: { orders: "*" },
+          listener: (message, context) => {
+            calls += 1;
+            return listener(message, context);
+          },
+        })
+        .start();
+      await done;
 
-    expect(calls).toBe(20_000);
-    const between = (counts: readonly number[]): number =>
-      Math.max(...counts.slice(1).map((count, index) => count - (counts[index] as number)));
-    expect(between(callsAt.immediate)).toBeLessThanOrEqual(200);
-    expect(between(callsAt.timer)).toBeLessThan(20_000 / 2);
-  });
+      expect(calls).toBe(20_000);
+      const between = (counts: readonly number[]): number =>
+        Math.max(...counts.slice(1).map((count, index) => count - (counts[index] as number)));
+      expect(between(callsAt.immediate)).toBeLessThanOrEqual(200);
+      expect(between(callsAt.timer)).toBeLessThan(20_000 / 2);
+    },
+  );
 });

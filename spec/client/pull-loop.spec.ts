@@ -98,7 +98,11 @@ describe("where a group starts in a queue", () => {
   it("is stored when the consumer leaves without having received anything", async () => {
     const { database } = await cutQueue();
     await using broker = await openTestBroker({ database });
-    const consumer = broker.mq.pushConsumer({ group: "billing", subscriptions: { orders: "*" }, listener: () => undefined });
+    const consumer = broker.mq.pushConsumer({
+      group: "billing",
+      subscriptions: { orders: "*" },
+      listener: () => undefined,
+    });
     await consumer.start();
     await broker.clock.settle();
     await consumer.close();
@@ -223,7 +227,9 @@ describe("PullLoop", () => {
   it("asks for no more messages and bytes than it was told, but for one message at least", async () => {
     await using broker = await oneQueue();
     const sizes: number[] = [];
-    await broker.mq.producer({ group: "shop" }).sendBatch(["x".repeat(5_000), "a", "b", "c"].map((body) => ({ topic: "orders", body })));
+    await broker.mq
+      .producer({ group: "shop" })
+      .sendBatch(["x".repeat(5_000), "a", "b", "c"].map((body) => ({ topic: "orders", body })));
 
     await consume(broker.mq, {
       listener: undefined,

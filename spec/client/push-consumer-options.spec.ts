@@ -100,7 +100,11 @@ describe("resolvePushConsumerOptions", () => {
   );
 
   it("keeps tag expressions as they are, and a blank one as all", () => {
-    const { subscriptions } = resolve({ group: "billing", listener, subscriptions: { a: "x||y", b: "", c: "  ", d: "*" } });
+    const { subscriptions } = resolve({
+      group: "billing",
+      listener,
+      subscriptions: { a: "x||y", b: "", c: "  ", d: "*" },
+    });
 
     expect([...subscriptions]).toEqual([
       ["a", "x||y"],
@@ -114,7 +118,7 @@ describe("resolvePushConsumerOptions", () => {
     const subscriptions: Record<string, string> = { orders: "*" };
     const resolved = resolve({ group: "billing", listener, subscriptions });
 
-    subscriptions["payments"] = "*";
+    Object.assign(subscriptions, { payments: "*" });
 
     expect([...resolved.subscriptions.keys()]).toEqual(["orders"]);
   });
@@ -123,7 +127,9 @@ describe("resolvePushConsumerOptions", () => {
     expect(refusal({ subscriptions: ["orders"] })).toContain("must be an object of topics and tag expressions");
     expect(refusal({ subscriptions: null })).toContain("got null");
     expect(refusal({ subscriptions: new Map([["orders", "*"]]) })).toContain("must be an object of topics");
-    expect(refusal({ subscriptions: { orders: 1 } })).toContain("subscription of topic orders must be a tag expression");
+    expect(refusal({ subscriptions: { orders: 1 } })).toContain(
+      "subscription of topic orders must be a tag expression",
+    );
     expect(refusal({ subscriptions: { "my.topic": "*" } })).toContain("my.topic");
     expect(thrown(() => resolve({ group: "billing", listener, subscriptions: { orders: "||" } }))).toMatchObject({
       code: "ERR_MQ_FILTER_SYNTAX",

@@ -3,6 +3,9 @@ import type { AllocateMessageQueueStrategy, Broker, MessageQueue, PushConsumer }
 import { openTestBroker } from "../support/test-broker.js";
 
 const noop = (): undefined => undefined;
+const throwing = (value: unknown) => (): never => {
+  throw value;
+};
 
 /** Member "w0" to "w9", in order of their client ids. */
 function member(mq: Broker, index: number, settings: object = {}): PushConsumer {
@@ -23,7 +26,15 @@ async function topicWith(mq: Broker, count: number, topic = "orders"): Promise<v
 
 describe("rebalance", () => {
   it.each([
-    [8, 3, [[0, 1, 2], [3, 4, 5], [6, 7]]],
+    [
+      8,
+      3,
+      [
+        [0, 1, 2],
+        [3, 4, 5],
+        [6, 7],
+      ],
+    ],
     [4, 6, [[0], [1], [2], [3], [], []]],
     [4, 1, [[0, 1, 2, 3]]],
     [1, 2, [[0], []]],
@@ -57,9 +68,15 @@ describe("rebalance", () => {
 
     expect(shares).toEqual([
       [[0, 1, 2, 3], []],
-      [[0, 1], [2, 3]],
+      [
+        [0, 1],
+        [2, 3],
+      ],
       [[], [2, 3]],
-      [[0, 1], [2, 3]],
+      [
+        [0, 1],
+        [2, 3],
+      ],
       [[], [0, 1, 2, 3]],
     ]);
   });
@@ -165,7 +182,11 @@ describe("rebalance", () => {
     await topicWith(mq, 2);
     await mq.producer({ group: "shop" }).send({ topic: "orders", body: "a" }, { queue: 1 });
     const calls: string[] = [];
-    const failing = member(mq, 0, { listener: () => (calls.push("old"), "retry") });
+    const listener = (): string => {
+      calls.push("old");
+      return "retry";
+    };
+    const failing = member(mq, 0, { listener });
     await failing.start();
     await clock.settle();
 
@@ -187,7 +208,8 @@ describe("rebalance", () => {
 
     await member(mq, 1, { listener, subscriptions: { orders: "b" } }).start();
     for (const queue of [0, 1]) {
-      for (const tag of ["a", "b"]) await mq.producer({ group: "shop" }).send({ topic: "orders", tag, body: "x" }, { queue });
+      for (const tag of ["a", "b"])
+        await mq.producer({ group: "shop" }).send({ topic: "orders", tag, body: "x" }, { queue });
     }
     await clock.settle();
 
@@ -225,8 +247,8 @@ describe("rebalance", () => {
   });
 
   const strategies: readonly (readonly [string, () => unknown])[] = [
-    ["throws", () => { throw new Error("no") }],
-    ["throws undefined", () => { throw undefined }],
+    ["throws", throwing(new Error("no"))],
+    ["throws undefined", throwing(undefined)],
     ["returns nothing", () => undefined],
     ["returns a promise", async () => []],
     ["returns something else than queues", () => [null]],

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { onTestFinished } from "vitest";
 
 /** How a child ended: its exit code, or the signal that killed it. */
 export interface ChildEnd {
@@ -62,6 +63,8 @@ export function startChild(script: string, ...args: readonly (string | number)[]
     child.kill("SIGKILL");
     return ended;
   };
+  // Disposing is not reached by a spec that runs out of time.
+  onTestFinished(() => void child.kill("SIGKILL"));
   return {
     told,
     tells: (event, count = 1) =>

@@ -1,14 +1,18 @@
+import { expect } from "vitest";
 import { LocalBroker } from "../../lib/broker/local-broker.js";
 import { prepareStore } from "../../lib/broker/prepare-store.js";
 import { EmbeddedBroker } from "../../lib/broker.js";
 import { type BrokerSettings, resolveBrokerOptions } from "../../lib/broker-options.js";
-import type { Broker } from "../../lib/index.js";
+import type { Broker, Logger } from "../../lib/index.js";
 import { UniqueIdGenerator } from "../../lib/message/unique-id.js";
 import { openOwned } from "../../lib/store/open-database.js";
 import type { SqliteDatabase } from "../../lib/store/sqlite.js";
 import { VirtualClock } from "./virtual-clock.js";
 
-/** A broker in memory together with the port that its clients see. */
+const ignore = (): void => undefined;
+const silent: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+
+/** A broker in memory under virtual time, together with the port that its clients see. A timer that is left behind fails the spec. */
 export interface TestPort extends AsyncDisposable {
   readonly mq: Broker;
   readonly port: LocalBroker;
@@ -17,7 +21,7 @@ export interface TestPort extends AsyncDisposable {
 
 export async function openTestPort(given: BrokerSettings = {}): Promise<TestPort> {
   const clock = new VirtualClock();
-  const { settings } = resolveBrokerOptions({ path: ":memory:", seed: 1, clock, ...given });
+  const { settings } = resolveBrokerOptions({ path: ":memory:", seed: 1, clock, logger: silent, ...given });
   const opened = await openOwned({ path: ":memory:", synchronous: "off", busyTimeoutMs: 0 });
   await prepareStore(opened);
   const port = new LocalBroker(opened, settings);
@@ -25,5 +29,14 @@ export async function openTestPort(given: BrokerSettings = {}): Promise<TestPort
   const ids = new UniqueIdGenerator({ clock, chance, address: "127.0.0.1", processId: 1 });
   const context = { port, clock, chance, logger, ids, address: "127.0.0.1" };
   const mq = new EmbeddedBroker<SqliteDatabase>(opened, port, settings, context);
-  return { mq, port, clock, [Symbol.asyncDispose]: () => mq.close({ graceMs: 0 }) };
+  return {
+    mq,
+    port,
+    clock,
+    [Symbol.asyncDispose]: async () => {
+      await mq.close({ graceMs: 0 });
+      await clock.settle();
+      expect(clock.pendingTimers).toBe(0);
+    },
+  };
 }

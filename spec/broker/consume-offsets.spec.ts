@@ -1,0 +1,105 @@
+import { describe, expect, it } from "vitest";
+import { openTestPort, type TestPort } from "../support/local-broker.js";
+
+const QUEUE = ["billing", "orders", 0] as const;
+
+function stored({ mq }: TestPort): unknown {
+  const { database } = mq as unknown as { database: { prepare(sql: string): { pluck(): { get(): unknown } } } };
+  return database.prepare("SELECT next_offset FROM mq_consume_offset WHERE consumer_group = 'billing'").pluck().get();
+}
+
+describe("ConsumeOffsets", () => {
+  it("is known at once and stored at the latest 50 ms later, without a message", async () => {
+    await using broker = await openTestPort();
+    const { port, clock } = broker;
+
+    port.updateOffset(...QUEUE, 7, true);
+    const known = port.engine.offsets.find(...QUEUE);
+    await clock.advance(49);
+    const before = stored(broker);
+    await clock.advance(1);
+
+    expect([known, before, stored(broker)]).toEqual([7, undefined, 7]);
+  });
+
+  it("rides with the next commit of messages", async () => {
+    await using broker = await openTestPort();
+
+    broker.port.updateOffset(...QUEUE, 7, true);
+    await broker.mq.producer({ group: "shop" }).send({ topic: "other", body: "x" });
+
+    expect(stored(broker)).toBe(7);
+  });
+
+  it("is durable when persistOffsets returns, which may be asked for again", async () => {
+    await using broker = await openTestPort();
+    const { port } = broker;
+
+    port.updateOffset(...QUEUE, 7, true);
+    await port.persistOffsets();
+    const persisted = stored(broker);
+    await port.persistOffsets();
+
+    expect(persisted).toBe(7);
+    expect(port.engine.offsets.hasDirty).toBe(false);
+  });
+
+  it.each([
+    [true, [5, 3], 5],
+    [true, [3, 5], 5],
+    [false, [5, 3], 3],
+    [false, [3, 5], 5],
+  ])("only grows when told to: %j, %j", async (increaseOnly, updates, expected) => {
+    await using broker = await openTestPort();
+    const { port, clock } = broker;
+
+    for (const next of updates) port.updateOffset(...QUEUE, next, increaseOnly);
+    const known = port.engine.offsets.find(...QUEUE);
+    await clock.advance(50);
+
+    expect([known, stored(broker)]).toEqual([expected, expected]);
+  });
+
+  it("only grows beyond what is stored, too", async () => {
+    await using broker = await openTestPort();
+    const { port } = broker;
+    broker.mq.database.exec("INSERT INTO mq_consume_offset VALUES ('billing', 'orders', 0, 9)");
+
+    port.updateOffset(...QUEUE, 4, true);
+    const grown = [port.engine.offsets.find(...QUEUE), port.engine.offsets.hasDirty];
+    port.updateOffset(...QUEUE, 4, false);
+    await port.persistOffsets();
+
+    expect(grown).toEqual([9, false]);
+    expect(stored(broker)).toBe(4);
+  });
+
+  it("lists a group as it will be after the next commit", async () => {
+    await using broker = await openTestPort();
+    const { port } = broker;
+    port.updateOffset("billing", "orders", 0, 1, true);
+    port.updateOffset("shipping", "orders", 0, 2, true);
+    await port.persistOffsets();
+
+    port.updateOffset("billing", "orders", 0, 3, true);
+    port.updateOffset("billing", "orders", 1, 4, true);
+
+    expect(port.engine.offsets.listOfGroup("billing")).toEqual([
+      expect.objectContaining({ topic: "orders", queueId: 0, nextOffset: 3 }),
+      expect.objectContaining({ topic: "orders", queueId: 1, nextOffset: 4 }),
+    ]);
+  });
+
+  it("keeps what is not stored yet when caches are dropped, and reads the rest anew", async () => {
+    await using broker = await openTestPort();
+    const { port } = broker;
+    port.updateOffset("billing", "orders", 0, 1, true);
+    await port.persistOffsets();
+    port.updateOffset("billing", "orders", 1, 5, true);
+    broker.mq.database.exec("UPDATE mq_consume_offset SET next_offset = 2 WHERE queue_id = 0");
+
+    port.engine.offsets.drop();
+
+    expect([0, 1].map((queueId) => port.engine.offsets.find("billing", "orders", queueId))).toEqual([2, 5]);
+  });
+});

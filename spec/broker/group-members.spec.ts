@@ -1,0 +1,166 @@
+import { describe, expect, it } from "vitest";
+import type { GroupMember } from "../../lib/broker/broker-port.js";
+import { GroupMembers } from "../../lib/broker/group-members.js";
+import { MqError } from "../../lib/errors.js";
+import { thrown } from "../support/thrown.js";
+
+interface Setup {
+  readonly members: GroupMembers;
+  readonly calls: string[];
+  readonly warnings: (object | undefined)[];
+  readonly make: (clientId: string, subscriptions?: Readonly<Record<string, string>>, group?: string) => GroupMember;
+}
+
+/** Members that note what they are told, by client id. */
+function setup(whenReadable = (run: () => void): void => run()): Setup {
+  const [calls, warnings]: [string[], (object | undefined)[]] = [[], []];
+  const ignore = (): void => undefined;
+  const logger = {
+    debug: ignore,
+    info: ignore,
+    error: ignore,
+    warn: (_text: string, data?: object) => void warnings.push(data),
+  };
+  const members = new GroupMembers(logger, whenReadable);
+  const make: Setup["make"] = (clientId, subscriptions = { orders: "*" }, group = "billing") => ({
+    clientId,
+    group,
+    subscriptions: new Map(Object.entries(subscriptions)),
+    dropLostQueues: () => void calls.push(`${clientId} drops`),
+    takeNewQueues: () => void calls.push(`${clientId} takes`),
+    brokerFailed: ({ code }) => void calls.push(`${clientId} ${code}`),
+  });
+  return { members, calls, warnings, make };
+}
+
+describe("GroupMembers", () => {
+  it("lists client ids sorted, group by group", () => {
+    const { members, make } = setup();
+
+    for (const id of ["b", "c", "a"]) members.join(make(id));
+    members.join(make("d", {}, "shipping"));
+
+    expect([members.ids("billing"), members.ids("shipping"), members.ids("unknown")]).toEqual([
+      ["a", "b", "c"],
+      ["d"],
+      [],
+    ]);
+  });
+
+  it("lets every member drop before any takes, on each join, change and leave", () => {
+    const { members, calls, make } = setup();
+    const [a, b] = [make("a"), make("b")];
+    const rounds: string[][] = [];
+
+    for (const change of [
+      () => members.join(a),
+      () => members.join(b),
+      () => members.changed(a),
+      () => members.leave(a),
+    ]) {
+      change();
+      rounds.push(calls.splice(0));
+    }
+
+    const both = ["a drops", "b drops", "a takes", "b takes"];
+    expect(rounds).toEqual([["a drops", "a takes"], both, both, ["b drops", "b takes"]]);
+  });
+
+  it("shares all groups anew when topics changed", () => {
+    const { members, calls, make } = setup();
+    members.join(make("a"));
+    members.join(make("b", {}, "shipping"));
+    calls.length = 0;
+
+    members.rebalanceAll();
+
+    expect(calls).toEqual(["a drops", "a takes", "b drops", "b takes"]);
+  });
+
+  it("shares as soon as routes can be read, among those who are members then", () => {
+    const waiting: (() => void)[] = [];
+    const { members, calls, make } = setup((run) => void waiting.push(run));
+    const a = make("a");
+    members.join(a);
+    members.join(make("b"));
+    members.leave(a);
+
+    const before = [...calls];
+    for (const run of waiting) run();
+
+    expect(before).toEqual([]);
+    expect(new Set(calls)).toEqual(new Set(["b drops", "b takes"]));
+  });
+
+  it("refuses a second member of the same client id, and keeps the first", () => {
+    const { members, calls, make } = setup();
+    members.join(make("a"));
+    const twin = make("a", { payments: "*" });
+    calls.length = 0;
+
+    const error = thrown(() => members.join(twin));
+    members.changed(twin);
+    members.leave(twin);
+
+    expect(error.code).toBe("ERR_MQ_ALREADY_CREATED");
+    expect([members.ids("billing"), calls]).toEqual([["a"], []]);
+    expect(members.subscriptionOf("billing", "orders")).toBe("*");
+  });
+
+  it("keeps the subscriptions registered last for the group, also after that member left", () => {
+    const { members, make } = setup();
+    const last = make("b", { orders: "paid" });
+    members.join(make("a", { orders: "created", payments: "*" }));
+    members.join(last);
+
+    members.leave(last);
+
+    expect(members.subscriptionsOf("billing")).toEqual(new Map([["orders", "paid"]]));
+    expect(thrown(() => members.subscriptionOf("billing", "payments"))).toMatchObject({
+      code: "ERR_MQ_SUBSCRIPTION",
+      responseCode: 24,
+    });
+  });
+
+  it("forgets the subscriptions with the last member", () => {
+    const { members, make } = setup();
+    const only = make("a");
+    members.join(only);
+
+    members.leave(only);
+
+    expect(members.subscriptionsOf("billing")).toEqual(new Map());
+    expect(thrown(() => members.subscriptionOf("billing", "orders")).message).toBe(
+      "consumer group billing has no members",
+    );
+  });
+
+  it("warns when members differ, and only then", () => {
+    const { members, warnings, make } = setup();
+    const subscriptions = new Map([["orders", "a"]]);
+    const changing: GroupMember = { ...make("a"), subscriptions };
+    members.join(changing);
+    subscriptions.set("orders", "b");
+    members.changed(changing);
+    members.join(make("b", { orders: "b" }));
+    const before = [...warnings];
+
+    members.join(make("c", { orders: "c" }));
+
+    expect(before).toEqual([]);
+    expect(warnings).toEqual([{ group: "billing", clientId: "c" }]);
+  });
+
+  it("tells every member that the broker failed, also when they leave upon it", () => {
+    const { members, calls, make } = setup();
+    const leaving: GroupMember = { ...make("a"), brokerFailed: () => members.leave(leaving) };
+    members.join(leaving);
+    members.join(make("b"));
+    members.join(make("c", {}, "shipping"));
+    calls.length = 0;
+
+    members.brokerFailed(new MqError("ERR_MQ_CLOSED", "gone"));
+
+    expect(calls.filter((call) => call.endsWith("ERR_MQ_CLOSED"))).toEqual(["b ERR_MQ_CLOSED", "c ERR_MQ_CLOSED"]);
+  });
+});

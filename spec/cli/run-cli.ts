@@ -1,0 +1,95 @@
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+
+const MAIN = join(import.meta.dirname, "../../dist/esm/cli/main.js");
+
+/** The 20,000 flights that `npm start` takes. */
+export const FLIGHTS_FILE: string = join(import.meta.dirname, "../../node_modules/vega-datasets/data/flights-20k.json");
+
+export interface CliRun {
+  /** The signal's name when one ended the process. */
+  readonly exit: number | string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CliOptions {
+  /** What the command takes for the system's temporary folder. */
+  readonly tmpdir: string;
+  readonly stdin?: string;
+}
+
+/** `pocketmq` in a process of its own. */
+export function startCli(args: readonly string[], tmpdir: string): ChildProcessWithoutNullStreams {
+  const env = { ...process.env, TMPDIR: tmpdir, TEMP: tmpdir, npm_lifecycle_event: "" };
+  return spawn(process.execPath, [MAIN, ...args], { env });
+}
+
+/** What it says and how it ends. */
+export async function ended(child: ChildProcessWithoutNullStreams): Promise<CliRun> {
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  const [code, signal] = (await once(child, "close")) as [number | null, string | null];
+  return { exit: code ?? signal, stdout, stderr };
+}
+
+/** Runs it from start to end. */
+export function runCli(args: readonly string[], { tmpdir, stdin = "" }: CliOptions): Promise<CliRun> {
+  const child = startCli(args, tmpdir);
+  child.stdin.end(stdin);
+  return ended(child);
+}
+
+/** The part of `demo --json` that the specs look at. */
+export interface DemoJson {
+  readonly ok: boolean;
+  readonly store: string;
+  readonly sent: number;
+  readonly synchronous: string;
+  readonly problems: readonly string[];
+  readonly groups: readonly {
+    readonly group: string;
+    readonly expression: string;
+    readonly isRight: boolean;
+    readonly expected: number;
+    readonly consumed: number;
+    readonly missing: number;
+    readonly repeated: number;
+    readonly fromEarlierRuns: number;
+    readonly members: readonly { readonly messages: number; readonly queueIds: readonly number[] }[];
+    readonly tags: readonly { readonly tag?: string; readonly expected: number; readonly consumed: number }[];
+    readonly differences: readonly object[];
+  }[];
+}
+
+/** The part of `demo --resume --json` that the specs look at. */
+export interface ResumeJson {
+  readonly ok: boolean;
+  readonly store: string;
+  readonly lastRun: { readonly started: { readonly input: string }; readonly finished?: { readonly records: number } };
+  readonly topics: readonly { readonly topic: string; readonly queues: number; readonly messages: number }[];
+  readonly groups: readonly {
+    readonly group: string;
+    readonly lagBefore: number;
+    readonly lagAfter: number;
+    readonly delivered: number;
+  }[];
+  readonly lastMessages: readonly { readonly tag?: string; readonly keys: readonly string[]; readonly body: string }[];
+}
+
+export function json<T>(run: CliRun): T {
+  return JSON.parse(run.stdout) as T;
+}
+
+/** NDJSON of so many flights between a few airports. */
+export function flightLines(amount: number): string {
+  const airports = ["DFW", "ORD", "ATL", "LAX", "PHX"];
+  return Array.from({ length: amount }, (_, at) => `${JSON.stringify({ origin: airports[at % 5], at })}\n`).join("");
+}
