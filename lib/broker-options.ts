@@ -1,7 +1,7 @@
 import type { ResolvedBrokerSettings } from "./broker/broker-settings.js";
 import { MqError } from "./errors.js";
 import type { Logger } from "./logger.js";
-import { stderrLogger } from "./logger.js";
+import { neverThrowing, stderrLogger } from "./logger.js";
 import { booleanOption, describe, integerOption, oneOf, refuseUnknownOptions } from "./options.js";
 import type { SqliteDatabase } from "./store/sqlite.js";
 import { seededChance, systemChance } from "./time/chance.js";
@@ -104,7 +104,7 @@ export function resolveBrokerOptions(given: string | BrokerOptions): ResolvedBro
       busyTimeoutMs: integerOption("busyTimeoutMs", options.busyTimeoutMs, { min: 0, max: 60_000, fallback: 50 }),
       clock: withMethods("clock", options.clock, CLOCK_METHODS) ?? systemClock,
       chance: seed === undefined ? systemChance : seededChance(seed),
-      logger: withMethods("logger", options.logger, LOGGER_METHODS) ?? stderrLogger,
+      logger: neverThrowing(withMethods("logger", options.logger, LOGGER_METHODS) ?? stderrLogger),
     },
   };
 }

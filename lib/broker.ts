@@ -3,6 +3,7 @@ import { LocalAdmin } from "./admin/local-admin.js";
 import type { ResolvedBrokerSettings } from "./broker/broker-settings.js";
 import type { LocalBroker } from "./broker/local-broker.js";
 import type { EmbeddedClientContext } from "./client/client-context.js";
+import { excuseRunningDelivery } from "./client/delivery.js";
 import { type EmbeddedProducer, LocalProducer, type Producer } from "./client/producer.js";
 import type { ProducerOptions } from "./client/producer-options.js";
 import { type CloseOptions, ConcurrentPushConsumer, type PushConsumer } from "./client/push-consumer.js";
@@ -105,10 +106,12 @@ export class EmbeddedBroker<D extends SqliteDatabase> implements Broker<D> {
   }
 
   close(options: CloseOptions = {}): Promise<void> {
-    if (this.#closing !== undefined) return this.#closing;
-    refuseUnknownOptions("CloseOptions", options, ["graceMs"]);
-    integerOption("graceMs", options.graceMs, { min: 0, max: 2 ** 31 - 1, fallback: 10_000 });
-    this.#closing = this.#close(options);
+    if (this.#closing === undefined) {
+      refuseUnknownOptions("CloseOptions", options, ["graceMs"]);
+      integerOption("graceMs", options.graceMs, { min: 0, max: 2 ** 31 - 1, fallback: 10_000 });
+      this.#closing = this.#close(options);
+    }
+    excuseRunningDelivery(this.#closing);
     return this.#closing;
   }
 

@@ -14,6 +14,18 @@ export const stderrLogger: Logger = {
   error: (text, data) => write("error", text, data),
 };
 
+/** The same logger, except that it never throws: what goes wrong in it must not harm what it reports on. */
+export function neverThrowing(logger: Logger): Logger {
+  const guard = (level: keyof Logger) => (text: string, data?: object) => {
+    try {
+      logger[level](text, data);
+    } catch (error) {
+      write("error", `the logger threw while it was told: ${text}`, { error: String(error) });
+    }
+  };
+  return { debug: guard("debug"), info: guard("info"), warn: guard("warn"), error: guard("error") };
+}
+
 function write(level: string, text: string, data: object | undefined): void {
   process.stderr.write(`pocketmq ${level}: ${text}${data === undefined ? "" : ` ${JSON.stringify(data)}`}\n`);
 }

@@ -63,6 +63,14 @@ export interface PullResult {
   readonly messages: readonly StoredMessageView[];
 }
 
+/** A group's place in a message queue and the queue's ends, all of one moment. */
+export interface QueueProgress {
+  /** Where the group goes on; `undefined` when it never consumed from the queue and the queue is not a young one. */
+  readonly nextOffset: number | undefined;
+  readonly minOffset: number;
+  readonly maxOffset: number;
+}
+
 /** Topic and tag expression of each subscription of a group. */
 export type SubscriptionTable = ReadonlyMap<string, string>;
 
@@ -105,14 +113,11 @@ export interface BrokerPort {
   unregisterConsumer(member: GroupMember): void;
   /** Client ids of the members of a group, sorted. */
   memberIds(group: string): readonly string[];
-  /** Where a group goes on in a queue; `undefined` when it never consumed from it and the queue is not a young one. */
-  queryOffset(group: string, topic: string, queueId: number): Promise<number | undefined>;
+  queryOffset(group: string, topic: string, queueId: number): Promise<QueueProgress>;
   /** Stored with the next group commit, at the latest 50 ms later. */
   updateOffset(group: string, topic: string, queueId: number, nextOffset: number, increaseOnly: boolean): void;
   /** Resolves once every offset given so far is durable. */
   persistOffsets(): Promise<void>;
-  maxOffset(topic: string, queueId: number): Promise<number>;
-  minOffset(topic: string, queueId: number): Promise<number>;
   /** The first offset with a store timestamp at or after (`lower`), or the last at or before (`upper`) the given one. */
   searchOffset(topic: string, queueId: number, timestamp: number, boundary: "lower" | "upper"): Promise<number>;
 }

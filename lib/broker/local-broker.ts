@@ -10,6 +10,7 @@ import type {
   PendingAppend,
   PullRequest,
   PullResult,
+  QueueProgress,
   TopicRoute,
 } from "./broker-port.js";
 import type { ResolvedBrokerSettings } from "./broker-settings.js";
@@ -118,12 +119,12 @@ export class LocalBroker implements EmbeddedBrokerPort {
    *
    * Source: RocketMQ, `broker/.../processor/ConsumerManageProcessor.java`, `queryConsumerOffset`; every message counts as resident in memory.
    */
-  async queryOffset(group: string, topic: string, queueId: number): Promise<number | undefined> {
+  queryOffset(group: string, topic: string, queueId: number): Promise<QueueProgress> {
     return this.engine.read(() => {
-      const stored = this.engine.offsets.find(group, topic, queueId);
-      if (stored !== undefined) return stored;
       const { minOffset, maxOffset } = this.engine.queues.get(topic, queueId);
-      return minOffset === 0 && maxOffset > 0 ? 0 : undefined;
+      const isYoung = minOffset === 0 && maxOffset > 0;
+      const nextOffset = this.engine.offsets.find(group, topic, queueId) ?? (isYoung ? 0 : undefined);
+      return { nextOffset, minOffset, maxOffset };
     });
   }
 
@@ -133,14 +134,6 @@ export class LocalBroker implements EmbeddedBrokerPort {
 
   async persistOffsets(): Promise<void> {
     if (this.engine.offsets.hasDirty) await this.engine.write(() => undefined);
-  }
-
-  async maxOffset(topic: string, queueId: number): Promise<number> {
-    return this.engine.read(() => this.engine.queues.get(topic, queueId).maxOffset);
-  }
-
-  async minOffset(topic: string, queueId: number): Promise<number> {
-    return this.engine.read(() => this.engine.queues.get(topic, queueId).minOffset);
   }
 
   async searchOffset(topic: string, queueId: number, timestamp: number, boundary: "lower" | "upper"): Promise<number> {

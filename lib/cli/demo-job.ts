@@ -108,14 +108,15 @@ async function sendAndConsume(
   const producer = mq.producer({ group: PRODUCER, sendTimeoutMs: 30_000 });
   await logStarted(mq, producer, { run, input, tagField, expression });
 
-  let share: number | undefined;
+  // Records in the whole input, guessed from the bytes read so far; unknown where it comes through a pipe.
+  let total: number | undefined;
   const window = new SendWindow(producer);
   const stopwatch = new Stopwatch();
   const onDelivered = (): void => {
-    const done = share === undefined ? undefined : Math.min((board.delivered * share) / expected.total, 1);
+    const done = total === undefined ? undefined : Math.min(board.delivered / total, 1);
     progress.show(done, () => {
-      const consumed = groups.map(({ group, delivered }) => `${group} ${count(delivered)}`);
-      return [`sent ${count(window.sent)}`, ...consumed].join("  ");
+      const consumed = groups.map(({ delivered }) => count(delivered)).join(" + ");
+      return `sent ${count(window.sent)}  consumed ${consumed}`;
     });
   };
   const common = { topic: FLIGHTS, run, stopwatch, onDelivered } as const;
@@ -127,7 +128,7 @@ async function sendAndConsume(
   for (const group of groups) await group.start();
 
   for await (const { records, bytes, totalBytes } of pages) {
-    share = totalBytes === undefined ? undefined : Math.min(bytes / totalBytes, 1);
+    total = totalBytes === undefined ? undefined : ((records.at(-1)?.row ?? 0) * totalBytes) / bytes;
     for (const record of records) {
       signal.throwIfAborted();
       await window.send(toMessage(record, run));
@@ -135,7 +136,7 @@ async function sendAndConsume(
   }
   await window.drained();
   const sendMs = stopwatch.elapsedMs;
-  share = 1;
+  total = expected.total;
 
   const parts = new Map([
     [BOARD.group as string, expected],

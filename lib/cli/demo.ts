@@ -22,7 +22,7 @@ end what was consumed is compared with the input.
   --store FILE      where the messages are kept (default: a new folder under the system's temporary folder)
   --resume          sends nothing: opens the store of the last run again, or that of --store, consumes what is left in
                     it and shows what is there
-  --json            one JSON object instead of text
+  --json            one JSON object instead of text; errors go to stderr as always
   --help            this text
 
 How the input is read follows from its name: .ndjson, .jsonl, .json, .csv; otherwise from its first character.

@@ -64,6 +64,7 @@ export async function* readRecords({ input, stdin, signal }: RecordInput): Async
     }
   };
   try {
+    // Left early, the loop destroys the stream: a pipe that is not read to its end would keep the process waiting.
     for await (const chunk of stream as AsyncIterable<Buffer>) {
       const text = decode(chunk);
       bytes += chunk.length;
@@ -81,9 +82,6 @@ export async function* readRecords({ input, stdin, signal }: RecordInput): Async
     if (error instanceof Error && "syscall" in error)
       throw new CommandError(`cannot read ${name}: ${error.message}`, 1, { cause: error });
     throw error;
-  } finally {
-    // A pipe that is not read to its end would keep the process waiting for the rest.
-    stream.destroy();
   }
 }
 

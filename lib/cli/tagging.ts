@@ -19,7 +19,7 @@ export class Tagging {
   }
 
   tagOf({ fields }: InputRecord): string | undefined {
-    const value = Object.hasOwn(fields, this.field) ? fields[this.field] : undefined;
+    const value = fields[this.field];
     if (typeof value !== "string" && typeof value !== "number" && typeof value !== "boolean") return undefined;
     const tag = String(value).trim();
     if (this.#tags.has(tag)) return tag;

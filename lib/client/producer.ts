@@ -5,6 +5,7 @@ import { checkBatch, type MessageLimits, type PreparedMessage, prepareMessage } 
 import { createOffsetMessageIds } from "../message/offset-message-id.js";
 import { assertSendable } from "../message/system-topics.js";
 import { describe, integerOption, refuseUnknownOptions } from "../options.js";
+import { AbortListeners } from "./abort-listeners.js";
 import type { EmbeddedClientContext } from "./client-context.js";
 import { OutgoingMessage } from "./outgoing-message.js";
 import { type ProducerOptions, resolveProducerOptions } from "./producer-options.js";
@@ -77,6 +78,7 @@ export class LocalProducer implements EmbeddedProducer {
   readonly #chooser: QueueChooser;
   readonly #toOffsetMessageId: (commitLogOffset: number) => string;
   readonly #onClosed: () => void;
+  readonly #aborts = new AbortListeners();
   #inFlight = 0;
   #whenSettled: (() => void) | undefined;
   #closing: Promise<void> | undefined;
@@ -189,8 +191,7 @@ export class LocalProducer implements EmbeddedProducer {
       settle();
       failed(signal.reason);
     };
-    signal.addEventListener("abort", onAbort, { once: true });
-    stopListening = () => signal.removeEventListener("abort", onAbort);
+    stopListening = this.#aborts.add(signal, onAbort);
   }
 
   #toReceipts({ topic, queueId, messages }: Sending): readonly SendReceipt[] {

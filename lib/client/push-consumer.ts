@@ -290,11 +290,11 @@ export class ConcurrentPushConsumer implements PushConsumer {
   /** Source: RocketMQ, `RebalancePushImpl.java`, `computePullFromWhereWithException`. */
   async #startOffset({ topic, queueId }: MessageQueue): Promise<number> {
     const { port } = this.#context;
-    const known = await port.queryOffset(this.#options.group, topic, queueId);
-    if (known !== undefined) return known;
+    const { nextOffset, minOffset, maxOffset } = await port.queryOffset(this.#options.group, topic, queueId);
+    if (nextOffset !== undefined) return nextOffset;
     const where = this.#options.consumeFromWhere;
-    if (where === "first-offset") return port.minOffset(topic, queueId);
-    if (where === "last-offset") return port.maxOffset(topic, queueId);
+    if (where === "first-offset") return minOffset;
+    if (where === "last-offset") return maxOffset;
     return port.searchOffset(topic, queueId, where.timestamp, "lower");
   }
 

@@ -62,7 +62,7 @@ export class QueueChooser {
     if (
       selected.topic !== topic ||
       selected.brokerName !== this.#context.port.brokerName ||
-      !Number.isInteger(selected.queueId)
+      !writeQueues.some(({ queueId }) => queueId === selected.queueId)
     ) {
       throw new MqError(
         "ERR_MQ_INVALID_ARGUMENT",

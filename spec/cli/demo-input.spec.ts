@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { tempFolder } from "../support/temp-folder.js";
-import { type CliRun, type DemoJson, json, runCli } from "./run-cli.js";
+import { type CliRun, type DemoJson, ended, json, runCli, startCli } from "./run-cli.js";
 
 /** Runs the demo on a file of this name and text. */
 async function demoOn(name: string, text: string | Uint8Array, ...options: readonly string[]): Promise<CliRun> {
@@ -85,12 +85,24 @@ describe("pocketmq demo --input", () => {
     ["a.json", "[ ]", /^pocketmq: \S*a\.json has no records\n$/],
     ["a.ndjson", "", /^pocketmq: \S*a\.ndjson has no records\n$/],
     ["a.csv", Uint8Array.of(0x61, 0xff, 0x0a), /^pocketmq: a\.csv: it is not UTF-8 text\n$/],
+    ["a.csv", Uint8Array.of(0x61, 0x0a, 0x31, 0xc3), /^pocketmq: a\.csv: it is not UTF-8 text\n$/],
   ])("refuses %s with %j and says where", async (name, text, message) => {
     const run = await demoOn(name, text);
 
     expect(run.exit).toBe(1);
     expect(run.stderr).toMatch(message);
     expect(run.stdout).toBe("");
+  });
+
+  it("ends at a wrong line though standard input stays open", async () => {
+    using folder = tempFolder();
+    const child = startCli(["demo", "--input", "-"], folder.path);
+    child.stdin.write('{"a":1}\n{"a":\n');
+
+    const run = await ended(child);
+
+    expect(run.exit).toBe(1);
+    expect(run.stderr).toMatch(/^pocketmq: standard input: line 2: not valid JSON: /);
   });
 
   it("refuses a file that is not there, and a folder", async () => {

@@ -15,8 +15,7 @@ const ORIGIN: MessageOrigin = {
 function at(...queueOffsets: number[]): StoredMessageView[] {
   const records = Buffer.alloc(64);
   return queueOffsets.map(
-    (queueOffset) =>
-      new StoredMessageView(ORIGIN, { records, at: 0, commitLogOffset: 0, queueOffset, storeTimestamp: 0 }),
+    (queueOffset) => new StoredMessageView(ORIGIN, { records, commitLogOffset: 0, storeTimestamp: 0 }, 0, queueOffset),
   );
 }
 

@@ -28,6 +28,19 @@ describe("a process that is killed while it consumes", () => {
     },
   );
 
+  it("while one listener runs and those behind it have returned: gets all from that message on again", async () => {
+    using folder = tempFolder();
+    await using child = startChild("consume-until.mjs", folder.file("a.db"), "waiting");
+
+    await child.tells("stopped");
+    await child.kill();
+    await using crashed = await openCrashedStore(folder.file("a.db"));
+    const again = await consumeRest(crashed);
+
+    expect(child.told("consumed")).toEqual(ALL.filter((name) => name !== "44"));
+    expect(again).toEqual(ALL.slice(44));
+  });
+
   it("after the offset is stored: gets nothing again", async () => {
     using folder = tempFolder();
     await using child = startChild("consume-until.mjs", folder.file("a.db"), "after-offset");

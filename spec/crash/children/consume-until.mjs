@@ -1,5 +1,6 @@
 // Consumes 40 messages until their offsets are stored, then ten more, and stops on the way.
-// node consume-until.mjs PATH inside|before-offset|after-offset
+// node consume-until.mjs PATH inside|waiting|before-offset|after-offset
+// `inside`: the listener of the 45th blocks · `waiting`: it never ends, and the offsets of the others are stored
 // Tells: consumed BODY (the listener is about to return) · stopped
 
 import { openBroker } from "../../../dist/esm/index.js";
@@ -17,7 +18,7 @@ watchStatements({
   after: (source) => {
     if (source !== "COMMIT" || !hasOffsets) return;
     hasOffsets = false;
-    if (isArmed && point === "after-offset") stopHere();
+    if (isArmed && (point === "after-offset" || point === "waiting")) stopHere();
     onOffsets();
   },
 });
@@ -40,9 +41,13 @@ const consumer = mq.pushConsumer({
   subscriptions: { orders: "*" },
   listener: (message) => {
     consumed += 1;
-    if (point === "inside" && consumed === stored + more / 2) stopHere();
-    tell("consumed", message.text());
     if (consumed === stored + more) isArmed = true;
+    if (consumed === stored + more / 2) {
+      if (point === "inside") stopHere();
+      if (point === "waiting") return new Promise(() => undefined);
+    }
+    tell("consumed", message.text());
+    return "success";
   },
 });
 await consumer.start();
