@@ -36,7 +36,7 @@ export interface MqErrorOptions {
   readonly responseCode?: number | undefined;
 }
 
-// Registered globally, so that the ESM and the CommonJS build recognise each other's errors.
+// Registered globally, so that two copies of the package in one process recognise each other's errors.
 const BRAND: symbol = Symbol.for("pocketmq.MqError");
 
 /** Thrown and rejected with by everything in PocketMQ. Switch on {@link MqError.code}. */
@@ -55,7 +55,7 @@ export class MqError extends Error {
   }
 }
 
-/** Use this rather than `instanceof`, which misses errors thrown by the other build of this package. */
+/** Use this rather than `instanceof`, which misses errors thrown by another copy of this package: a second version, or a Jest module registry. */
 export function isMqError<C extends MqErrorCode>(value: unknown, code?: C): value is MqError & { readonly code: C } {
   return value instanceof Error && BRAND in value && (code === undefined || (value as MqError).code === code);
 }

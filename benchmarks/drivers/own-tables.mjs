@@ -10,12 +10,12 @@
  * limits, receipts, caches for readers, waking consumers. An id is looked up in a ring of 1,024 instead of being made. The clock is read
  * once a commit. The size of a body is known.
  */
-import { prepareStore } from "../../dist/esm/broker/prepare-store.js";
-import { prepareMessage } from "../../dist/esm/message/message-validation.js";
-import { recordSize, writeRecord } from "../../dist/esm/message/record.js";
-import { LogTable } from "../../dist/esm/store/log-table.js";
-import { openOwned } from "../../dist/esm/store/open-database.js";
-import { QueueTable } from "../../dist/esm/store/queue-table.js";
+import { prepareStore } from "../../dist/cjs/broker/prepare-store.js";
+import { prepareMessage } from "../../dist/cjs/message/message-validation.js";
+import { recordSize, writeRecord } from "../../dist/cjs/message/record.js";
+import { LogTable } from "../../dist/cjs/store/log-table.js";
+import { openOwned } from "../../dist/cjs/store/open-database.js";
+import { QueueTable } from "../../dist/cjs/store/queue-table.js";
 import { BODY_SIZE, BodyRing } from "./bodies.mjs";
 import { TOPIC } from "./pocketmq.mjs";
 

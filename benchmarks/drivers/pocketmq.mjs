@@ -1,7 +1,7 @@
 /** PocketMQ as an application uses it: one broker, one producer, one push consumer with an async listener. */
 import Database from "better-sqlite3";
+import { bodyAt, sizeAt } from "../../dist/cjs/message/record.js";
 import { openBroker } from "../../dist/esm/index.js";
-import { bodyAt, sizeAt } from "../../dist/esm/message/record.js";
 import { BodyRing, bodyOf, numberOf, OnceEach } from "./bodies.mjs";
 
 export const TOPIC = "bench";

@@ -88,7 +88,11 @@ export interface Admin {
   createTopic(topic: string, settings?: TopicSettings): Promise<TopicInfo>;
   updateTopic(topic: string, settings: TopicSettings): Promise<TopicInfo>;
   getTopic(topic: string): Promise<TopicInfo>;
-  /** Sorted by name. @param options.system - system topics too. @defaultValue false */
+  /**
+   * Sorted by name.
+   *
+   * @param options - `system`: system topics too, which are left out otherwise.
+   */
   listTopics(options?: { readonly system?: boolean | undefined }): Promise<readonly TopicInfo[]>;
   /** Every queue of the topic, also those that only producers or only consumers see. */
   topicStats(topic: string): Promise<readonly QueueStats[]>;

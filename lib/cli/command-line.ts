@@ -72,7 +72,7 @@ Exit code: 0 done, 1 failed or a check did not hold, 2 wrong command line, 130 i
 `;
 }
 
-/** Of the package that the running script belongs to: dist/esm/cli/main.js, which npm may have linked to from elsewhere. */
+/** Of the package that the running script belongs to: dist/cjs/cli/main.js, which npm may have linked to from elsewhere. */
 function version(): string {
   const script = realpathSync(process.argv[1] ?? "");
   const manifest = readFileSync(join(script, "..", "..", "..", "..", "package.json"), "utf8");

@@ -29,7 +29,8 @@ export function streamOutput(stream: Writable & { readonly isTTY?: boolean; read
   return {
     isTTY: stream.isTTY === true,
     get columns() {
-      return stream.columns ?? 80;
+      // Some terminals say 0.
+      return stream.columns === undefined || stream.columns < 1 ? 80 : stream.columns;
     },
     write: (text) => {
       if (!isGone) stream.write(text);

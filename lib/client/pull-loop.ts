@@ -120,6 +120,7 @@ export class PullLoop {
     const turn = this.#options.turns.enter();
     if (turn !== undefined) await turn;
     const { signal } = this.#abort;
+    if (signal.aborted) return offset;
     const result = await port.pull(request, signal);
     if (signal.aborted) return offset;
     this.#take(result);

@@ -10,7 +10,7 @@ export interface OpenFile {
 
 type OnCommit = () => void;
 
-// On globalThis, so that the ESM and the CommonJS build in one process find each other.
+// On globalThis, so that two copies of the package in one process find each other.
 const REGISTRY: symbol = Symbol.for("pocketmq.openFiles");
 
 function registry(): Map<string, Set<{ readonly onCommit: OnCommit }>> {

@@ -1,9 +1,12 @@
-import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import { type Broker, isMqError, type MessageQueue, openBroker } from "../../lib/index.js";
 import { loadFacts } from "../support/facts.js";
 import { tempFolder } from "../support/temp-folder.js";
 import { openTestBroker, type TestBroker } from "../support/test-broker.js";
+
+interface Answer {
+  readonly ext: { readonly offset: string };
+}
 
 const admin = loadFacts("admin");
 const queue: MessageQueue = { topic: "orders", brokerName: "broker-a", queueId: 0 };
@@ -87,7 +90,6 @@ describe("Admin.searchOffset", () => {
   it("is 0 for a queue that was never written to, as recorded in offsets-empty-queue", async () => {
     await using broker = await openTestBroker({ defaultQueueCount: 1 });
     await broker.mq.admin.createTopic("orders");
-    type Answer = { readonly ext: { readonly offset: string } };
     const { min, max, search0, searchFuture } = admin.observed<Readonly<Record<string, Answer>>>("offsets-empty-queue");
 
     const found = [
@@ -105,8 +107,7 @@ describe("Admin.searchOffset", () => {
     await using broker = await openTestBroker({ defaultQueueCount: 1 });
     const [, second = 0, third = 0] = await sendApart(broker, [["a", "b"], ["c"], ["d"]]);
     broker.mq.database.exec("DELETE FROM mq_log WHERE first_offset = 0; UPDATE mq_queue SET floor_offset = 2");
-    const file = broker.mq.database as Database.Database;
-    await using again = await openTestBroker({ database: file });
+    await using again = await openTestBroker({ database: broker.mq.database });
 
     expect(await again.mq.admin.minOffset(queue)).toBe(2);
     expect(await searchBoth(again.mq, 0)).toEqual([2, 2, 2]);
@@ -143,7 +144,6 @@ describe("Admin.minOffset and maxOffset", () => {
   it("are the first offset and the one that the next message gets, as recorded in offsets-written-queue", async () => {
     await using broker = await openTestBroker({ defaultQueueCount: 1 });
     await sendApart(broker, [["a"], ["b"], ["c"]]);
-    type Answer = { readonly ext: { readonly offset: string } };
     const recorded = admin.observed<{ readonly min: Answer; readonly max: Answer }>("offsets-written-queue");
 
     expect(await broker.mq.admin.minOffset(queue)).toBe(Number(recorded.min.ext.offset));

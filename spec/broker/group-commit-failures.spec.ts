@@ -116,6 +116,35 @@ describe("a full disk", () => {
   });
 });
 
+describe("a failure that is not one row's", () => {
+  it.each([
+    ["BEGIN IMMEDIATE", "SQLITE_IOERR_LOCK", "before"],
+    ["INSERT INTO mq_log", "SQLITE_IOERR_WRITE", "after"],
+    ["INSERT INTO mq_log", "SQLITE_CORRUPT", "before"],
+    ["INSERT INTO mq_queue", "SQLITE_NOMEM", "after"],
+  ] as const)(
+    "fails every send of the turn with 1, stores none, and the next call works: %s, %s",
+    async (statement, code, moment) => {
+      const driver = openFaultDriver();
+      await using test = await openTestBroker({ database: driver.database });
+      const producer = test.mq.producer({ group: "p" });
+      await send(producer, "first");
+
+      driver.fail(statement, code, moment);
+      const sends = [0, 1, 1].map((queueId) => send(producer, "lost", queueId));
+      const results = await outcomes(sends);
+      driver.heal();
+      const next = await send(producer, "next");
+
+      expect(results).toEqual(["ERR_MQ_STORE", "ERR_MQ_STORE", "ERR_MQ_STORE"]);
+      await expect(sends[0]).rejects.toMatchObject({ responseCode: 1, cause: { code } });
+      expect(next.queueOffset).toBe(1);
+      expect(await stored(test.mq)).toEqual(["first", "next"]);
+      expect((await send(producer, "other queue", 1)).queueOffset).toBe(0);
+    },
+  );
+});
+
 describe("a commit whose sync failed", () => {
   it.each(["before", "after"] as const)(
     "has an unknown outcome and ends all writing, failing %s it took effect",

@@ -148,4 +148,14 @@ describe("a pull", () => {
     expect(isMqError(error) && error.responseCode).toBe(code);
     await port.close();
   });
+
+  it("of a group whose expression cannot be parsed is refused as recorded in raw-pull-bad-expression", async () => {
+    const port = await openPort("||");
+    const { code } = validation.observed<{ readonly code: number }>("raw-pull-bad-expression");
+
+    const error = await pull(port, "MsgRaw", 0).catch((reason: unknown) => reason);
+
+    expect(isMqError(error) && error.responseCode).toBe(code);
+    await port.close();
+  });
 });

@@ -2,7 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 
-const MAIN = join(import.meta.dirname, "../../dist/esm/cli/main.js");
+const MAIN = join(import.meta.dirname, "../../dist/cjs/cli/main.js");
 
 /** The 20,000 flights that `npm start` takes. */
 export const FLIGHTS_FILE: string = join(import.meta.dirname, "../../node_modules/vega-datasets/data/flights-20k.json");

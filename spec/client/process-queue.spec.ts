@@ -39,6 +39,16 @@ describe("ProcessQueue", () => {
     expect(commits).toEqual([0, 1, 1, 3]);
   });
 
+  it("goes on at what comes after it was emptied", () => {
+    const { queue, cached } = queueWith(0, 1);
+    for (const message of cached) queue.acknowledge(message);
+
+    queue.put(at(2, 3));
+    queue.pulledUpTo(4);
+
+    expect([queue.commitOffset, queue.count, queue.span]).toEqual([2, 2, 1]);
+  });
+
   it("has nothing to commit before the first pull", () => {
     const queue = new ProcessQueue({ topic: "orders", brokerName: "broker-a", queueId: 0 });
 

@@ -176,6 +176,37 @@ describe("rebalance", () => {
     expect(await mq.admin.consumeStats("billing")).toMatchObject({ lag: 0 });
   });
 
+  it("calls no listener for what waits when its queue is taken away, and takes no failure for it", async () => {
+    await using broker = await openTestBroker();
+    const { mq, clock } = broker;
+    await topicWith(mq, 2);
+    const bodies = ["0", "1"].map((body) => ({ topic: "orders", body }));
+    await mq.producer({ group: "shop" }).sendBatch(bodies, { queue: 1 });
+    const calls: string[] = [];
+    let fail = (): void => undefined;
+    const old = member(mq, 0, {
+      consumeConcurrency: 1,
+      listener: (message: { text(): string }) => {
+        calls.push(`old ${message.text()}`);
+        return new Promise((_resolve, reject) => {
+          fail = () => reject(new Error("too late"));
+        });
+      },
+    });
+    await old.start();
+    await clock.settle();
+
+    await member(mq, 1, {
+      listener: (message: { text(): string }) => void calls.push(`new ${message.text()}`),
+    }).start();
+    await clock.settle();
+    fail();
+    await clock.advance(1_000);
+
+    expect(calls).toEqual(["old 0", "new 0", "new 1"]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   it("forgets the retries of a queue that was taken away", async () => {
     await using broker = await openTestBroker();
     const { mq, clock } = broker;
@@ -310,12 +341,14 @@ describe("rebalance", () => {
       (clientIds as string[]).length = 0;
       return own;
     };
-    await member(mq, 1, { allocateMessageQueueStrategy: strategy }).start();
+    const first = member(mq, 1, { allocateMessageQueueStrategy: strategy });
+    await first.start();
 
     await member(mq, 0, { allocateMessageQueueStrategy: strategy }).start();
 
     const queueIds = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
     const [zero, one] = ["127.0.0.1@w0", "127.0.0.1@w1"];
+    expect(ids(first)).toEqual([0]);
     expect(seen[0]).toEqual(["billing", one, queueIds, [one]]);
     expect(seen.slice(1)).toContainEqual(["billing", zero, queueIds, [zero, one]]);
     expect(seen.slice(1)).toContainEqual(["billing", one, queueIds, [zero, one]]);

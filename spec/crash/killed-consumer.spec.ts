@@ -8,11 +8,11 @@ const ALL = Array.from({ length: 50 }, (_, name) => `${name}`);
 
 describe("a process that is killed while it consumes", () => {
   it.each([
-    { point: "inside", where: "inside a listener", consumed: 44 },
-    { point: "before-offset", where: "after the listeners and before the offset is stored", consumed: 50 },
-  ])(
-    "$where: gets again what was not acknowledged, once and in order, and nothing else",
-    async ({ point, consumed }) => {
+    ["inside a listener", "inside", 44],
+    ["after the listeners and before the offset is stored", "before-offset", 50],
+  ] as const)(
+    "%s: gets again what was not acknowledged, once and in order, and nothing else",
+    async (_where, point, consumed) => {
       using folder = tempFolder();
       await using child = startChild("consume-until.mjs", folder.file("a.db"), point);
 

@@ -3,16 +3,18 @@ import { startChild } from "../support/child-process.js";
 import { tempFolder } from "../support/temp-folder.js";
 import { listMessages, openCrashedStore } from "./crashed-store.js";
 
+/** The first commit makes the topic too. */
+const POINTS = [
+  [1, "full"],
+  [6, "full"],
+  [6, "normal"],
+] as const;
 const SIGKILLED = { code: null, signal: "SIGKILL" };
 
 describe("a process that is killed while it sends", () => {
-  it.each([
-    { commit: 1, synchronous: "full" },
-    { commit: 6, synchronous: "full" },
-    { commit: 6, synchronous: "normal" },
-  ])(
-    "before commit $commit, synchronous $synchronous: has stored what was resolved, and nothing else",
-    async ({ commit, synchronous }) => {
+  it.each(POINTS)(
+    "before commit %i, synchronous %s: has stored what was resolved, and nothing else",
+    async (commit, synchronous) => {
       using folder = tempFolder();
       await using child = startChild("send-until-commit.mjs", folder.file("a.db"), synchronous, "before", commit);
 
@@ -30,13 +32,9 @@ describe("a process that is killed while it sends", () => {
     },
   );
 
-  it.each([
-    { commit: 1, synchronous: "full" },
-    { commit: 6, synchronous: "full" },
-    { commit: 6, synchronous: "normal" },
-  ])(
-    "after commit $commit, synchronous $synchronous: has stored what was resolved and all of that commit",
-    async ({ commit, synchronous }) => {
+  it.each(POINTS)(
+    "after commit %i, synchronous %s: has stored what was resolved and all of that commit",
+    async (commit, synchronous) => {
       using folder = tempFolder();
       await using child = startChild("send-until-commit.mjs", folder.file("a.db"), synchronous, "after", commit);
 

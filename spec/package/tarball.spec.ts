@@ -33,7 +33,7 @@ describe("the tarball", () => {
   });
 
   it("starts its command with the line that finds Node", () => {
-    const [firstLine] = readFileSync(join(installed, "dist/esm/cli/main.js"), "utf8").split("\n");
+    const [firstLine] = readFileSync(join(installed, "dist/cjs/cli/main.js"), "utf8").split("\n");
 
     expect(firstLine).toBe("#!/usr/bin/env node");
   });

@@ -387,7 +387,7 @@ function refusalToSomebodyElse(path: string): string {
 
 /** What `refusal` says in another process, on the compiled library, and which files in that folder it still holds then. */
 function refusalInChild(path: string, { preparation = "", identity = {} }: ChildOptions): string {
-  const library = fileURLToPath(new URL("../../dist/esm/store/open-database.js", import.meta.url));
+  const library = fileURLToPath(new URL("../../dist/cjs/store/open-database.js", import.meta.url));
   const source = `
     import { existsSync, readdirSync, readlinkSync } from "node:fs";
     import { openOwned } from ${JSON.stringify(library)};

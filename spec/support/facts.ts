@@ -5,6 +5,7 @@ export type FactArea =
   | "admin"
   | "allocation"
   | "encodings"
+  | "groups"
   | "hash"
   | "message-ids"
   | "messages"

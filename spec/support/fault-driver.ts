@@ -8,8 +8,8 @@ export interface FaultDriver {
   readonly database: Database.Database;
   /** Called before each run of a statement with its text. */
   onRun: ((source: string) => void) | undefined;
-  /** From now on `source` throws SQLite's `code`, until {@link FaultDriver.heal}. */
-  fail(source: string, code: string, moment: FaultMoment): void;
+  /** From now on statements that begin so throw SQLite's `code`, until {@link FaultDriver.heal}. */
+  fail(beginning: string, code: string, moment: FaultMoment): void;
   heal(): void;
 }
 
@@ -17,19 +17,19 @@ export interface FaultDriver {
 export function openFaultDriver(path = ":memory:", options: Database.Options = {}): FaultDriver {
   const database = new Database(path, options);
   const prepare = database.prepare.bind(database) as (source: string) => Database.Statement;
-  let fault: { readonly source: string; readonly code: string; readonly moment: FaultMoment } | undefined;
+  let fault: { readonly beginning: string; readonly code: string; readonly moment: FaultMoment } | undefined;
   const driver: FaultDriver = {
     database,
     onRun: undefined,
-    fail: (source, code, moment) => {
-      fault = { source, code, moment };
+    fail: (beginning, code, moment) => {
+      fault = { beginning, code, moment };
     },
     heal: () => {
       fault = undefined;
     },
   };
   const throwAt = (moment: FaultMoment, source: string): void => {
-    if (fault?.source === source && fault.moment === moment)
+    if (fault !== undefined && source.startsWith(fault.beginning) && fault.moment === moment)
       throw new Database.SqliteError("injected by the spec", fault.code);
   };
   const disturb = (source: string): Database.Statement => {

@@ -12,8 +12,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import Database from "better-sqlite3";
 import { isWriteOnly, LAYOUTS } from "./layouts.mjs";
-import { printTables } from "./report.mjs";
 import { BODY_BYTES, RECORD_BYTES } from "./record.mjs";
+import { printTables } from "./report.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const { values } = parseArgs({
