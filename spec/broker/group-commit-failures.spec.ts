@@ -121,7 +121,7 @@ describe("a failure that is not one row's", () => {
     ["BEGIN IMMEDIATE", "SQLITE_IOERR_LOCK", "before"],
     ["INSERT INTO mq_log", "SQLITE_IOERR_WRITE", "after"],
     ["INSERT INTO mq_log", "SQLITE_CORRUPT", "before"],
-    ["INSERT INTO mq_queue", "SQLITE_NOMEM", "after"],
+    ["INSERT INTO mq_log", "SQLITE_NOMEM", "after"],
   ] as const)(
     "fails every send of the turn with 1, stores none, and the next call works: %s, %s",
     async (statement, code, moment) => {

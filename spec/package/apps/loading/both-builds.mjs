@@ -1,8 +1,8 @@
 // An application and its dependencies may mix import and require: they get one library.
 
 import { createRequire } from "node:module";
-import * as imported from "pocketmq";
 
+const imported = await import("pocketmq");
 const required = createRequire(import.meta.url)("pocketmq");
 const names = Object.keys(required).sort();
 process.stdout.write(
