@@ -6,7 +6,7 @@
  * A run of everything replaces results/scenarios.json. `--smoke` makes everything small and only proves that it works.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -59,6 +59,7 @@ const sizeOf = (sizes, mode) => sizes?.[values.smoke ? "smoke" : mode === "full"
 const { snapshot, remove } = takeSnapshot(root);
 const trials = [];
 const start = performance.now();
+const loads = [loadavg()[0]];
 
 async function runRound(scenario, synchronous, round) {
   const wanted = values.drivers?.split(",");
@@ -92,6 +93,7 @@ async function runRound(scenario, synchronous, round) {
 try {
   for (let round = 0; round < rounds; round += 1) {
     for (const scenario of scenarios) for (const mode of modes) await runRound(scenario, mode, round);
+    loads.push(loadavg()[0]);
     const seconds = Math.round((performance.now() - start) / 1_000);
     process.stderr.write(`round ${round + 1} of ${rounds}: ${trials.length} trials, ${seconds} s\n`);
   }
@@ -101,7 +103,7 @@ try {
 
 const results = {
   machine: describeMachine(root),
-  settings: { bodyBytes: BODY_SIZE, trials: rounds, smoke: values.smoke },
+  settings: { bodyBytes: BODY_SIZE, trials: rounds, smoke: values.smoke, loads },
   seconds: Math.round((performance.now() - start) / 1_000),
   trials,
 };

@@ -29,9 +29,11 @@ const COLUMNS = [
 ];
 
 export function toMarkdown({ machine, settings, trials }) {
+  const loads = (settings.loads ?? []).map((load) => load.toFixed(1)).join(", ");
   const header = [
     `${machine.cpu}, ${machine.memoryGiB} GiB, ${machine.disk}, ${machine.platform} · Node ${machine.node}, better-sqlite3 ${machine.betterSqlite3},`,
     `SQLite ${machine.sqlite}, plainjob ${machine.plainjob} · commit ${machine.commit} · bodies of ${settings.bodyBytes} bytes · medians of ${settings.trials}`,
+    ...(loads === "" ? [] : [`Load average before, and after each round: ${loads}. Above 1, something else ran.`]),
   ].join("\n");
   const tables = SCENARIOS.flatMap((scenario) => scenarioTable(scenario, trials));
   return [header, targetTable(trials), ...tables].join("\n\n");

@@ -30,8 +30,7 @@ export interface ConsumeServiceOptions {
  */
 export class ConsumeService {
   readonly #options: ConsumeServiceOptions;
-  #ready: Delivery[] = [];
-  #nextReady = 0;
+  #ready: ReadyRun[] = [];
   readonly #running = new Set<Delivery>();
   readonly #retries = new Map<ProcessQueue, Set<ClockTimer>>();
   #callsThisTurn = 0;
@@ -46,11 +45,7 @@ export class ConsumeService {
 
   submit(processQueue: ProcessQueue, messages: readonly CachedMessage[]): void {
     if (this.#isStopped) return;
-    const { group, clientId, batchMaxSize } = this.#options;
-    for (let from = 0; from < messages.length; from += batchMaxSize) {
-      const batch = batchMaxSize === 1 ? [messages[from] as CachedMessage] : messages.slice(from, from + batchMaxSize);
-      this.#ready.push(new Delivery(group, clientId, processQueue, batch, this.#wakeIdle));
-    }
+    this.#ready.push({ processQueue, messages, next: 0 });
     this.#pump();
   }
 
@@ -64,7 +59,6 @@ export class ConsumeService {
   stop(): void {
     this.#isStopped = true;
     this.#ready = [];
-    this.#nextReady = 0;
     for (const processQueue of [...this.#retries.keys()]) this.forget(processQueue);
   }
 
@@ -83,20 +77,25 @@ export class ConsumeService {
   #pump(): void {
     if (this.#isPumping) return;
     this.#isPumping = true;
-    while (this.#nextReady < this.#ready.length && this.#running.size < this.#options.concurrency) {
-      if (this.#callsThisTurn >= CALLS_PER_TURN) break;
-      const delivery = this.#ready[this.#nextReady] as Delivery;
-      this.#nextReady += 1;
-      if (!delivery.processQueue.isDropped) this.#deliver(delivery);
+    while (this.#running.size < this.#options.concurrency && this.#callsThisTurn < CALLS_PER_TURN) {
+      const delivery = this.#nextDelivery();
+      if (delivery === undefined) break;
+      this.#deliver(delivery);
     }
     this.#isPumping = false;
-    if (
-      this.#nextReady * 2 > this.#ready.length &&
-      (this.#nextReady > 1_024 || this.#nextReady === this.#ready.length)
-    ) {
-      this.#ready = this.#ready.slice(this.#nextReady);
-      this.#nextReady = 0;
+  }
+
+  /** Made when it is due: thousands of messages may be waiting. */
+  #nextDelivery(): Delivery | undefined {
+    const { group, clientId, batchMaxSize } = this.#options;
+    for (let run = this.#ready[0]; run !== undefined; run = this.#ready[0]) {
+      const { processQueue, messages, next } = run;
+      run.next += batchMaxSize;
+      if (run.next >= messages.length || processQueue.isDropped) this.#ready.shift();
+      if (processQueue.isDropped) continue;
+      return new Delivery(group, clientId, processQueue, messages.slice(next, next + batchMaxSize), this.#wakeIdle);
     }
+    return undefined;
   }
 
   #deliver(delivery: Delivery): void {
@@ -195,6 +194,13 @@ export class ConsumeService {
       this.#pump();
     });
   }
+}
+
+/** Messages of one pull, of which those before `next` went to the listener. */
+interface ReadyRun {
+  readonly processQueue: ProcessQueue;
+  readonly messages: readonly CachedMessage[];
+  next: number;
 }
 
 function isObject(value: unknown): boolean {

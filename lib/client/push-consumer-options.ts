@@ -127,7 +127,7 @@ export function checkSubscription(topic: string, expression: unknown): string {
   if (typeof expression !== "string") {
     throw invalid(`the subscription of topic ${topic} must be a tag expression, got ${describe(expression)}`);
   }
-  parseTagExpression(expression);
+  parseTagExpression(expression, -1);
   return expression.trim() === "" ? "*" : expression;
 }
 

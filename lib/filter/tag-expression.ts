@@ -28,10 +28,11 @@ export interface TagExpression {
  * Source: RocketMQ 5.3.3, `remoting/.../filter/FilterAPI.java`, `buildSubscriptionData`; matching: `broker/.../ExpressionMessageFilter.java`,
  * `client/.../PullAPIWrapper.java`.
  *
+ * @param responseCode - 23, what RocketMQ's broker answers; its clients throw with -1.
  * @throws MqError `ERR_MQ_FILTER_SYNTAX` for separators without anything between them ("||"), as RocketMQ does;
  * `ERR_MQ_INVALID_ARGUMENT` for anything but a text.
  */
-export function parseTagExpression(text: string | undefined): TagExpression {
+export function parseTagExpression(text: string | undefined, responseCode: number = 23): TagExpression {
   const expression = text === undefined || text === "" ? ALL : text;
   if (expression === ALL) return new AllTags(expression);
   if (typeof expression !== "string") {
@@ -39,7 +40,9 @@ export function parseTagExpression(text: string | undefined): TagExpression {
   }
   const parts = expression.split("||");
   if (parts.every((part) => part === "")) {
-    throw new MqError("ERR_MQ_FILTER_SYNTAX", `a tag expression must name a tag, as in "a || b", got "${expression}"`);
+    throw new MqError("ERR_MQ_FILTER_SYNTAX", `a tag expression must name a tag, as in "a || b", got "${expression}"`, {
+      responseCode,
+    });
   }
   const tags = new Set(parts.map(trimAsJava).filter((tag) => tag !== ""));
   return tags.size === 0 ? new AllTags(expression) : new SomeTags(expression, tags);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { openBroker } from "../../lib/index.js";
 import { CONNECTIONS, deliveries, openShared, storedIn } from "../support/shared-connection.js";
 import { thrown } from "../support/thrown.js";
 
@@ -107,6 +108,25 @@ describe.each(CONNECTIONS)("sendSync inside a transaction of an %s", (kind) => {
     expect(error).toMatchObject({ code: "ERR_MQ_OFFSET", responseCode: 29 });
     expect(await storedIn(mq, "orders")).toEqual(["0 a"]);
     expect(database.prepare("SELECT count(*) FROM invoice").pluck().safeIntegers(false).get()).toBe(1);
+  });
+});
+
+describe("sendSync inside a transaction of a file that two brokers share", () => {
+  it("goes on where the other one stopped, which this one has not looked at yet", async () => {
+    await using shared = await openShared("owned file");
+    const { mq, database } = shared;
+    const producer = mq.producer({ group: "shop" });
+    producer.sendSync({ topic: "orders", body: "a" });
+    const other = await openBroker(database.name);
+
+    other.producer({ group: "shop" }).sendSync({ topic: "orders", body: "b" });
+    database.exec("BEGIN");
+    const receipt = producer.sendSync({ topic: "orders", body: "c" });
+    database.exec("COMMIT");
+
+    expect(receipt.queueOffset).toBe(2);
+    expect(await storedIn(mq, "orders")).toEqual(["0 a", "1 b", "2 c"]);
+    await other.close();
   });
 });
 

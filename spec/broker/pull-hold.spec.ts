@@ -1,6 +1,7 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import type { PullRequest, PullResult } from "../../lib/broker/broker-port.js";
+import { PullHold } from "../../lib/broker/pull-hold.js";
 import { openTestPort, type TestPort } from "../support/local-broker.js";
 
 const FOREVER = Number.POSITIVE_INFINITY;
@@ -83,6 +84,33 @@ describe("PullHold", () => {
 
     expect(before).toBeUndefined();
     expect(waiting.result).toMatchObject({ status: "FOUND", nextOffset: 2 });
+  });
+
+  it("looks at every pull when there may be messages anywhere, and answers those that have one", async () => {
+    await using broker = await openPort();
+    const hold = new PullHold(broker.port.messages, broker.clock);
+    const request = {
+      group: "billing",
+      topic: "orders",
+      offset: 0,
+      maxMessages: 1,
+      maxBytes: 1_000,
+      suspendMs: FOREVER,
+    };
+    const answered: [number, string][] = [];
+    for (const queueId of [0, 1]) {
+      const nothing = broker.port.messages.read({ ...request, queueId });
+      void hold
+        .hold({ ...request, queueId }, nothing, new AbortController().signal)
+        .then(({ status }) => answered.push([queueId, status]));
+    }
+    await send(broker, "paid", 1);
+
+    hold.wakeAll();
+    await broker.clock.settle();
+
+    expect(answered).toEqual([[1, "FOUND"]]);
+    expect(hold.count).toBe(1);
   });
 
   it("lets a pull wait for exactly as long as it asked to", async () => {

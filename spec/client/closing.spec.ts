@@ -250,7 +250,7 @@ describe("Broker.close", () => {
     await clock.settle();
   });
 
-  it("leaves no timer behind, of a virtual clock or a real one", async () => {
+  it("leaves no timer of its clock behind, and no handle", async () => {
     using folder = tempFolder();
     await using broker = await openTestBroker({ path: folder.file("app.db") });
     const { mq, clock } = broker;

@@ -133,7 +133,7 @@ describe("resolvePushConsumerOptions", () => {
     expect(refusal({ subscriptions: { "my.topic": "*" } })).toContain("my.topic");
     expect(thrown(() => resolve({ group: "billing", listener, subscriptions: { orders: "||" } }))).toMatchObject({
       code: "ERR_MQ_FILTER_SYNTAX",
-      responseCode: 23,
+      responseCode: -1,
     });
   });
 

@@ -189,6 +189,35 @@ describe("PushConsumer", () => {
     expect(logged).toEqual([]);
   });
 
+  it("keeps what it is working on when it subscribes to the same again", async () => {
+    await using broker = await openTestBroker();
+    const { mq, clock } = broker;
+    await mq.admin.createTopic("orders", ONE_QUEUE);
+    const received: string[] = [];
+    let finish = (): void => undefined;
+    const consumer = mq.pushConsumer({
+      group: "billing",
+      subscriptions: { orders: "*" },
+      listener: async (message) => {
+        received.push(message.text());
+        await new Promise<void>((resolve) => {
+          finish = resolve;
+        });
+      },
+    });
+    await consumer.start();
+    await sendTags(mq, "orders", "a");
+    await clock.settle();
+
+    consumer.subscribe("orders", " ");
+    await clock.settle();
+    finish();
+    await clock.settle();
+
+    expect(received).toEqual(["a"]);
+    expect(await mq.admin.consumeStats("billing")).toMatchObject({ lag: 0 });
+  });
+
   it("adds a topic while it runs and lets one go", async () => {
     await using broker = await openTestBroker();
     const { mq, clock } = broker;

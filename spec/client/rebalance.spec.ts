@@ -222,8 +222,11 @@ describe("rebalance", () => {
     await clock.settle();
 
     await member(mq, 1, { listener: () => void calls.push("new") }).start();
+    await clock.advance(1_000);
+    const pendingTimers = clock.pendingTimers;
     await clock.advance(60_000);
 
+    expect(pendingTimers).toBe(0);
     expect(calls).toEqual(["old", "new"]);
     expect(failing.assignment).toHaveLength(1);
   });

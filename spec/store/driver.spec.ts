@@ -36,7 +36,7 @@ function runModule(source: string, cwd: string = root): string {
   return `${stdout}${stderr}`;
 }
 
-const library = (name: string): string => JSON.stringify(join(root, "dist", "esm", "store", `${name}.js`));
+const library = (name: string): string => JSON.stringify(join(root, "dist", "cjs", "store", `${name}.js`));
 
 /** Source that loads two drivers and prints the code and message with which opening is refused, or "opened". */
 function openWithBoth(copy: string): string {
@@ -147,21 +147,18 @@ describe("loadDriver", () => {
     );
   });
 
-  it.each(["esm", "cjs"])(
-    "refuses version 13 on a Node that it would crash, before it is constructed (%s)",
-    (format) => {
-      using folder = tempFolder();
-      const driver = copyDriver(folder, { binary: "missing" });
-      pretendVersion(driver, "13.2.0");
-      const library = installLibrary(folder, format);
+  it("refuses version 13 on a Node that it would crash, before it is constructed", () => {
+    using folder = tempFolder();
+    const driver = copyDriver(folder, { binary: "missing" });
+    pretendVersion(driver, "13.2.0");
+    const library = installLibrary(folder);
 
-      const printed = runModule(
-        `Object.defineProperty(process.versions, "node", { value: "20.20.2" });${loadAndPrint(library)}`,
-      );
+    const printed = runModule(
+      `Object.defineProperty(process.versions, "node", { value: "20.20.2" });${loadAndPrint(library)}`,
+    );
 
-      expect(printed).toMatch(/^ERR_MQ_DRIVER better-sqlite3 13\.2\.0 crashes Node 20\.20\.2/);
-    },
-  );
+    expect(printed).toMatch(/^ERR_MQ_DRIVER better-sqlite3 13\.2\.0 crashes Node 20\.20\.2/);
+  });
 
   it("reads the version of exactly the copy that it got", () => {
     expect(findDriverVersion(Database as never)).toMatch(/^12\./);
@@ -190,9 +187,8 @@ describe("checkDriverVersion", () => {
 });
 
 /** The compiled library in a folder with node_modules of its own; gives the path of its driver module. */
-function installLibrary(folder: TempFolder, format = "esm"): string {
-  cpSync(join(root, "dist", format), folder.file("dist"), { recursive: true });
-  if (format === "esm") writeFileSync(folder.file("package.json"), '{"type":"module"}');
+function installLibrary(folder: TempFolder): string {
+  cpSync(join(root, "dist", "cjs"), folder.file("dist"), { recursive: true });
   return join(folder.path, "dist", "store", "driver.js");
 }
 

@@ -82,7 +82,7 @@ describe("openOwned", () => {
       application_id: 0x506b4d51,
       journal_mode: "wal",
       synchronous: 1,
-      wal_autocheckpoint: 250,
+      wal_autocheckpoint: 1_000,
       busy_timeout: 0,
     });
     expect(readFileSync(folder.file("app.db")).toString("latin1", 68, 72)).toBe("PkMQ");

@@ -8,10 +8,11 @@ export function tell(event, ...rest) {
   writeSync(1, `${[event, ...rest].join(" ")}\n`);
 }
 
-/** Tells the parent that the point is reached and blocks the whole thread. */
+/** Tells the parent that the point is reached and blocks the whole thread; ends by itself should the parent be gone. */
 export function stopHere() {
   tell("stopped");
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000);
+  process.abort();
 }
 
 /** Calls `before` and `after` around each run of each statement of every connection that is opened from now on. */

@@ -57,4 +57,6 @@ input.on("line", (line) => {
   const [command, ...args] = line.split(" ");
   void commands[command](...args);
 });
+// Its parent is gone.
+process.stdin.once("end", () => process.exit(1));
 tell("started");
