@@ -120,7 +120,8 @@ export class EmbeddedBroker<D extends SqliteDatabase> implements Broker<D> {
   }
 
   async #close(options: CloseOptions): Promise<void> {
-    const failures: unknown[] = [];
+    // A stopped store fails each step with the same error.
+    const failures = new Set<unknown>();
     for (const step of [
       () => Promise.all([...this.#consumers].map((consumer) => consumer.close(options))),
       () => Promise.all([...this.#producers].map((producer) => producer.close())),
@@ -129,11 +130,12 @@ export class EmbeddedBroker<D extends SqliteDatabase> implements Broker<D> {
       try {
         await step();
       } catch (error) {
-        failures.push(error);
+        failures.add(error);
       }
     }
-    if (failures.length === 1) throw failures[0];
-    if (failures.length > 1) throw new AggregateError(failures, "closing the broker failed");
+    const [first] = failures;
+    if (failures.size === 1) throw first;
+    if (failures.size > 1) throw new AggregateError(failures, "closing the broker failed");
   }
 
   #assertOpen(): void {

@@ -118,10 +118,19 @@ export class Transactions {
     }
   }
 
-  /** SQLite may have rolled back by itself (disk full, out of memory). */
+  /** SQLite may have rolled back by itself (disk full, out of memory). Never throws: a store that cannot roll back stops. */
   rollback(): void {
     this.#caches.dropCaches();
-    if (this.#connection.open && this.#connection.inTransaction) this.#rollback.run();
+    if (!this.#connection.open || !this.#connection.inTransaction) return;
+    try {
+      this.#rollback.run();
+    } catch (cause) {
+      this.#stopped ??= new MqError(
+        "ERR_MQ_SERVICE_NOT_AVAILABLE",
+        "the store stopped because it could not roll back; close the broker and open it again",
+        { cause },
+      );
+    }
   }
 
   /** Runs `work` under the write lock, entirely or not at all; blocks at most `busyTimeoutMs` for another writer. */

@@ -315,3 +315,26 @@ describe("a store that another writer keeps locked", () => {
     reader.close();
   });
 });
+
+describe("a roll-back that fails", () => {
+  it("stops the store: its sends and all later ones fail, and the broker can be closed", async () => {
+    const driver = openFaultDriver();
+    const test = await openTestBroker({ database: driver.database });
+    const producer = test.mq.producer({ group: "p" });
+    driver.onRun = (source) => {
+      if (source.startsWith("INSERT INTO mq_log") || source === "ROLLBACK") {
+        throw new Database.SqliteError("injected by the spec", "SQLITE_IOERR_WRITE");
+      }
+    };
+
+    const first = await outcomes([send(producer, "a"), send(producer, "b")]);
+    driver.onRun = undefined;
+    const second = await outcomes([send(producer, "c")]);
+    driver.database.exec("ROLLBACK");
+    await test[Symbol.asyncDispose]();
+
+    expect(first).toEqual(["ERR_MQ_STORE", "ERR_MQ_STORE"]);
+    expect(second).toEqual(["ERR_MQ_SERVICE_NOT_AVAILABLE"]);
+    driver.database.close();
+  });
+});
