@@ -56,6 +56,7 @@ const turned = (items, by) => items.map((_, index) => items[(index + by) % items
 /** `normal` sets the size for `off` too. */
 const sizeOf = (sizes, mode) => sizes?.[values.smoke ? "smoke" : mode === "full" ? "full" : "normal"];
 
+const machine = describeMachine(root);
 const { snapshot, remove } = takeSnapshot(root);
 const trials = [];
 const start = performance.now();
@@ -102,7 +103,7 @@ try {
 }
 
 const results = {
-  machine: describeMachine(root),
+  machine,
   settings: { bodyBytes: BODY_SIZE, trials: rounds, smoke: values.smoke, loads },
   seconds: Math.round((performance.now() - start) / 1_000),
   trials,

@@ -2,6 +2,8 @@
 import Database from "better-sqlite3";
 import { BodyRing } from "./bodies.mjs";
 
+export const isBareLoop = true;
+
 export function open(path, synchronous) {
   const database = new Database(path);
   database.pragma("journal_mode = WAL");

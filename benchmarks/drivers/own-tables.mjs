@@ -27,6 +27,8 @@ const IDS = Array.from(
   (_, id) => `7F0000010001AABBCCDD0011223344${String(id).padStart(4, "0").slice(2)}`,
 );
 
+export const isBareLoop = true;
+
 export async function open(path, synchronous) {
   const opened = await openOwned({ path, synchronous, busyTimeoutMs: 50 });
   await prepareStore(opened);

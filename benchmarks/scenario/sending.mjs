@@ -49,7 +49,13 @@ export const concurrent = {
   messages: { full: 96_000, normal: 384_000, smoke: 3_200 },
   /** It commits each message by itself. */
   fewer: { plainjob: { full: 6_400, normal: 48_000 } },
-  run: (trial) => sendingTrial(trial, (store, count) => store.concurrent(count, 64), withLoopDelay),
+  /** A bare loop never lets the event loop run. */
+  run: (trial) =>
+    sendingTrial(
+      trial,
+      (store, count) => store.concurrent(count, 64),
+      trial.driver.isBareLoop ? undefined : withLoopDelay,
+    ),
 };
 
 export const batch = {

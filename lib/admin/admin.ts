@@ -117,6 +117,9 @@ export interface Admin {
 
 /** What only an embedded broker can do. */
 export interface EmbeddedAdmin extends Admin {
-  /** Verifies every invariant of the store in small steps while it is in use. No problems: the store is whole. */
+  /**
+   * Verifies every invariant of the store while it is in use, in steps between which others run. No problems: the store is whole. SQLite's own
+   * check of the log is one step: about a second for each gigabyte.
+   */
   checkStore(): Promise<{ readonly problems: readonly string[] }>;
 }

@@ -139,9 +139,11 @@ export class Transactions {
     if (outcome === "busy")
       throw new MqError("ERR_MQ_SYSTEM_BUSY", `${doing}: another writer held the lock for ${busyTimeoutMs} ms`);
     if (outcome === "blocked") {
+      if (this.isForeign)
+        throw new MqError("ERR_MQ_IN_TRANSACTION", `${doing}: the connection is in a transaction already`);
       throw new MqError(
-        "ERR_MQ_IN_TRANSACTION",
-        `${doing}: the connection is in a transaction or has an open iterator`,
+        "ERR_MQ_SYSTEM_BUSY",
+        `${doing}: the connection has an open iterator, SQLite accepts no write on it until that is finished`,
       );
     }
     let result: T;
