@@ -19,6 +19,8 @@ export interface ConsumeServiceOptions {
   readonly batchMaxSize: number;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Messages of this queue went to a listener: it may be time to pull more. */
+  readonly onDelivered: (processQueue: ProcessQueue) => void;
   /** Messages of this queue were acknowledged: its offset moved, and there may be room in it. */
   readonly onAcknowledged: (processQueue: ProcessQueue) => void;
 }
@@ -46,6 +48,7 @@ export class ConsumeService {
   submit(processQueue: ProcessQueue, messages: readonly CachedMessage[]): void {
     if (this.#isStopped) return;
     this.#ready.push({ processQueue, messages, next: 0 });
+    processQueue.addWaiting(messages.length);
     this.#pump();
   }
 
@@ -93,7 +96,9 @@ export class ConsumeService {
       run.next += batchMaxSize;
       if (run.next >= messages.length || processQueue.isDropped) this.#ready.shift();
       if (processQueue.isDropped) continue;
-      return new Delivery(group, clientId, processQueue, messages.slice(next, next + batchMaxSize), this.#wakeIdle);
+      const batch = messages.slice(next, next + batchMaxSize);
+      processQueue.addWaiting(-batch.length);
+      return new Delivery(group, clientId, processQueue, batch, this.#wakeIdle);
     }
     return undefined;
   }
@@ -102,6 +107,7 @@ export class ConsumeService {
     this.#callsThisTurn += 1;
     this.#awaitTurn();
     this.#running.add(delivery);
+    this.#options.onDelivered(delivery.processQueue);
     const now = this.#options.clock.now();
     for (const { message } of delivery.batch) message.markConsumeStart(now);
     let result: unknown;

@@ -22,6 +22,7 @@ export class ProcessQueue {
   #head = 0;
   #count = 0;
   #bytes = 0;
+  #waiting = 0;
   #nextOffset: number | undefined;
   #isDropped = false;
 
@@ -41,6 +42,11 @@ export class ProcessQueue {
     return this.#bytes;
   }
 
+  /** Messages that wait for a listener to be free. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
   /** From the lowest to the highest offset that is not acknowledged. */
   get span(): number {
     const first = this.#cached[this.#head];
@@ -56,6 +62,11 @@ export class ProcessQueue {
     }
     this.#count += added.length;
     return added;
+  }
+
+  /** So many messages were handed to the listeners' queue (or, negative, from there to a listener). */
+  addWaiting(count: number): void {
+    this.#waiting += count;
   }
 
   /** Everything before this offset was pulled. */
@@ -88,5 +99,6 @@ export class ProcessQueue {
     this.#head = 0;
     this.#count = 0;
     this.#bytes = 0;
+    this.#waiting = 0;
   }
 }

@@ -98,6 +98,7 @@ export class ConcurrentPushConsumer implements PushConsumer {
       batchMaxSize: resolved.consumeMessageBatchMaxSize,
       clock: context.clock,
       logger: context.logger,
+      onDelivered: ({ messageQueue }) => this.#loops.get(messageQueue)?.roomMade(),
       onAcknowledged: (processQueue) => {
         this.#reportOffset(processQueue);
         this.#loops.get(processQueue.messageQueue)?.roomMade();
