@@ -9,7 +9,6 @@ export type {
   TopicInfo,
   TopicSettings,
 } from "./admin/admin.js";
-export type { Broker, MessageQueueClient } from "./broker.js";
 export type { BrokerOptions, BrokerSettings } from "./broker-options.js";
 export { type AllocateMessageQueueStrategy, allocateAveragely } from "./client/allocate-message-queue.js";
 export {
@@ -32,6 +31,7 @@ export type {
 } from "./client/push-consumer-options.js";
 export { type MessageQueueSelector, selectByHash, selectByRandom } from "./client/queue-selectors.js";
 export type { SendReceipt } from "./client/send-receipt.js";
+export type { Broker, MessageQueueClient } from "./embedded-broker.js";
 export { isMqError, MQ_ERRORS, MqError, type MqErrorCode, type MqErrorOptions } from "./errors.js";
 export type { Logger } from "./logger.js";
 export type { Message, MessageContent } from "./message/message.js";

@@ -1,8 +1,8 @@
 import { LocalBroker } from "./broker/local-broker.js";
 import { prepareStore } from "./broker/prepare-store.js";
-import { type Broker, EmbeddedBroker } from "./broker.js";
 import { type BrokerOptions, resolveBrokerOptions } from "./broker-options.js";
 import { findHostAddress } from "./client/host-address.js";
+import { type Broker, EmbeddedBroker } from "./embedded-broker.js";
 import { UniqueIdGenerator } from "./message/unique-id.js";
 import { adopt } from "./store/adopt-database.js";
 import { openOwned } from "./store/open-database.js";

@@ -28,7 +28,7 @@ function nameOf({ callFrame }, parent) {
 }
 
 function frameName({ functionName, url, lineNumber }) {
-  const place = url.replace(/^.*\/(dist\/esm|node_modules|benchmarks)\//, "");
+  const place = url.replace(/^.*\/(dist\/esm|dist\/cjs|node_modules|benchmarks)\//, "");
   return `${functionName || "(anonymous)"}${place === "" ? "" : ` ${place}:${lineNumber + 1}`}`;
 }
 

@@ -257,7 +257,7 @@ export class Engine {
     this.#written = [];
     this.offsets.committed();
     this.#openFile?.committed();
-    this.reader.withFresh(written, () => this.#listener.committed(written, this.topics.takeChanged()));
+    this.#listener.committed(written, this.topics.takeChanged());
   }
 
   #dropCaches(): void {

@@ -16,6 +16,7 @@ import type {
 import type { ResolvedBrokerSettings } from "./broker-settings.js";
 import { Engine } from "./engine.js";
 import { GroupMembers } from "./group-members.js";
+import type { WrittenBlock } from "./log-appender.js";
 import { searchOffset } from "./offset-search.js";
 import { PullHold } from "./pull-hold.js";
 import { PullMessage } from "./pull-message.js";
@@ -47,7 +48,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.#database = database;
     this.engine = new Engine(database, settings, {
       committed: (written, topicsChanged) => {
-        for (const { state } of written) this.#hold.wake(state.topic, state.queueId);
+        if (this.#hold.count > 0) this.engine.reader.withFresh(written, () => this.#wake(written));
         if (topicsChanged) this.members.rebalanceAll();
       },
       foreignCommitSeen: () => this.#announceForeignCommit(),
@@ -153,6 +154,10 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.#lookTimer?.cancel();
     this.#hold.failAll(new MqError("ERR_MQ_CLOSED", "the broker is closed"));
     await this.engine.close();
+  }
+
+  #wake(written: readonly WrittenBlock[]): void {
+    for (const { state } of written) this.#hold.wake(state.topic, state.queueId);
   }
 
   /** In a turn of its own, once committed rows can be read: waiting pulls look again, and topics may be new. */

@@ -21,7 +21,7 @@ interface QueueBatch {
 export class LogAppender {
   readonly #store: Store;
   readonly #queues: QueueStates;
-  #batches = new Map<QueueState, QueueBatch>();
+  readonly #batches = new Map<QueueState, QueueBatch>();
 
   constructor(store: Store, queues: QueueStates) {
     this.#store = store;
@@ -38,15 +38,13 @@ export class LogAppender {
 
   /** Forgets what was collected; the caller rolls back. */
   discard(): void {
-    this.#batches = new Map();
+    this.#batches.clear();
   }
 
   /** Writes what was collected; the blocks become visible with the caller's commit. */
   write(storeTimestamp: number): readonly WrittenBlock[] {
     const written: WrittenBlock[] = [];
-    const batches = this.#batches;
-    this.#batches = new Map();
-    for (const { state, messages } of batches.values()) {
+    for (const { state, messages } of this.#batches.values()) {
       if (state.queueKey === 0) state.queueKey = this.#store.queues.insert(state.topic, state.queueId).queueKey;
       let from = 0;
       while (from < messages.length) {
@@ -59,6 +57,7 @@ export class LogAppender {
         from = to;
       }
     }
+    this.#batches.clear();
     return written;
   }
 

@@ -1,8 +1,8 @@
 import { expect } from "vitest";
 import { LocalBroker } from "../../lib/broker/local-broker.js";
 import { prepareStore } from "../../lib/broker/prepare-store.js";
-import { EmbeddedBroker } from "../../lib/broker.js";
 import { type BrokerSettings, resolveBrokerOptions } from "../../lib/broker-options.js";
+import { EmbeddedBroker } from "../../lib/embedded-broker.js";
 import type { Broker, Logger } from "../../lib/index.js";
 import { UniqueIdGenerator } from "../../lib/message/unique-id.js";
 import { openOwned } from "../../lib/store/open-database.js";
