@@ -48,7 +48,7 @@ export class TagCounts {
   }
 
   /** The part with these tags. */
-  only(tags: ReadonlySet<string>): TagCounts {
+  restrictedTo(tags: ReadonlySet<string>): TagCounts {
     const part = new TagCounts();
     for (const [tag, sum] of this.#sums) if (tag !== undefined && tags.has(tag)) part.#put({ tag, ...sum });
     return part;

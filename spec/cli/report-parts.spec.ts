@@ -40,7 +40,7 @@ describe("TagCounts", () => {
   });
 
   it("takes a part by tags", () => {
-    const part = counts("a", "b", "b", undefined).only(new Set(["b", "x"]));
+    const part = counts("a", "b", "b", undefined).restrictedTo(new Set(["b", "x"]));
 
     expect(part.total).toBe(2);
     expect(part.bytes).toBe(20);
