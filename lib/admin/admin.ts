@@ -111,7 +111,10 @@ export interface Admin {
    * it, the minimum when all are later. Every message of one commit has the same store time.
    */
   searchOffset(queue: MessageQueue, timestamp: number | Date, boundary?: "lower" | "upper"): Promise<number>;
-  /** Up to `max` (1 to 1,024) messages from an offset on, whoever consumed them. Below the minimum it begins at the minimum. */
+  /**
+   * Up to `max` (1 to 1,024) messages from an offset on, whoever consumed them; fewer when they take more than 16 MiB. Below the minimum it begins
+   * at the minimum.
+   */
   browse(queue: MessageQueue, fromOffset: number, max: number): Promise<readonly MessageView[]>;
 }
 

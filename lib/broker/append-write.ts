@@ -1,3 +1,4 @@
+import { MqError } from "../errors.js";
 import type { AppendObserver, AppendRequest, PendingAppend } from "./broker-port.js";
 import type { GroupCommit, Write } from "./group-commit.js";
 import type { LogAppender } from "./log-appender.js";
@@ -40,6 +41,14 @@ export class AppendWrite implements Write, PendingAppend {
 
   apply(): void {
     const { topic, queueId, messages } = this.#request;
+    for (const { body, bodySize } of messages) {
+      if (typeof body !== "string" && body.byteLength !== bodySize) {
+        throw new MqError(
+          "ERR_MQ_MESSAGE_ILLEGAL",
+          `the body had ${bodySize} bytes when it was sent, it has ${body.byteLength} now`,
+        );
+      }
+    }
     this.#topics.requireForAppend(topic, queueId);
     for (const message of messages) this.#appender.add(topic, queueId, message);
   }

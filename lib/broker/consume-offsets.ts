@@ -5,7 +5,12 @@ interface Progress {
   readonly topic: string;
   readonly queueId: number;
   nextOffset: number;
+  /** Not stored yet. */
   isDirty: boolean;
+  /** It may replace a higher one in the store. */
+  mayLower: boolean;
+  /** Not dirty: read from the store before somebody else may have changed it. */
+  isStale: boolean;
 }
 
 /**
@@ -26,7 +31,7 @@ export class ConsumeOffsets {
   }
 
   drop(): void {
-    for (const [key, progress] of this.#progress) if (!progress.isDirty) this.#progress.delete(key);
+    for (const progress of this.#progress.values()) progress.isStale = true;
   }
 
   get hasDirty(): boolean {
@@ -36,9 +41,10 @@ export class ConsumeOffsets {
   find(group: string, topic: string, queueId: number): number | undefined {
     const key = toKey(group, topic, queueId);
     const known = this.#progress.get(key);
-    if (known !== undefined) return known.nextOffset;
+    if (known !== undefined && (known.isDirty || !known.isStale)) return known.nextOffset;
     const nextOffset = this.#store.consumeOffsets.find(group, topic, queueId);
-    if (nextOffset !== undefined) this.#progress.set(key, { group, topic, queueId, nextOffset, isDirty: false });
+    if (nextOffset !== undefined)
+      this.#progress.set(key, { group, topic, queueId, nextOffset, isDirty: false, mayLower: false, isStale: false });
     return nextOffset;
   }
 
@@ -55,22 +61,21 @@ export class ConsumeOffsets {
     return [...rows.values()];
   }
 
-  /** `increaseOnly` ignores what is lower: a member that lost a queue may report late. */
+  /**
+   * `increaseOnly` ignores what is lower than what is known or stored: a member that lost a queue may report late. Reads nothing, as it is
+   * called from wherever a listener ends.
+   */
   update(group: string, topic: string, queueId: number, nextOffset: number, increaseOnly: boolean): void {
     const key = toKey(group, topic, queueId);
-    const progress = this.#progress.get(key);
+    let progress = this.#progress.get(key);
     if (progress === undefined) {
-      const stored = increaseOnly ? this.find(group, topic, queueId) : undefined;
-      if (stored === undefined || stored < nextOffset)
-        this.#mark({ group, topic, queueId, nextOffset, isDirty: false }, key);
-    } else if (nextOffset > progress.nextOffset || (!increaseOnly && nextOffset < progress.nextOffset)) {
-      progress.nextOffset = nextOffset;
-      this.#mark(progress, key);
+      progress = { group, topic, queueId, nextOffset, isDirty: false, mayLower: false, isStale: false };
+      this.#progress.set(key, progress);
+    } else if (nextOffset === progress.nextOffset || (increaseOnly && nextOffset < progress.nextOffset)) {
+      return;
     }
-  }
-
-  #mark(progress: Progress, key: string): void {
-    this.#progress.set(key, progress);
+    progress.nextOffset = nextOffset;
+    progress.mayLower ||= !increaseOnly;
     if (progress.isDirty) return;
     progress.isDirty = true;
     this.#dirty.push(progress);
@@ -78,15 +83,22 @@ export class ConsumeOffsets {
 
   /** Inside a transaction. */
   writeDirty(): void {
-    for (const progress of this.#dirty) {
-      this.#store.consumeOffsets.put(progress.group, progress.topic, progress.queueId, progress.nextOffset);
+    const { consumeOffsets } = this.#store;
+    for (const { group, topic, queueId, nextOffset, mayLower } of this.#dirty) {
+      if (mayLower) consumeOffsets.put(group, topic, queueId, nextOffset);
+      else consumeOffsets.raise(group, topic, queueId, nextOffset);
     }
     this.#written = this.#dirty;
   }
 
   committed(): void {
     if (this.#written.length === 0) return;
-    for (const progress of this.#written) progress.isDirty = false;
+    for (const progress of this.#written) {
+      progress.isDirty = false;
+      progress.mayLower = false;
+      // A higher one may have been stored already.
+      progress.isStale = true;
+    }
     this.#dirty = [];
     this.#written = [];
   }

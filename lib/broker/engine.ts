@@ -1,4 +1,4 @@
-import { MqError } from "../errors.js";
+import { isMqError, MqError } from "../errors.js";
 import type { OpenedDatabase } from "../store/open-database.js";
 import { type OpenFile, registerOpenFile } from "../store/open-files.js";
 import { Store } from "../store/store.js";
@@ -20,8 +20,8 @@ import { WorkWrite } from "./work-write.js";
 
 /** How long consumed messages may be repeated after a crash; an offset never causes a commit sooner. */
 const OFFSET_DELAY_MS = 50;
-/** How long a write that nobody gave a time-out waits for another writer. */
-const WRITE_TIMEOUT_MS = 3_000;
+/** How long a read, or a write that nobody gave a time-out, waits for another connection. */
+const BUSY_WAIT_MS = 3_000;
 
 /** Who is told what became visible. */
 export interface EngineListener {
@@ -151,7 +151,7 @@ export class Engine {
   /** Runs `work` inside the next group commit; resolves with its result once that is durable. */
   write<T>(work: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
-      const deadline = this.#settings.clock.now() + WRITE_TIMEOUT_MS;
+      const deadline = this.#settings.clock.now() + BUSY_WAIT_MS;
       this.#commits.enqueue(new WorkWrite(work, deadline, resolve, reject));
     });
   }
@@ -181,29 +181,44 @@ export class Engine {
       run();
       return;
     }
+    this.#waitForFree(run);
+  }
+
+  #waitForFree(run: () => void): void {
     this.#whenFree.push(run);
     if (this.#whenFree.length === 1) this.#freeBackoff.next(this.#lookWhetherFree);
   }
 
-  /** Runs `work` at once, or as soon as it sees committed rows only; those of every commit so far. */
+  /**
+   * Runs `work` at once, or as soon as it sees committed rows only; those of every commit so far. Rejects with `ERR_MQ_SYSTEM_BUSY` when another
+   * connection keeps readers out for seconds.
+   */
   read<T>(work: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       this.assertUsable();
-      this.whenFree(() => {
+      const deadline = this.#settings.clock.now() + BUSY_WAIT_MS;
+      const attempt = (): void => {
         try {
           this.lookForForeignCommits();
-          resolve(work());
+          resolve(this.readNow(work));
         } catch (error) {
-          reject(error);
+          if (!isMqError(error, "ERR_MQ_SYSTEM_BUSY") || this.#settings.clock.now() >= deadline) reject(error);
+          else this.#waitForFree(attempt);
         }
-      });
+      };
+      this.whenFree(attempt);
     });
+  }
+
+  /** Runs `work` now, whatever it sees; throws `ERR_MQ_SYSTEM_BUSY` rather than wait for another connection. */
+  readNow<T>(work: () => T): T {
+    return this.#transactions.readNow(work);
   }
 
   /** Drops the caches when another connection has committed, and says so; throws when the connection is gone. */
   lookForForeignCommits(): void {
     this.assertUsable();
-    if (this.#transactions.isFree) this.#transactions.refresh();
+    if (this.#transactions.isFree) this.readNow(() => this.#transactions.refresh());
   }
 
   /** Stores what is pending, offsets included, then lets go of the file. Nothing may be appended any more. */
@@ -231,8 +246,9 @@ export class Engine {
       this.#freeBackoff.next(this.#lookWhetherFree);
       return;
     }
-    this.#freeBackoff.reset();
     this.#runWaiting();
+    // Some of them may have to wait again.
+    if (this.#whenFree.length === 0) this.#freeBackoff.reset();
   };
 
   #runWaiting(): void {

@@ -31,7 +31,7 @@ export interface CommitHooks {
   undone(): void;
   /** The whole transaction was rolled back. */
   rolledBack(): void;
-  /** After the commit and before the writes settle. */
+  /** After the commit. The promises of the writes are resolved by then, those who wait for them go on in a later microtask. */
   committed(): void;
 }
 
@@ -168,7 +168,12 @@ export class GroupCommit {
   }
 
   readonly #onTurn = (): void => {
-    this.#state = this.#flush();
+    let state: "idle" | "waiting" = "idle";
+    try {
+      state = this.#flush();
+    } finally {
+      this.#state = state;
+    }
     if (this.#state !== "waiting") this.#stopWaiting();
     if (this.#pending.length > 0) this.schedule();
     else this.#tellDrained();
@@ -321,9 +326,9 @@ export class GroupCommit {
       for (const refusal of refused) refusal.write.failed(refusal.error);
       return "idle";
     }
-    this.#hooks.committed();
     for (const write of stored) write.committed();
     for (const refusal of refused) refusal.write.failed(refusal.error);
+    this.#hooks.committed();
     return "idle";
   }
 }

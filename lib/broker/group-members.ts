@@ -106,11 +106,20 @@ export class GroupMembers {
     membership.subscriptions = subscriptions;
   }
 
+  /** What goes wrong in one member must not keep the others from their queues. */
+  #tell({ group, clientId }: GroupMember, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#logger.error(`rebalancing failed for a member: ${String(error)}`, { group, clientId });
+    }
+  }
+
   #rebalance({ members }: Membership): void {
     this.#whenReadable(() => {
       const present = [...members.values()];
-      for (const member of present) member.dropLostQueues();
-      for (const member of present) member.takeNewQueues();
+      for (const member of present) this.#tell(member, () => member.dropLostQueues());
+      for (const member of present) this.#tell(member, () => member.takeNewQueues());
     });
   }
 }

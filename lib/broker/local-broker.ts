@@ -1,6 +1,7 @@
-import { MqError } from "../errors.js";
+import { isMqError, MqError } from "../errors.js";
 import type { StoreHost } from "../message/message-view.js";
 import type { OpenedDatabase } from "../store/open-database.js";
+import { toMqError } from "../store/sqlite-error.js";
 import type { ClockTimer } from "../time/clock.js";
 import type {
   AppendObserver,
@@ -37,6 +38,8 @@ export class LocalBroker implements EmbeddedBrokerPort {
   readonly #hold: PullHold;
   #lookTimer: ClockTimer | undefined;
   #isAnnouncing = false;
+  /** Something could not be read and is to be read again. */
+  #isStale = false;
   #hasFailed = false;
   #isClosed = false;
 
@@ -57,7 +60,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
     const { topics, groups, queues, reader } = this.engine;
     this.members = new GroupMembers(settings.logger, (run) => this.engine.whenFree(run));
     this.messages = new PullMessage(settings, topics, groups, this.members, queues, reader);
-    this.#hold = new PullHold(this.messages, settings.clock);
+    this.#hold = new PullHold((request) => this.#readNow(request), settings.clock);
   }
 
   get isInTransaction(): boolean {
@@ -66,11 +69,20 @@ export class LocalBroker implements EmbeddedBrokerPort {
 
   getRoute(topic: string): TopicRoute {
     this.assertOpen();
-    return this.engine.topics.getRoute(topic);
+    try {
+      return this.engine.topics.getRoute(topic);
+    } catch (error) {
+      throw toMqError(error, "looking up a topic");
+    }
   }
 
   findRoute(topic: string): TopicRoute | undefined {
-    return this.engine.topics.findRoute(topic);
+    try {
+      return this.engine.readNow(() => this.engine.topics.findRoute(topic));
+    } catch (error) {
+      this.#isStale = true;
+      throw error;
+    }
   }
 
   append(request: AppendRequest, observer: AppendObserver): PendingAppend {
@@ -85,8 +97,12 @@ export class LocalBroker implements EmbeddedBrokerPort {
 
   async pull(request: PullRequest, signal: AbortSignal): Promise<PullResult> {
     this.assertOpen();
-    const read = (): PullResult => this.messages.read(request);
-    const result = this.isInTransaction ? await this.engine.read(read) : read();
+    let result = this.#readNow(request);
+    while (result === undefined) {
+      await this.engine.read(() => undefined);
+      result = this.#readNow(request);
+    }
+    // In the same step as the read: nothing can be committed in between.
     if (result.status !== "NO_NEW_MSG" || request.suspendMs <= 0 || signal.aborted) return result;
     const held = this.#hold.hold(request, result, signal);
     this.#keepLooking();
@@ -156,6 +172,18 @@ export class LocalBroker implements EmbeddedBrokerPort {
     await this.engine.close();
   }
 
+  /** `undefined` while the connection's owner or another connection is in the way. */
+  #readNow(request: PullRequest): PullResult | undefined {
+    if (this.isInTransaction) return undefined;
+    try {
+      return this.engine.readNow(() => this.messages.read(request));
+    } catch (error) {
+      if (!isMqError(error, "ERR_MQ_SYSTEM_BUSY")) throw error;
+      this.#isStale = true;
+      return undefined;
+    }
+  }
+
   #wake(written: readonly WrittenBlock[]): void {
     for (const { state } of written) this.#hold.wake(state.topic, state.queueId);
   }
@@ -188,8 +216,11 @@ export class LocalBroker implements EmbeddedBrokerPort {
     if (this.#isClosed || this.#hasFailed) return;
     try {
       this.engine.lookForForeignCommits();
+      if (this.#isStale) this.#announceForeignCommit();
+      this.#isStale = false;
     } catch (error) {
-      if (!(error instanceof MqError)) throw error;
+      if (!isMqError(error)) throw error;
+      if (error.code === "ERR_MQ_SYSTEM_BUSY") return;
       this.#hasFailed = true;
       this.members.brokerFailed(error);
       this.#hold.failAll(error);

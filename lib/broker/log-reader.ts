@@ -76,20 +76,21 @@ export class LogReader {
     }
   }
 
-  /** The block that holds this offset or the next one after it. `wanted` messages are about to be read. */
-  findFrom(queueKey: number, offset: number, wanted: number): ReadableBlock | undefined {
+  /** The block that holds this offset or the next one after it. About `wanted` messages of `bytes` together are to be read from there on. */
+  findFrom(queueKey: number, offset: number, wanted: number, bytes: number): ReadableBlock | undefined {
     return (
       findIn(this.#fresh.get(queueKey), offset) ??
       findIn(this.#runs.get(queueKey), offset) ??
-      this.#read(queueKey, offset, wanted)
+      this.#read(queueKey, offset, wanted, bytes)
     );
   }
 
-  #read(queueKey: number, offset: number, wanted: number): ReadableBlock | undefined {
+  #read(queueKey: number, offset: number, wanted: number, bytes: number): ReadableBlock | undefined {
     const first = this.#store.log.findFrom(queueKey, offset);
     if (first === undefined) return undefined;
-    const left = wanted - first.messageCount;
-    const more = left <= 0 ? 0 : Math.min(MAX_BLOCKS_A_QUERY, Math.ceil(left / first.messageCount));
+    const byCount = Math.ceil(wanted / first.messageCount) - 1;
+    const bySize = Math.floor(Math.min(bytes, RUN_BYTES) / first.records.length) - 1;
+    const more = Math.max(0, Math.min(MAX_BLOCKS_A_QUERY, byCount, bySize));
     const following = more === 0 ? [] : this.#store.log.listAfter(queueKey, first.firstOffset, more);
     const run = [first, ...following].map((block) => new ReadableBlock(block));
     this.#keepRun(queueKey, run);

@@ -1,8 +1,9 @@
 const MAX_SUGGESTIONS = 3;
+const MAX_EDITS = 4;
 
 /** Known names that may have been meant: the same but for case and separators, or a few edits away; nearest first. */
 export function nearMisses(name: string, known: readonly string[]): readonly string[] {
-  const limit = Math.max(1, Math.floor(name.length / 3));
+  const limit = Math.min(MAX_EDITS, Math.max(1, Math.floor(name.length / 3)));
   return known
     .map((candidate) => ({
       candidate,
@@ -28,6 +29,7 @@ function editDistance(a: string, b: string, limit: number): number {
       const substitution = (previous[column - 1] as number) + (a[row - 1] === b[column - 1] ? 0 : 1);
       current.push(Math.min(substitution, (previous[column] as number) + 1, (current[column - 1] as number) + 1));
     }
+    if (Math.min(...current) > limit) return limit + 1;
     previous = current;
   }
   return Math.min(previous[b.length] as number, limit + 1);

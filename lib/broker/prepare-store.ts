@@ -3,6 +3,7 @@ import { FORMAT_VERSION, migrate, readFormatVersion } from "../store/migrations.
 import type { OpenedDatabase } from "../store/open-database.js";
 import { toMqError } from "../store/sqlite-error.js";
 import { systemClock } from "../time/clock.js";
+import { holdProcess } from "../time/hold-process.js";
 import { Transactions } from "./transactions.js";
 
 /** How long another process may keep the lock, which it does for a migration of its own for example. Real time. */
@@ -32,6 +33,15 @@ function nothing(): void {
 }
 
 async function takeLock(transactions: Transactions, deadline: number): Promise<void> {
+  const hold = holdProcess();
+  try {
+    await waitForLock(transactions, deadline);
+  } finally {
+    hold.release();
+  }
+}
+
+async function waitForLock(transactions: Transactions, deadline: number): Promise<void> {
   while (transactions.tryBegin(0) !== "begun") {
     if (systemClock.now() > deadline)
       throw new MqError("ERR_MQ_SYSTEM_BUSY", `another writer held the lock for ${LOCK_WAIT_MS} ms`);

@@ -1,6 +1,5 @@
 import type { Clock } from "../time/clock.js";
 import type { PullRequest, PullResult } from "./broker-port.js";
-import type { PullMessage } from "./pull-message.js";
 
 interface HeldPull {
   readonly request: PullRequest;
@@ -17,13 +16,14 @@ interface HeldPull {
  * Source: RocketMQ, `broker/.../longpolling/PullRequestHoldService.java`; ours expire when their time is up, not at the next 5 s tick.
  */
 export class PullHold {
-  readonly #pull: PullMessage;
+  /** `undefined`: it cannot be read now, and whoever reads will wake the pulls again. */
+  readonly #read: (request: PullRequest) => PullResult | undefined;
   readonly #clock: Clock;
   readonly #held = new Map<string, Set<HeldPull>>();
   #count = 0;
 
-  constructor(pull: PullMessage, clock: Clock) {
-    this.#pull = pull;
+  constructor(read: (request: PullRequest) => PullResult | undefined, clock: Clock) {
+    this.#read = read;
     this.#clock = clock;
   }
 
@@ -81,8 +81,8 @@ export class PullHold {
 
   #look(pull: HeldPull): void {
     try {
-      const result = this.#pull.read(pull.request);
-      if (result.status !== "NO_NEW_MSG") pull.answer(result);
+      const result = this.#read(pull.request);
+      if (result !== undefined && result.status !== "NO_NEW_MSG") pull.answer(result);
     } catch (error) {
       pull.fail(error);
     }

@@ -13,6 +13,9 @@ import type { Topics } from "./topics.js";
 /** A filter may pass over this many messages in one pull before the caller gets a turn again, at least. */
 const MIN_SCAN = 800;
 
+/** A page for a person to look at, not a way to copy a topic. */
+const MAX_BROWSE_BYTES = 16 * 1024 * 1024;
+
 /** Where messages say they come from. */
 export interface BrokerAddress {
   readonly brokerName: string;
@@ -76,7 +79,7 @@ export class PullMessage {
   browse(topic: string, queueId: number, fromOffset: number, maxMessages: number): readonly StoredMessageView[] {
     const queue = this.#queues.get(topic, queueId);
     const offset = Math.max(fromOffset, queue.minOffset);
-    const request = { group: "", topic, queueId, offset, maxMessages, maxBytes: Number.MAX_SAFE_INTEGER, suspendMs: 0 };
+    const request = { group: "", topic, queueId, offset, maxMessages, maxBytes: MAX_BROWSE_BYTES, suspendMs: 0 };
     return offset >= queue.maxOffset ? [] : this.#scan(queue, request, undefined).messages;
   }
 
@@ -89,7 +92,12 @@ export class PullMessage {
     let offset = request.offset;
     let bytes = 0;
     while (offset < scanEnd && messages.length < request.maxMessages) {
-      const readable = this.#reader.findFrom(queue.queueKey, offset, request.maxMessages - messages.length);
+      const readable = this.#reader.findFrom(
+        queue.queueKey,
+        offset,
+        request.maxMessages - messages.length,
+        request.maxBytes - bytes,
+      );
       if (readable === undefined) break;
       const { block, endOffset } = readable;
       offset = Math.max(offset, block.firstOffset);

@@ -80,6 +80,18 @@ export class Transactions {
     return "begun";
   }
 
+  /**
+   * Reads without blocking. With a write-ahead log a read never waits; with a rollback journal, which an owner may have, it is `ERR_MQ_SYSTEM_BUSY`
+   * while another connection commits.
+   */
+  readNow<T>(work: () => T): T {
+    try {
+      return this.#owned ? work() : withBusyTimeout(this.#connection, 0, work);
+    } catch (error) {
+      throw toMqError(error, "reading the store");
+    }
+  }
+
   /** Drops the caches if another connection has committed. */
   refresh(): void {
     const version = this.#dataVersion.get();

@@ -80,12 +80,15 @@ export class ConsumeService {
   #pump(): void {
     if (this.#isPumping) return;
     this.#isPumping = true;
-    while (this.#running.size < this.#options.concurrency && this.#callsThisTurn < CALLS_PER_TURN) {
-      const delivery = this.#nextDelivery();
-      if (delivery === undefined) break;
-      this.#deliver(delivery);
+    try {
+      while (this.#running.size < this.#options.concurrency && this.#callsThisTurn < CALLS_PER_TURN) {
+        const delivery = this.#nextDelivery();
+        if (delivery === undefined) break;
+        this.#deliver(delivery);
+      }
+    } finally {
+      this.#isPumping = false;
     }
-    this.#isPumping = false;
   }
 
   /** Made when it is due: thousands of messages may be waiting. */

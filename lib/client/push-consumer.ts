@@ -2,7 +2,7 @@ import type { GroupMember } from "../broker/broker-port.js";
 import { MqError } from "../errors.js";
 import { compareMessageQueues, type MessageQueue } from "../message/message-queue.js";
 import { integerOption, refuseUnknownOptions } from "../options.js";
-import { systemClock } from "../time/clock.js";
+import { type ClockTimer, systemClock } from "../time/clock.js";
 import { holdProcess, type ProcessHold } from "../time/hold-process.js";
 import type { ClientContext } from "./client-context.js";
 import { ConsumeService } from "./consume-service.js";
@@ -17,6 +17,9 @@ import {
   resolvePushConsumerOptions,
 } from "./push-consumer-options.js";
 import { Rebalance } from "./rebalance.js";
+
+/** Source: RocketMQ, `RebalanceService.java`, `minInterval`. */
+const FAILED_REBALANCE_MS = 1_000;
 
 /**
  * How clients and brokers close: they stop taking new work, wait for what runs, abort the listeners' signals after `graceMs` and ignore what
@@ -76,6 +79,7 @@ export class ConcurrentPushConsumer implements PushConsumer {
   #closing: Promise<void> | undefined;
   #hold: ProcessHold | undefined;
   #isSuspended = false;
+  #rebalanceTimer: ClockTimer | undefined;
 
   constructor(
     options: PushConsumerOptions,
@@ -200,6 +204,7 @@ export class ConcurrentPushConsumer implements PushConsumer {
   }
 
   #closed(): void {
+    this.#rebalanceTimer?.cancel();
     this.#state = "closed";
     this.#hold?.release();
     this.#onClosed();
@@ -229,6 +234,15 @@ export class ConcurrentPushConsumer implements PushConsumer {
   #takeNewQueues(): void {
     if (this.#state === "closing" || this.#state === "closed") return;
     for (const queue of this.#rebalance.wanted) if (!this.#loops.has(queue)) this.#take(queue);
+    if (this.#rebalance.hasFailed) this.#rebalanceLater();
+  }
+
+  /** What failed, in a strategy of the user's for example, may succeed the next time. */
+  #rebalanceLater(): void {
+    this.#rebalanceTimer ??= this.#context.clock.at(this.#context.clock.now() + FAILED_REBALANCE_MS, () => {
+      this.#rebalanceTimer = undefined;
+      this.#context.port.heartbeat(this.#member);
+    });
   }
 
   #take(queue: MessageQueue): void {

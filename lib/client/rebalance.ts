@@ -13,12 +13,18 @@ export class Rebalance {
   readonly #strategy: AllocateMessageQueueStrategy;
   readonly #context: ClientContext;
   #wanted = new Set<MessageQueue>();
+  #hasFailed = false;
 
   constructor(group: string, clientId: string, strategy: AllocateMessageQueueStrategy, context: ClientContext) {
     this.#group = group;
     this.#clientId = clientId;
     this.#strategy = strategy;
     this.#context = context;
+  }
+
+  /** Whether the last {@link Rebalance.compute} could not share the queues of some topic. */
+  get hasFailed(): boolean {
+    return this.#hasFailed;
   }
 
   /** The outcome of the last {@link Rebalance.compute}. */
@@ -29,8 +35,15 @@ export class Rebalance {
   /** Queues that are held already stay the same objects. */
   compute(topics: Iterable<string>, held: readonly MessageQueue[]): ReadonlySet<MessageQueue> {
     const wanted = new Set<MessageQueue>();
+    const heldByTopic = new Map<string, MessageQueue[]>();
+    for (const queue of held) {
+      const ofTopic = heldByTopic.get(queue.topic);
+      if (ofTopic === undefined) heldByTopic.set(queue.topic, [queue]);
+      else ofTopic.push(queue);
+    }
+    this.#hasFailed = false;
     for (const topic of topics) {
-      const ofTopic = held.filter((queue) => queue.topic === topic);
+      const ofTopic = heldByTopic.get(topic) ?? [];
       const known = new Map(ofTopic.map((queue) => [formatMessageQueue(queue), queue]));
       for (const queue of this.#allocate(topic, ofTopic)) wanted.add(known.get(formatMessageQueue(queue)) ?? queue);
     }
@@ -40,14 +53,14 @@ export class Rebalance {
 
   /** Queues of the route only, each once, whatever a strategy of the user's may answer. */
   #allocate(topic: string, held: readonly MessageQueue[]): readonly MessageQueue[] {
-    const queues = this.#context.port.findRoute(topic)?.readQueues ?? [];
-    if (queues.length === 0) return [];
-    const sorted = [...queues].sort(compareMessageQueues);
     try {
+      const sorted = [...(this.#context.port.findRoute(topic)?.readQueues ?? [])].sort(compareMessageQueues);
+      if (sorted.length === 0) return [];
       const members = this.#context.port.memberIds(this.#group);
       const chosen = new Set(this.#strategy(this.#group, this.#clientId, [...sorted], members).map(formatMessageQueue));
       return sorted.filter((queue) => chosen.has(formatMessageQueue(queue)));
     } catch (error) {
+      this.#hasFailed = true;
       const because = error instanceof Error ? error.message : String(error);
       this.#context.logger.error(
         `sharing the queues of topic ${topic} failed, group ${this.#group} keeps what it has: ${because}`,

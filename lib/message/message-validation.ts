@@ -41,6 +41,8 @@ const BROKER_PROPERTIES_SIZE = 25 + 14 + 9;
 /** Total size, magic code, CRC, flag, body size (4 bytes each), properties size (2). */
 const BATCH_RECORD_HEADER_SIZE = 22;
 
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
 const TAGS_START: string = PROPERTY.TAGS + NAME_END;
 const KEYS_START: string = PROPERTY.KEYS + NAME_END;
 const WAIT_TRUE: string = `${PROPERTY.WAIT}${NAME_END}true${VALUE_END}`;
@@ -209,6 +211,7 @@ function encodeUserProperties(properties: Readonly<Record<string, string>>): str
     if (isBlank(name)) throw malformed(`the name of a property must not be blank, got ${JSON.stringify(name)}`);
     if (hasSeparator(name)) throw malformed(`the name of ${label} must not hold \\u0001 or \\u0002`);
     if (isReservedProperty(name)) throw malformed(`${label} is used by RocketMQ itself; choose another name`);
+    if (LONE_SURROGATE.test(name)) throw malformed(`the name of ${label} must be well-formed Unicode`);
     checkText(label, value);
     if (isBlank(value)) throw malformed(`${label} must not be blank`);
     if (name === PROPERTY.INNER_MULTI_DISPATCH && value.includes("/")) throw illegal(`${label} must not hold "/"`);
@@ -219,6 +222,8 @@ function encodeUserProperties(properties: Readonly<Record<string, string>>): str
 
 function checkText(label: string, value: unknown): asserts value is string {
   if (typeof value !== "string") throw malformed(`${label} must be a string, got ${describe(value)}`);
+  // UTF-8 has no form for half of a pair: another text would be stored than was given.
+  if (LONE_SURROGATE.test(value)) throw malformed(`${label} must be well-formed Unicode, got half of a surrogate pair`);
   if (hasSeparator(value)) throw malformed(`${label} must not hold \\u0001 or \\u0002`);
 }
 

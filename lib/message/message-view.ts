@@ -137,7 +137,9 @@ export class StoredMessageView implements MessageView {
     return keys === undefined ? [] : keys.split(" ").filter((key) => key !== "");
   }
   get properties(): Readonly<Record<string, string>> {
-    this.#user ??= Object.fromEntries([...this.#storedProperties()].filter(([name]) => !isReservedProperty(name)));
+    this.#user ??= Object.freeze(
+      Object.fromEntries([...this.#storedProperties()].filter(([name]) => !isReservedProperty(name))),
+    );
     return this.#user;
   }
   get systemProperties(): Readonly<Record<string, string>> {
@@ -196,6 +198,8 @@ export class StoredMessageView implements MessageView {
   /** Consuming it failed and it will be delivered again from memory. */
   countLocalFailure(): void {
     this.#localFailures += 1;
+    // The listener may have changed the body that it got.
+    this.#body = undefined;
   }
 
   #storedProperties(): ReadonlyMap<string, string> {

@@ -10,7 +10,7 @@ export interface ConsumeOffsetRow {
 /**
  * Consume progress: per consumer group and message queue, the next queue offset to deliver.
  *
- * A commit may go back: only the consumer knows whether it meant to, so the table stores what it is given.
+ * Only the consumer knows whether it means to go back: hence two ways to write.
  *
  * Source: RocketMQ, `broker/.../offset/ConsumerOffsetManager.java`, `commitOffset`.
  */
@@ -18,6 +18,7 @@ export class ConsumeOffsetTable {
   readonly #find: SqliteStatement<number>;
   readonly #listOfGroup: SqliteStatement<[string, number, number]>;
   readonly #put: SqliteStatement;
+  readonly #raise: SqliteStatement;
 
   constructor(connection: SqliteConnection) {
     this.#find = prepare<number>(
@@ -33,6 +34,11 @@ export class ConsumeOffsetTable {
       `INSERT INTO mq_consume_offset (consumer_group, topic, queue_id, next_offset) VALUES (?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET next_offset = excluded.next_offset`,
     );
+    this.#raise = prepare(
+      connection,
+      `INSERT INTO mq_consume_offset (consumer_group, topic, queue_id, next_offset) VALUES (?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET next_offset = max(next_offset, excluded.next_offset)`,
+    );
   }
 
   find(group: string, topic: string, queueId: number): number | undefined {
@@ -45,5 +51,10 @@ export class ConsumeOffsetTable {
 
   put(group: string, topic: string, queueId: number, nextOffset: number): void {
     this.#put.run(group, topic, queueId, nextOffset);
+  }
+
+  /** Stores it unless a higher one is stored. */
+  raise(group: string, topic: string, queueId: number, nextOffset: number): void {
+    this.#raise.run(group, topic, queueId, nextOffset);
   }
 }

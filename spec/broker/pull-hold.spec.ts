@@ -88,7 +88,7 @@ describe("PullHold", () => {
 
   it("looks at every pull when there may be messages anywhere, and answers those that have one", async () => {
     await using broker = await openPort();
-    const hold = new PullHold(broker.port.messages, broker.clock);
+    const hold = new PullHold((pulled) => broker.port.messages.read(pulled), broker.clock);
     const request = {
       group: "billing",
       topic: "orders",
