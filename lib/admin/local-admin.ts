@@ -48,8 +48,8 @@ export class LocalAdmin implements EmbeddedAdmin {
       order: false,
       messageType: "NORMAL",
     };
+    const config = applyTopicSettings(template, settings);
     return this.#changeTopic((known) => {
-      const config = applyTopicSettings(template, settings);
       if (known !== undefined && !isSameConfig(known, config)) throw alreadyCreated(`topic ${topic}`);
       return config;
     }, topic);
@@ -57,8 +57,9 @@ export class LocalAdmin implements EmbeddedAdmin {
 
   async updateTopic(topic: string, settings: TopicSettings): Promise<TopicInfo> {
     this.#checkOwnTopic(topic);
+    const given = { ...settings };
     return this.#changeTopic(
-      (known) => applyTopicSettings(known ?? this.#broker.engine.topics.get(topic), settings),
+      (known) => applyTopicSettings(known ?? this.#broker.engine.topics.get(topic), given),
       topic,
     );
   }
@@ -92,8 +93,8 @@ export class LocalAdmin implements EmbeddedAdmin {
 
   async createGroup(group: string, settings: GroupSettings = {}): Promise<GroupInfo> {
     checkGroup(group, INVALID_PARAMETER);
+    const config = applyGroupSettings(defaultGroupConfig(group), settings);
     return this.#changeGroup((known) => {
-      const config = applyGroupSettings(defaultGroupConfig(group), settings);
       if (known !== undefined && !isSameConfig(known, config)) throw alreadyCreated(`consumer group ${group}`);
       return config;
     }, group);
@@ -101,8 +102,9 @@ export class LocalAdmin implements EmbeddedAdmin {
 
   async updateGroup(group: string, settings: GroupSettings): Promise<GroupInfo> {
     checkGroup(group, INVALID_PARAMETER);
+    const given = { ...settings };
     return this.#changeGroup(
-      (known) => applyGroupSettings(known ?? this.#broker.engine.groups.get(group), settings),
+      (known) => applyGroupSettings(known ?? this.#broker.engine.groups.get(group), given),
       group,
     );
   }

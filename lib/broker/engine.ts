@@ -13,6 +13,7 @@ import { Groups } from "./groups.js";
 import { GuestAppend } from "./guest-append.js";
 import { LogAppender, type WrittenBlock } from "./log-appender.js";
 import { LogReader } from "./log-reader.js";
+import { type ForeignNews, News } from "./news.js";
 import { QueueStates } from "./queue-states.js";
 import { Topics } from "./topics.js";
 import { Transactions } from "./transactions.js";
@@ -48,6 +49,7 @@ export class Engine {
   readonly queues: QueueStates;
   readonly offsets: ConsumeOffsets;
   readonly reader: LogReader;
+  readonly #news: News;
   readonly #settings: ResolvedBrokerSettings;
   readonly #database: OpenedDatabase;
   readonly #listener: EngineListener;
@@ -103,6 +105,7 @@ export class Engine {
     });
     this.#openFile = realPath === undefined ? undefined : registerOpenFile(realPath, () => listener.lookSoon());
     this.#transactions.refresh();
+    this.#news = new News(this.store, this.queues);
   }
 
   /** Throws when the store was closed or stopped, or its connection was closed. */
@@ -215,6 +218,11 @@ export class Engine {
     return this.#transactions.readNow(work);
   }
 
+  /** What others have committed since the last look. */
+  foreignNews(): ForeignNews {
+    return this.readNow(() => this.#news.look());
+  }
+
   /** Drops the caches when another connection has committed, and says so; throws when the connection is gone. */
   lookForForeignCommits(): void {
     this.assertUsable();
@@ -272,6 +280,7 @@ export class Engine {
     const written = this.#written;
     this.#written = [];
     this.offsets.committed();
+    this.#news.wrote(written);
     this.#openFile?.committed();
     this.#listener.committed(written, this.topics.takeChanged());
   }

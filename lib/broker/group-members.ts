@@ -72,16 +72,25 @@ export class GroupMembers {
   changed(member: GroupMember): void {
     const membership = this.#groups.get(member.group);
     if (membership?.members.get(member.clientId) !== member) return;
+    // The order is that of the last registration.
+    membership.members.delete(member.clientId);
+    membership.members.set(member.clientId, member);
     this.#heartbeat(membership, member);
     this.#rebalance(membership);
   }
 
+  /** What the member subscribed to goes with it: the last one registered of those that stay counts. */
   leave(member: GroupMember): void {
     const membership = this.#groups.get(member.group);
     if (membership?.members.get(member.clientId) !== member) return;
     membership.members.delete(member.clientId);
-    if (membership.members.size === 0) this.#groups.delete(member.group);
-    else this.#rebalance(membership);
+    const last = [...membership.members.values()].at(-1);
+    if (last === undefined) {
+      this.#groups.delete(member.group);
+      return;
+    }
+    membership.subscriptions = last.subscriptions;
+    this.#rebalance(membership);
   }
 
   /** Topics or their queues changed. */

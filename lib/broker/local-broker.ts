@@ -188,18 +188,34 @@ export class LocalBroker implements EmbeddedBrokerPort {
     for (const { state } of written) this.#hold.wake(state.topic, state.queueId);
   }
 
-  /** In a turn of its own, once committed rows can be read: waiting pulls look again, and topics may be new. */
+  /** In a turn of its own, once committed rows can be read: waiting pulls look again where messages came, and topics may be new. */
   #announceForeignCommit(): void {
     if (this.#isAnnouncing) return;
     this.#isAnnouncing = true;
     this.#settings.clock.turn(() => {
       this.engine.whenFree(() => {
         this.#isAnnouncing = false;
-        if (this.#isClosed || !this.#database.connection.open) return;
-        this.#hold.wakeAll();
-        this.members.rebalanceAll();
+        if (!this.#isClosed && this.#database.connection.open) this.#actOnNews();
       });
     });
+  }
+
+  #actOnNews(): void {
+    try {
+      const { queues, topicsChanged } = this.engine.foreignNews();
+      for (const { topic, queueId } of queues) this.#hold.wake(topic, queueId);
+      if (topicsChanged) this.members.rebalanceAll();
+    } catch (error) {
+      if (!isMqError(error, "ERR_MQ_SYSTEM_BUSY")) throw error;
+      this.#isStale = true;
+    }
+  }
+
+  /** Something could not be read when it was time: everybody looks again. */
+  #lookEverywhere(): void {
+    this.#isStale = false;
+    this.#hold.wakeAll();
+    this.members.rebalanceAll();
   }
 
   /** While pulls wait or consumers are there. Nothing can commit behind a memory database of our own. */
@@ -216,8 +232,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
     if (this.#isClosed || this.#hasFailed) return;
     try {
       this.engine.lookForForeignCommits();
-      if (this.#isStale) this.#announceForeignCommit();
-      this.#isStale = false;
+      if (this.#isStale && !this.isInTransaction) this.#lookEverywhere();
     } catch (error) {
       if (!isMqError(error)) throw error;
       if (error.code === "ERR_MQ_SYSTEM_BUSY") return;

@@ -66,6 +66,7 @@ export class Topics {
   /** Inside a transaction. */
   put(config: TopicConfig): void {
     this.#store.topics.put(config);
+    this.#store.meta.countTopicChange();
     this.#configs.delete(config.topic);
     this.#routes.delete(config.topic);
     this.#hasChanged = true;

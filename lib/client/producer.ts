@@ -59,7 +59,8 @@ export interface Producer extends AsyncDisposable {
 export interface EmbeddedProducer extends Producer {
   /**
    * Stored when it returns; blocks. Inside a transaction of the same connection the message commits or rolls back with it and is delivered once
-   * that has committed. Outside one it first stores what is pending, so that it overtakes nothing, and blocks at most `busyTimeoutMs` for
+   * that has committed; earlier sends that are still pending wait for the end of a transaction that was begun by hand and come behind it, while
+   * `Broker.transaction` stores them first. Outside one it first stores what is pending, so that it overtakes nothing, and blocks at most `busyTimeoutMs` for
    * another writer (`ERR_MQ_SYSTEM_BUSY`). Otherwise fails as {@link Producer.send}.
    */
   sendSync(message: Message, options?: Omit<SendOptions, "signal">): SendReceipt;

@@ -30,6 +30,7 @@ export class LogTable {
   readonly #insert: SqliteStatement;
   readonly #atOrBefore: SqliteStatement<BlockRow>;
   readonly #listAfter: SqliteStatement<BlockRow>;
+  readonly #listQueuesFromPosition: SqliteStatement<number>;
   readonly #listFromPosition: SqliteStatement<BlockRow>;
   readonly #headAtOrBefore: SqliteStatement<HeadRow>;
   readonly #firstHead: SqliteStatement<HeadRow>;
@@ -46,6 +47,10 @@ export class LogTable {
       connection,
       `SELECT ${BLOCK} FROM mq_log WHERE queue_key = ? AND first_offset > ? ORDER BY first_offset LIMIT ?`,
     ).raw();
+    this.#listQueuesFromPosition = prepare<number>(
+      connection,
+      "SELECT queue_key FROM mq_log WHERE commit_log_offset >= ?",
+    ).pluck();
     this.#listFromPosition = prepare<BlockRow>(
       connection,
       `SELECT ${BLOCK} FROM mq_log WHERE commit_log_offset >= ? ORDER BY commit_log_offset LIMIT ?`,
@@ -89,6 +94,11 @@ export class LogTable {
   /** The next blocks after the one that begins at this offset. */
   listAfter(queueKey: number, firstOffset: number, limit: number): readonly LogBlock[] {
     return this.#listAfter.all(queueKey, firstOffset, limit).map(toBlock);
+  }
+
+  /** Keys of the queues that got messages at or after this position. */
+  listQueuesFromPosition(commitLogOffset: number): ReadonlySet<number> {
+    return new Set(this.#listQueuesFromPosition.iterate(commitLogOffset));
   }
 
   /** Blocks of all queues in the order in which they were stored. */

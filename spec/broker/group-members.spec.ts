@@ -63,7 +63,9 @@ describe("GroupMembers", () => {
     }
 
     const both = ["a drops", "b drops", "a takes", "b takes"];
-    expect(rounds).toEqual([["a drops", "a takes"], both, both, ["b drops", "b takes"]]);
+    // The one that changed was registered last.
+    const changed = ["b drops", "a drops", "b takes", "a takes"];
+    expect(rounds).toEqual([["a drops", "a takes"], both, changed, ["b drops", "b takes"]]);
   });
 
   it("shares all groups anew when topics changed", () => {
@@ -107,13 +109,20 @@ describe("GroupMembers", () => {
     expect(members.subscriptionOf("billing", "orders")).toBe("*");
   });
 
-  it("keeps the subscriptions registered last for the group, also after that member left", () => {
+  it("takes the subscriptions registered last for the group, of those members that are left", () => {
     const { members, make } = setup();
-    const last = make("b", { orders: "paid" });
-    members.join(make("a", { orders: "created", payments: "*" }));
+    const [first, last] = [make("a", { orders: "created", payments: "*" }), make("b", { orders: "paid" })];
+    members.join(first);
     members.join(last);
 
+    const together = members.subscriptionsOf("billing");
     members.leave(last);
+    const alone = members.subscriptionsOf("billing");
+    members.join(last);
+    members.leave(first);
+
+    expect(together).toEqual(new Map([["orders", "paid"]]));
+    expect(alone).toEqual(new Map(Object.entries({ orders: "created", payments: "*" })));
 
     expect(members.subscriptionsOf("billing")).toEqual(new Map([["orders", "paid"]]));
     expect(thrown(() => members.subscriptionOf("billing", "payments"))).toMatchObject({

@@ -1,0 +1,45 @@
+import type { Store } from "../store/store.js";
+import type { WrittenBlock } from "./log-appender.js";
+import type { QueueStates } from "./queue-states.js";
+
+/** What others have committed since the last look. */
+export interface ForeignNews {
+  readonly queues: readonly { readonly topic: string; readonly queueId: number }[];
+  readonly topicsChanged: boolean;
+}
+
+/**
+ * Finds out what a commit of somebody else brought, so that only those are woken whom it concerns: with 1,000 topics looking at every queue
+ * and sharing them anew took 40 ms for each foreign commit.
+ */
+export class News {
+  readonly #store: Store;
+  readonly #queues: QueueStates;
+  /** Everything before it is known here. */
+  #logEnd: number;
+  #topicChanges: number;
+
+  constructor(store: Store, queues: QueueStates) {
+    this.#store = store;
+    this.#queues = queues;
+    this.#logEnd = queues.logEnd;
+    this.#topicChanges = store.meta.topicChanges();
+  }
+
+  /** Our own commits are no news. */
+  wrote(written: readonly WrittenBlock[]): void {
+    for (const { block } of written) {
+      if (block.commitLogOffset === this.#logEnd) this.#logEnd += block.records.length;
+    }
+  }
+
+  look(): ForeignNews {
+    const written = this.#queues.logEnd === this.#logEnd ? [] : this.#store.log.listQueuesFromPosition(this.#logEnd);
+    const queues = [...written].flatMap((queueKey) => this.#store.queues.findByKey(queueKey) ?? []);
+    const topicChanges = this.#store.meta.topicChanges();
+    const topicsChanged = topicChanges !== this.#topicChanges;
+    this.#logEnd = this.#queues.logEnd;
+    this.#topicChanges = topicChanges;
+    return { queues, topicsChanged };
+  }
+}
