@@ -102,7 +102,7 @@ export function resolveBrokerOptions(given: string | BrokerOptions): ResolvedBro
         fallback: 4,
       }),
       busyTimeoutMs: integerOption("busyTimeoutMs", options.busyTimeoutMs, { min: 0, max: 60_000, fallback: 50 }),
-      clock: withMethods("clock", options.clock, CLOCK_METHODS) ?? systemClock,
+      clock: wholeMilliseconds(withMethods("clock", options.clock, CLOCK_METHODS)) ?? systemClock,
       chance: seed === undefined ? systemChance : seededChance(seed),
       logger: neverThrowing(withMethods("logger", options.logger, LOGGER_METHODS) ?? stderrLogger),
     },
@@ -134,6 +134,17 @@ function withMethods<T extends object>(name: string, value: T | undefined, metho
   );
   if (missing === undefined) return value;
   throw invalid(`${name} must have the methods ${methods.join(", ")}; ${missing} is missing`);
+}
+
+/** Times are stored as integers; a clock of the user's may give fractions. */
+function wholeMilliseconds(clock: Clock | undefined): Clock | undefined {
+  return (
+    clock && {
+      now: () => Math.floor(clock.now()),
+      at: (dueMs, run) => clock.at(dueMs, run),
+      turn: (run) => clock.turn(run),
+    }
+  );
 }
 
 function invalid(message: string): MqError {

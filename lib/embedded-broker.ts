@@ -109,6 +109,7 @@ export class EmbeddedBroker<D extends SqliteDatabase> implements Broker<D> {
     if (this.#closing === undefined) {
       refuseUnknownOptions("CloseOptions", options, ["graceMs"]);
       integerOption("graceMs", options.graceMs, { min: 0, max: 2 ** 31 - 1, fallback: 10_000 });
+      this.#broker.beginClosing();
       this.#closing = this.#close(options);
     }
     excuseRunningDelivery(this.#closing);

@@ -41,6 +41,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
   /** Something could not be read and is to be read again. */
   #isStale = false;
   #hasFailed = false;
+  #isClosing = false;
   #isClosed = false;
 
   constructor(database: OpenedDatabase, settings: ResolvedBrokerSettings) {
@@ -150,7 +151,12 @@ export class LocalBroker implements EmbeddedBrokerPort {
   }
 
   async persistOffsets(): Promise<void> {
-    if (this.engine.offsets.hasDirty) await this.engine.write(() => undefined);
+    if (!this.#isClosing && this.engine.offsets.hasDirty) await this.engine.write(() => undefined);
+  }
+
+  /** The clients are about to be closed, and then the broker: their offsets are stored together at the end. */
+  beginClosing(): void {
+    this.#isClosing = true;
   }
 
   async searchOffset(topic: string, queueId: number, timestamp: number, boundary: "lower" | "upper"): Promise<number> {
