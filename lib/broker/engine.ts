@@ -21,6 +21,8 @@ import { WorkWrite } from "./work-write.js";
 
 /** How long consumed messages may be repeated after a crash; an offset never causes a commit sooner. */
 const OFFSET_DELAY_MS = 50;
+/** Offsets that could not be stored, because the disk is full for example, are tried again. */
+const FAILED_OFFSET_DELAY_MS = 1_000;
 /** How long a read, or a write that nobody gave a time-out, waits for another connection. */
 const BUSY_WAIT_MS = 3_000;
 
@@ -62,6 +64,7 @@ export class Engine {
   #written: WrittenBlock[] = [];
   #offsetTimer: ClockTimer | undefined;
   #whenFree: (() => void)[] = [];
+  #isClosing = false;
   #isClosed = false;
 
   constructor(database: OpenedDatabase, settings: ResolvedBrokerSettings, listener: EngineListener) {
@@ -92,6 +95,7 @@ export class Engine {
       rolledBack: () => {
         this.#written = [];
         this.topics.takeChanged();
+        if (!this.#isClosing) this.#storeOffsetsAfter(FAILED_OFFSET_DELAY_MS);
       },
       committed: () => this.#committed(),
     });
@@ -162,8 +166,12 @@ export class Engine {
   /** Kept in memory and written with the next group commit, at the latest 50 ms later. */
   updateOffset(group: string, topic: string, queueId: number, nextOffset: number, increaseOnly: boolean): void {
     this.offsets.update(group, topic, queueId, nextOffset, increaseOnly);
+    this.#storeOffsetsAfter(OFFSET_DELAY_MS);
+  }
+
+  #storeOffsetsAfter(ms: number): void {
     if (!this.offsets.hasDirty || this.#offsetTimer !== undefined) return;
-    this.#offsetTimer = this.#settings.clock.at(this.#settings.clock.now() + OFFSET_DELAY_MS, () => {
+    this.#offsetTimer = this.#settings.clock.at(this.#settings.clock.now() + ms, () => {
       this.#offsetTimer = undefined;
       this.#commits.schedule();
     });
@@ -231,6 +239,7 @@ export class Engine {
 
   /** Stores what is pending, offsets included, then lets go of the file. Nothing may be appended any more. */
   async close(): Promise<void> {
+    this.#isClosing = true;
     try {
       if (this.#database.connection.open) {
         await this.#commits.drained();

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { openFaultDriver } from "../support/fault-driver.js";
 import { openTestPort, type TestPort } from "../support/local-broker.js";
+import { openTestBroker } from "../support/test-broker.js";
 
 const QUEUE = ["billing", "orders", 0] as const;
 
@@ -102,5 +104,25 @@ describe("ConsumeOffsets", () => {
     port.engine.offsets.drop();
 
     expect([0, 1].map((queueId) => port.engine.offsets.find("billing", "orders", queueId))).toEqual([2, 5]);
+  });
+});
+
+describe("consume offsets that could not be stored", () => {
+  it("are tried again after a second, without another acknowledgement", async () => {
+    const driver = openFaultDriver();
+    await using broker = await openTestBroker({ database: driver.database });
+    const { mq, clock } = broker;
+    await mq.producer({ group: "shop" }).send({ topic: "orders", body: "a" }, { queue: 0 });
+    const consumer = mq.pushConsumer({ group: "billing", subscriptions: { orders: "*" }, listener: () => undefined });
+    await consumer.start();
+    driver.fail("COMMIT", "SQLITE_FULL", "before");
+    await clock.advance(50);
+    const offsets = () => driver.database.prepare("SELECT next_offset FROM mq_consume_offset").pluck().all();
+    const whileFull = offsets();
+
+    driver.heal();
+    await clock.advance(1_000);
+
+    expect([whileFull, offsets()]).toEqual([[], [1]]);
   });
 });
