@@ -1,3 +1,5 @@
+import { describeThrown } from "./thrown.js";
+
 /** Where PocketMQ tells what goes on; any of the common loggers fits. Texts are for people, `data` for machines. */
 export interface Logger {
   debug(text: string, data?: object): void;
@@ -20,7 +22,7 @@ export function neverThrowing(logger: Logger): Logger {
     try {
       logger[level](text, data);
     } catch (error) {
-      write("error", `the logger threw while it was told: ${text}`, { error: String(error) });
+      write("error", `the logger threw while it was told: ${text}`, { error: describeThrown(error) });
     }
   };
   return { debug: guard("debug"), info: guard("info"), warn: guard("warn"), error: guard("error") };

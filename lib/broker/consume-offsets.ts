@@ -1,3 +1,4 @@
+import type { ConsumeOffsetRow } from "../store/consume-offset-table.js";
 import type { Store } from "../store/store.js";
 
 interface Progress {
@@ -5,107 +6,83 @@ interface Progress {
   readonly topic: string;
   readonly queueId: number;
   nextOffset: number;
-  /** Not stored yet. */
-  isDirty: boolean;
   /** It may replace a higher one in the store. */
   mayLower: boolean;
-  /** Not dirty: read from the store before somebody else may have changed it. */
-  isStale: boolean;
 }
 
 /**
- * Consume progress in memory, written with the next group commit: an offset never costs a commit of its own.
- *
- * What is not dirty is a cache for one `data_version`; what is dirty is newer than the store and stays.
+ * Consume progress that is not stored yet; it is written with the next group commit, so that an offset never costs a commit of its own. Everything
+ * else is read from the store when it is asked for, which is seldom.
  *
  * Source: RocketMQ, `broker/.../offset/ConsumerOffsetManager.java`; it persists every five seconds, so that more is repeated after a crash.
  */
 export class ConsumeOffsets {
   readonly #store: Store;
-  readonly #progress = new Map<string, Progress>();
-  #dirty: Progress[] = [];
-  #written: Progress[] = [];
+  #pending = new Map<string, Progress>();
+  /** Written in the transaction that is open. */
+  #written: Map<string, Progress> | undefined;
 
   constructor(store: Store) {
     this.#store = store;
   }
 
-  drop(): void {
-    for (const progress of this.#progress.values()) progress.isStale = true;
-  }
-
-  get hasDirty(): boolean {
-    return this.#dirty.length > 0;
+  get hasPending(): boolean {
+    return this.#pending.size > 0;
   }
 
   find(group: string, topic: string, queueId: number): number | undefined {
-    const key = toKey(group, topic, queueId);
-    const known = this.#progress.get(key);
-    if (known !== undefined && (known.isDirty || !known.isStale)) return known.nextOffset;
-    const nextOffset = this.#store.consumeOffsets.find(group, topic, queueId);
-    if (nextOffset !== undefined)
-      this.#progress.set(key, { group, topic, queueId, nextOffset, isDirty: false, mayLower: false, isStale: false });
-    return nextOffset;
+    const pending = this.#pending.get(toKey(group, topic, queueId));
+    if (pending?.mayLower === true) return pending.nextOffset;
+    const stored = this.#store.consumeOffsets.find(group, topic, queueId);
+    if (pending === undefined || stored === undefined) return pending?.nextOffset ?? stored;
+    return Math.max(pending.nextOffset, stored);
   }
 
   /** Offsets of a group as they will be after the next commit. */
-  listOfGroup(
-    group: string,
-  ): readonly { readonly topic: string; readonly queueId: number; readonly nextOffset: number }[] {
+  listOfGroup(group: string): readonly ConsumeOffsetRow[] {
     const rows = new Map(
       this.#store.consumeOffsets.listOfGroup(group).map((row) => [toKey(group, row.topic, row.queueId), row]),
     );
-    for (const progress of this.#dirty) {
-      if (progress.group === group) rows.set(toKey(group, progress.topic, progress.queueId), progress);
+    for (const [key, { group: ofGroup, topic, queueId }] of this.#pending) {
+      if (ofGroup === group) rows.set(key, { topic, queueId, nextOffset: this.find(group, topic, queueId) as number });
     }
     return [...rows.values()];
   }
 
   /**
-   * `increaseOnly` ignores what is lower than what is known or stored: a member that lost a queue may report late. Reads nothing, as it is
-   * called from wherever a listener ends.
+   * `increaseOnly` ignores what is lower than what is pending or stored: a member that lost a queue may report late. Reads nothing, as it is called
+   * from wherever a listener ends.
    */
   update(group: string, topic: string, queueId: number, nextOffset: number, increaseOnly: boolean): void {
     const key = toKey(group, topic, queueId);
-    let progress = this.#progress.get(key);
-    if (progress === undefined) {
-      progress = { group, topic, queueId, nextOffset, isDirty: false, mayLower: false, isStale: false };
-      this.#progress.set(key, progress);
-    } else if (nextOffset === progress.nextOffset || (increaseOnly && nextOffset < progress.nextOffset)) {
-      return;
+    const pending = this.#pending.get(key);
+    if (pending === undefined) {
+      this.#pending.set(key, { group, topic, queueId, nextOffset, mayLower: !increaseOnly });
+    } else if (!increaseOnly || nextOffset > pending.nextOffset) {
+      pending.nextOffset = nextOffset;
+      pending.mayLower ||= !increaseOnly;
     }
-    progress.nextOffset = nextOffset;
-    progress.mayLower ||= !increaseOnly;
-    if (progress.isDirty) return;
-    progress.isDirty = true;
-    this.#dirty.push(progress);
   }
 
   /** Inside a transaction. */
-  writeDirty(): void {
+  write(): void {
     const { consumeOffsets } = this.#store;
-    for (const { group, topic, queueId, nextOffset, mayLower } of this.#dirty) {
+    for (const { group, topic, queueId, nextOffset, mayLower } of this.#pending.values()) {
       if (mayLower) consumeOffsets.put(group, topic, queueId, nextOffset);
       else consumeOffsets.raise(group, topic, queueId, nextOffset);
     }
-    this.#written = this.#dirty;
+    this.#written = this.#pending;
   }
 
+  /** What was written is stored. Nothing was updated since: a transaction does not wait. */
   committed(): void {
-    if (this.#written.length === 0) return;
-    for (const progress of this.#written) {
-      progress.isDirty = false;
-      progress.mayLower = false;
-      // A higher one may have been stored already.
-      progress.isStale = true;
-    }
-    this.#dirty = [];
-    this.#written = [];
+    if (this.#written !== undefined) this.#pending = new Map();
+    this.#written = undefined;
   }
 
-  /** What was written was rolled back: it stays dirty. */
-  discard(): void {
-    this.#written = [];
+  /** What was written was rolled back: it is still pending. */
+  rolledBack(): void {
+    this.#written = undefined;
   }
 }
 

@@ -86,9 +86,9 @@ export class Engine {
     this.#appender = new LogAppender(this.store, this.queues);
     this.#freeBackoff = new Backoff(clock, chance);
     this.#commits = new GroupCommit(this.#transactions, connection, clock, new Backoff(clock, chance), {
-      hasRiders: () => this.offsets.hasDirty,
+      hasRiders: () => this.offsets.hasPending,
       finish: () => {
-        this.offsets.writeDirty();
+        this.offsets.write();
         this.#writeMessages();
       },
       undone: () => this.#dropCaches(),
@@ -170,7 +170,7 @@ export class Engine {
   }
 
   #storeOffsetsAfter(ms: number): void {
-    if (!this.offsets.hasDirty || this.#offsetTimer !== undefined) return;
+    if (!this.offsets.hasPending || this.#offsetTimer !== undefined) return;
     this.#offsetTimer = this.#settings.clock.at(this.#settings.clock.now() + ms, () => {
       this.#offsetTimer = undefined;
       this.#commits.schedule();
@@ -243,7 +243,7 @@ export class Engine {
     try {
       if (this.#database.connection.open) {
         await this.#commits.drained();
-        if (this.offsets.hasDirty) await this.write(() => undefined);
+        if (this.offsets.hasPending) await this.write(() => undefined);
       }
     } finally {
       this.#commits.close();
@@ -299,8 +299,7 @@ export class Engine {
     this.queues.drop();
     this.topics.drop();
     this.groups.drop();
-    this.offsets.discard();
-    this.offsets.drop();
+    this.offsets.rolledBack();
     this.reader.drop();
   }
 }

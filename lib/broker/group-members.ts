@@ -1,5 +1,6 @@
 import { MqError } from "../errors.js";
 import type { Logger } from "../logger.js";
+import { describeThrown } from "../thrown.js";
 import type { GroupMember, SubscriptionTable } from "./broker-port.js";
 
 interface Membership {
@@ -120,7 +121,7 @@ export class GroupMembers {
     try {
       step();
     } catch (error) {
-      this.#logger.error(`rebalancing failed for a member: ${String(error)}`, { group, clientId });
+      this.#logger.error(`rebalancing failed for a member: ${describeThrown(error)}`, { group, clientId });
     }
   }
 

@@ -126,6 +126,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
 
   unregisterConsumer(member: GroupMember): void {
     this.members.leave(member);
+    if (this.members.ids(member.group).length === 0) this.messages.forget(member.group);
   }
 
   memberIds(group: string): readonly string[] {
@@ -151,7 +152,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
   }
 
   async persistOffsets(): Promise<void> {
-    if (!this.#isClosing && this.engine.offsets.hasDirty) await this.engine.write(() => undefined);
+    if (!this.#isClosing && this.engine.offsets.hasPending) await this.engine.write(() => undefined);
   }
 
   /** The clients are about to be closed, and then the broker: their offsets are stored together at the end. */

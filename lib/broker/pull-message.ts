@@ -35,10 +35,8 @@ export class PullMessage {
   readonly #members: GroupMembers;
   readonly #queues: QueueStates;
   readonly #reader: LogReader;
-  /** The expression last parsed for each group and topic. */
-  readonly #filters = new Map<string, { readonly expression: string; readonly filter: TagExpression }>();
+  readonly #groupPulls = new Map<string, GroupPulls>();
   readonly #origins = new Map<string, MessageOrigin[]>();
-  readonly #pulledOffsets = new Map<string, number>();
 
   constructor(
     address: BrokerAddress,
@@ -61,7 +59,7 @@ export class PullMessage {
     const filter = this.#check(request);
     const queue = this.#queues.get(request.topic, request.queueId);
     const { offset } = request;
-    this.#pulledOffsets.set(toKey(request.group, request.topic, request.queueId), offset);
+    this.#pullsOf(request.group).offsets.set(toKey(request.topic, request.queueId), offset);
     const { minOffset, maxOffset } = queue;
     const nothing = { minOffset, maxOffset, messages: [] } as const;
     if (offset < minOffset) return { ...nothing, status: "OFFSET_ILLEGAL", nextOffset: minOffset };
@@ -72,7 +70,12 @@ export class PullMessage {
 
   /** Where the group's last pull of this queue began, 0 when there was none here. */
   pulledOffset(group: string, topic: string, queueId: number): number {
-    return this.#pulledOffsets.get(toKey(group, topic, queueId)) ?? 0;
+    return this.#groupPulls.get(group)?.offsets.get(toKey(topic, queueId)) ?? 0;
+  }
+
+  /** The group has no members any more. */
+  forget(group: string): void {
+    this.#groupPulls.delete(group);
   }
 
   /** Everything from this offset on, whatever any group thinks of it. */
@@ -133,12 +136,21 @@ export class PullMessage {
       );
     }
     const expression = this.#members.subscriptionOf(group, topic);
-    const key = `${group}\u0001${topic}`;
-    const known = this.#filters.get(key);
+    const { filters } = this.#pullsOf(group);
+    const known = filters.get(topic);
     if (known?.expression === expression) return known.filter;
     const filter = parseTagExpression(expression);
-    this.#filters.set(key, { expression, filter });
+    filters.set(topic, { expression, filter });
     return filter;
+  }
+
+  #pullsOf(group: string): GroupPulls {
+    let pulls = this.#groupPulls.get(group);
+    if (pulls === undefined) {
+      pulls = { filters: new Map(), offsets: new Map() };
+      this.#groupPulls.set(group, pulls);
+    }
+    return pulls;
   }
 
   #origin(topic: string, queueId: number): MessageOrigin {
@@ -158,6 +170,14 @@ export class PullMessage {
 
 type ScanResult = PullResult & { readonly messages: readonly StoredMessageView[] };
 
-function toKey(group: string, topic: string, queueId: number): string {
-  return `${group}\u0001${topic}\u0001${queueId}`;
+/** What is kept of the pulls of a group while it has members. */
+interface GroupPulls {
+  /** By topic, the expression last parsed. */
+  readonly filters: Map<string, { readonly expression: string; readonly filter: TagExpression }>;
+  /** By queue, where the last pull began. */
+  readonly offsets: Map<string, number>;
+}
+
+function toKey(topic: string, queueId: number): string {
+  return `${topic}\u0001${queueId}`;
 }

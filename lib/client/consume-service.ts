@@ -1,5 +1,5 @@
-import { inspect } from "node:util";
 import type { Logger } from "../logger.js";
+import { describeThrownWithStack } from "../thrown.js";
 import type { Clock, ClockTimer } from "../time/clock.js";
 import type { BatchListener, ConsumeResult, MessageListener } from "./consume-result.js";
 import { Delivery, runningDelivery } from "./delivery.js";
@@ -155,7 +155,7 @@ export class ConsumeService {
   #failed(delivery: Delivery, error: unknown): void {
     const { queueId, topic } = delivery.messageQueue;
     const queueOffset = delivery.batch[0]?.message.queueOffset;
-    this.#options.logger.warn(`a listener of group ${delivery.group} failed: ${describeThrown(error)}`, {
+    this.#options.logger.warn(`a listener of group ${delivery.group} failed: ${describeThrownWithStack(error)}`, {
       topic,
       queueId,
       queueOffset,
@@ -214,13 +214,4 @@ interface ReadyRun {
 
 function isObject(value: unknown): boolean {
   return (typeof value === "object" && value !== null) || typeof value === "function";
-}
-
-/** Even of what throws when it is looked at. */
-function describeThrown(error: unknown): string {
-  try {
-    return error instanceof Error ? String(error.stack) : `it threw ${inspect(error, { depth: 1 })}`;
-  } catch {
-    return `it threw ${typeof error === "object" ? "an object" : `a ${typeof error}`} that cannot be shown`;
-  }
 }

@@ -24,6 +24,7 @@ export class ProcessQueue {
   #bytes = 0;
   #waiting = 0;
   #nextOffset: number | undefined;
+  #reportedOffset: number | undefined;
   #isDropped = false;
 
   constructor(messageQueue: MessageQueue) {
@@ -91,6 +92,14 @@ export class ProcessQueue {
   /** The lowest offset that is not acknowledged: everything from there on comes again after a crash. */
   get commitOffset(): number | undefined {
     return this.#cached[this.#head]?.message.queueOffset ?? this.#nextOffset;
+  }
+
+  /** The commit offset, if it is another than the last time; `undefined` also once dropped. */
+  takeChangedOffset(): number | undefined {
+    const { commitOffset } = this;
+    if (this.#isDropped || commitOffset === this.#reportedOffset) return undefined;
+    this.#reportedOffset = commitOffset;
+    return commitOffset;
   }
 
   drop(): void {

@@ -3,6 +3,7 @@ import { isMqError } from "../errors.js";
 import { parseTagExpression, type TagExpression } from "../filter/tag-expression.js";
 import type { Logger } from "../logger.js";
 import type { MessageQueue } from "../message/message-queue.js";
+import { describeThrown } from "../thrown.js";
 import type { Clock } from "../time/clock.js";
 import { type CachedMessage, ProcessQueue } from "./process-queue.js";
 import type { PullTurns } from "./pull-turns.js";
@@ -182,7 +183,7 @@ export class PullLoop {
     if (this.#hasFailed) return;
     this.#hasFailed = true;
     const { topic, queueId } = this.processQueue.messageQueue;
-    const because = error instanceof Error ? error.message : String(error);
+    const because = describeThrown(error);
     this.#options.logger.warn(
       `a pull of group ${this.#options.group} failed and is tried again each second: ${because}`,
       { topic, queueId },

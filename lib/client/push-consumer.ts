@@ -283,9 +283,9 @@ export class ConcurrentPushConsumer implements PushConsumer {
   }
 
   #reportOffset(processQueue: ProcessQueue): void {
-    const { commitOffset, messageQueue } = processQueue;
-    if (commitOffset === undefined || processQueue.isDropped) return;
-    this.#context.port.updateOffset(this.#options.group, messageQueue.topic, messageQueue.queueId, commitOffset, true);
+    const { topic, queueId } = processQueue.messageQueue;
+    const offset = processQueue.takeChangedOffset();
+    if (offset !== undefined) this.#context.port.updateOffset(this.#options.group, topic, queueId, offset, true);
   }
 
   #restartAt(processQueue: ProcessQueue, nextOffset: number): void {

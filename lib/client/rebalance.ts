@@ -1,4 +1,5 @@
 import { compareMessageQueues, formatMessageQueue, type MessageQueue } from "../message/message-queue.js";
+import { describeThrown } from "../thrown.js";
 import type { AllocateMessageQueueStrategy } from "./allocate-message-queue.js";
 import type { ClientContext } from "./client-context.js";
 
@@ -61,7 +62,7 @@ export class Rebalance {
       return sorted.filter((queue) => chosen.has(formatMessageQueue(queue)));
     } catch (error) {
       this.#hasFailed = true;
-      const because = error instanceof Error ? error.message : String(error);
+      const because = describeThrown(error);
       this.#context.logger.error(
         `sharing the queues of topic ${topic} failed, group ${this.#group} keeps what it has: ${because}`,
       );
