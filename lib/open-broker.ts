@@ -1,5 +1,6 @@
 import { LocalBroker } from "./broker/local-broker.js";
 import { prepareStore } from "./broker/prepare-store.js";
+import { untilFree } from "./broker/until-free.js";
 import { type BrokerOptions, resolveBrokerOptions } from "./broker-options.js";
 import { findHostAddress } from "./client/host-address.js";
 import { type Broker, EmbeddedBroker } from "./embedded-broker.js";
@@ -24,14 +25,16 @@ export async function openBroker<D extends SqliteDatabase>(options: string | Bro
   const { path, database, synchronous, isSeeded, settings } = resolveBrokerOptions(options);
   const opened =
     path === undefined
-      ? adopt(database as SqliteDatabase)
+      ? await untilFree(() => adopt(database as SqliteDatabase))
       : await openOwned({ path, synchronous, busyTimeoutMs: settings.busyTimeoutMs });
   try {
-    await prepareStore(opened);
+    const port = await untilFree(() => {
+      prepareStore(opened);
+      return new LocalBroker(opened, settings);
+    });
     const { clock, chance, logger } = settings;
     const address = isSeeded ? "127.0.0.1" : findHostAddress();
     const processId = isSeeded ? chance.nextInt(2 ** 16) : process.pid;
-    const port = new LocalBroker(opened, settings);
     const ids = new UniqueIdGenerator({ clock, chance, address, processId });
     return new EmbeddedBroker<D>(opened, port, settings, { port, clock, chance, logger, ids, address });
   } catch (error) {

@@ -31,7 +31,7 @@ export const isBareLoop = true;
 
 export async function open(path, synchronous) {
   const opened = await openOwned({ path, synchronous, busyTimeoutMs: 50 });
-  await prepareStore(opened);
+  prepareStore(opened);
   return new OwnTables(opened);
 }
 

@@ -1,6 +1,7 @@
 import { MqError } from "../errors.js";
 import type { AppendObserver, AppendRequest, PendingAppend } from "./broker-port.js";
 import type { GroupCommit, Write } from "./group-commit.js";
+import type { Lanes } from "./lanes.js";
 import type { LogAppender } from "./log-appender.js";
 import type { Topics } from "./topics.js";
 
@@ -29,8 +30,9 @@ export class AppendWrite implements Write, PendingAppend {
     this.#commits = commits;
   }
 
-  get cost(): number {
-    return this.#request.messages.length + BLOCK_COST;
+  cost(lanes: Lanes): number {
+    const { topic, queueId, messages } = this.#request;
+    return messages.length + (lanes.add(topic, queueId) ? BLOCK_COST : 0);
   }
   get bytes(): number {
     return this.#request.bytes;

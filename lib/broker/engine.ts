@@ -107,9 +107,12 @@ export class Engine {
       write: () => this.#writeMessages(),
       ended: () => this.#guestEnded(),
     });
+    this.#news = this.readNow(() => {
+      this.#transactions.refresh();
+      return new News(this.store, this.queues);
+    });
+    // Last: whoever is registered can look.
     this.#openFile = realPath === undefined ? undefined : registerOpenFile(realPath, () => listener.lookSoon());
-    this.#transactions.refresh();
-    this.#news = new News(this.store, this.queues);
   }
 
   /** Throws when the store was closed or stopped, or its connection was closed. */

@@ -4,12 +4,13 @@ import { isWholeBatchError, toMqError } from "../store/sqlite-error.js";
 import type { Clock } from "../time/clock.js";
 import { holdProcess, type ProcessHold } from "../time/hold-process.js";
 import type { Backoff } from "./backoff.js";
+import { Lanes } from "./lanes.js";
 import type { Transactions } from "./transactions.js";
 
 /** Something that is stored with the next group commit. */
 export interface Write {
-  /** How much of a flush it takes; 1 is about 4 µs. */
-  readonly cost: number;
+  /** How much of a flush it takes beside the queues that the flush writes to already; 1 is about 2 µs. */
+  cost(lanes: Lanes): number;
   readonly bytes: number;
   /** When it is given up if the store stays locked. */
   readonly deadline: number;
@@ -49,9 +50,9 @@ const MAX_PENDING_BYTES = 64 * 1024 * 1024;
  * Pending writes, stored together in one transaction at the end of the turn. The number of commits decides the speed, not the number of rows.
  *
  * ```
- * idle ──enqueue──▶ scheduled ──turn──▶ flush ──▶ idle, or scheduled again while writes are left
- *                       ▲                 │ locked by somebody else
- *                       └──── waiting ◀───┘ writes past their deadline fail
+ * idle ──enqueue──▶ turn coming ──▶ flush ──▶ idle, or a turn comes again while writes are left
+ *                        ▲            │ locked by somebody else
+ *                        └── waiting ◀┘ writes past their deadline fail
  * ```
  */
 export class GroupCommit {
@@ -64,7 +65,8 @@ export class GroupCommit {
   readonly #undo: SqliteStatement;
   #pending: Write[] = [];
   #pendingBytes = 0;
-  #state: "idle" | "scheduled" | "waiting" = "idle";
+  /** A turn, or a timer while somebody else has the lock, will look at what is pending: never more than one. */
+  #isTurnComing = false;
   #isClosed = false;
   #hold: ProcessHold | undefined;
   #drainWaiters: (() => void)[] = [];
@@ -109,8 +111,8 @@ export class GroupCommit {
 
   /** Makes sure that a flush comes with the next turn, also when only riders are waiting for one. */
   schedule(): void {
-    if (this.#state !== "idle") return;
-    this.#state = "scheduled";
+    if (this.#isTurnComing) return;
+    this.#isTurnComing = true;
     this.#clock.turn(this.#onTurn);
   }
 
@@ -168,13 +170,8 @@ export class GroupCommit {
   }
 
   readonly #onTurn = (): void => {
-    let state: "idle" | "waiting" = "idle";
-    try {
-      state = this.#flush();
-    } finally {
-      this.#state = state;
-    }
-    if (this.#state !== "waiting") this.#stopWaiting();
+    this.#isTurnComing = false;
+    if (this.#flush() === "done") this.#stopWaiting();
     if (this.#pending.length > 0) this.schedule();
     else this.#tellDrained();
   };
@@ -185,26 +182,28 @@ export class GroupCommit {
     for (const resolve of waiters) resolve();
   }
 
-  #flush(): "idle" | "waiting" {
-    if (this.#isClosed || (this.#pending.length === 0 && !this.#hooks.hasRiders())) return "idle";
+  #flush(): "done" | "waiting" {
+    if (this.#isClosed || (this.#pending.length === 0 && !this.#hooks.hasRiders())) return "done";
     try {
       const outcome = this.#transactions.tryBegin(0);
       if (outcome !== "begun") return this.#wait(outcome);
     } catch (error) {
       this.abandon(toMqError(error, "beginning a transaction"));
-      return "idle";
+      return "done";
     }
     const state = this.#store(this.#take(), 0);
-    if (state === "idle") this.#backoff.reset();
+    if (state === "done") this.#backoff.reset();
     return state;
   }
 
   /** Looks again later. A foreign transaction usually ends within a few turns, a lock of another process within milliseconds. */
   #wait(outcome: "busy" | "blocked"): "waiting" {
     this.#expire(outcome);
-    if (this.#state === "idle") this.#state = "waiting";
     this.#hold ??= holdProcess();
-    this.#backoff.next(this.#onTurn);
+    if (!this.#isTurnComing) {
+      this.#isTurnComing = true;
+      this.#backoff.next(this.#onTurn);
+    }
     return "waiting";
   }
 
@@ -239,10 +238,11 @@ export class GroupCommit {
     let count = 0;
     let cost = 0;
     let bytes = 0;
+    const lanes = new Lanes();
     for (const write of this.#pending) {
-      if (count > 0 && (cost + write.cost > MAX_FLUSH_COST || bytes + write.bytes > MAX_FLUSH_BYTES)) break;
+      cost += write.cost(lanes);
+      if (count > 0 && (cost > MAX_FLUSH_COST || bytes + write.bytes > MAX_FLUSH_BYTES)) break;
       count += 1;
-      cost += write.cost;
       bytes += write.bytes;
     }
     const taken = count === this.#pending.length ? this.#pending : this.#pending.slice(0, count);
@@ -252,7 +252,7 @@ export class GroupCommit {
   }
 
   /** The transaction has begun. */
-  #store(writes: readonly Write[], busyTimeoutMs: number): "idle" | "waiting" {
+  #store(writes: readonly Write[], busyTimeoutMs: number): "done" | "waiting" {
     let outcome: Outcome;
     try {
       outcome = this.#applyTogether(writes);
@@ -261,7 +261,7 @@ export class GroupCommit {
       this.#hooks.rolledBack();
       if (!isWholeBatchError(error)) return this.#storeEachAlone(writes, busyTimeoutMs);
       failAll(writes, toMqError(error, "storing messages"));
-      return "idle";
+      return "done";
     }
     return this.#commit(writes, outcome, busyTimeoutMs);
   }
@@ -282,7 +282,7 @@ export class GroupCommit {
   }
 
   /** SQLite refused a row: again in one transaction, each write behind its own savepoint, so that only the guilty one fails. */
-  #storeEachAlone(writes: readonly Write[], busyTimeoutMs: number): "idle" | "waiting" {
+  #storeEachAlone(writes: readonly Write[], busyTimeoutMs: number): "done" | "waiting" {
     const outcome: Outcome = { stored: [], refused: [] };
     try {
       if (this.#transactions.tryBegin(0) !== "begun") return this.#putBack(writes);
@@ -304,7 +304,7 @@ export class GroupCommit {
       this.#transactions.rollback();
       this.#hooks.rolledBack();
       failAll(writes, toMqError(error, "storing messages"));
-      return "idle";
+      return "done";
     }
     return this.#commit(writes, outcome, busyTimeoutMs);
   }
@@ -316,7 +316,7 @@ export class GroupCommit {
     return this.#wait("busy");
   }
 
-  #commit(writes: readonly Write[], { stored, refused }: Outcome, busyTimeoutMs: number): "idle" | "waiting" {
+  #commit(writes: readonly Write[], { stored, refused }: Outcome, busyTimeoutMs: number): "done" | "waiting" {
     try {
       this.#transactions.commit(busyTimeoutMs);
     } catch (error) {
@@ -324,12 +324,12 @@ export class GroupCommit {
       if (isMqError(error, "ERR_MQ_SYSTEM_BUSY")) return this.#putBack(writes);
       failAll(stored, error);
       for (const refusal of refused) refusal.write.failed(refusal.error);
-      return "idle";
+      return "done";
     }
     for (const write of stored) write.committed();
     for (const refusal of refused) refusal.write.failed(refusal.error);
     this.#hooks.committed();
-    return "idle";
+    return "done";
   }
 }
 

@@ -1,7 +1,6 @@
 import { isMqError, MqError } from "../errors.js";
 import type { StoreHost } from "../message/message-view.js";
 import type { OpenedDatabase } from "../store/open-database.js";
-import { toMqError } from "../store/sqlite-error.js";
 import type { ClockTimer } from "../time/clock.js";
 import type {
   AppendObserver,
@@ -70,10 +69,15 @@ export class LocalBroker implements EmbeddedBrokerPort {
 
   getRoute(topic: string): TopicRoute {
     this.assertOpen();
+    const { topics } = this.engine;
+    const known = topics.findCachedRoute(topic);
+    if (known !== undefined) return known;
     try {
-      return this.engine.topics.getRoute(topic);
+      return this.engine.readNow(() => topics.getRoute(topic));
     } catch (error) {
-      throw toMqError(error, "looking up a topic");
+      const last = isMqError(error, "ERR_MQ_SYSTEM_BUSY") ? topics.findLastRoute(topic) : undefined;
+      if (last === undefined) throw error;
+      return last;
     }
   }
 

@@ -27,6 +27,8 @@ export class Topics {
   readonly #settings: TopicSettingsOfBroker;
   readonly #configs = new Map<string, TopicConfig>();
   readonly #routes = new Map<string, TopicRoute>();
+  /** As they were before the caches were dropped: good enough to choose a queue by, the append checks it. */
+  readonly #lastRoutes = new Map<string, TopicRoute>();
   #hasChanged = false;
 
   constructor(store: Store, settings: TopicSettingsOfBroker) {
@@ -36,7 +38,13 @@ export class Topics {
 
   drop(): void {
     this.#configs.clear();
+    for (const [topic, route] of this.#routes) this.#lastRoutes.set(topic, route);
     this.#routes.clear();
+  }
+
+  /** For when the store cannot be read now. */
+  findLastRoute(topic: string): TopicRoute | undefined {
+    return this.#lastRoutes.get(topic);
   }
 
   /** Whether a topic was written since the last call. */
@@ -70,6 +78,11 @@ export class Topics {
     this.#configs.delete(config.topic);
     this.#routes.delete(config.topic);
     this.#hasChanged = true;
+  }
+
+  /** Without reading. */
+  findCachedRoute(topic: string): TopicRoute | undefined {
+    return this.#routes.get(topic);
   }
 
   findRoute(topic: string): TopicRoute | undefined {

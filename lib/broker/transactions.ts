@@ -76,7 +76,12 @@ export class Transactions {
       if (isConnectionBusy(error)) return "blocked";
       throw toMqError(error, "beginning a transaction");
     }
-    this.refresh();
+    try {
+      this.refresh();
+    } catch (error) {
+      this.rollback();
+      throw toMqError(error, "reading the data version");
+    }
     return "begun";
   }
 
@@ -86,9 +91,19 @@ export class Transactions {
    */
   readNow<T>(work: () => T): T {
     try {
-      return this.#owned ? work() : withBusyTimeout(this.#connection, 0, work);
+      return this.#owned ? work() : this.#readAsGuest(work);
     } catch (error) {
       throw toMqError(error, "reading the store");
+    }
+  }
+
+  #readAsGuest<T>(work: () => T): T {
+    try {
+      return withBusyTimeout(this.#connection, 0, work);
+    } catch (error) {
+      // While its owner iterates a connection takes no pragma, but it can be read.
+      if (!isConnectionBusy(error)) throw error;
+      return work();
     }
   }
 

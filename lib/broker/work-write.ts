@@ -2,7 +2,6 @@ import type { Write } from "./group-commit.js";
 
 /** Some statements that are stored with the next group commit, of which the caller awaits the result. */
 export class WorkWrite<T> implements Write {
-  readonly cost: number = 4;
   readonly bytes: number = 0;
   readonly deadline: number;
   readonly #work: () => T;
@@ -15,6 +14,10 @@ export class WorkWrite<T> implements Write {
     this.deadline = deadline;
     this.#resolve = resolve;
     this.#reject = reject;
+  }
+
+  cost(): number {
+    return 4;
   }
 
   apply(): void {

@@ -309,7 +309,7 @@ export class ConcurrentPushConsumer implements PushConsumer {
     if (nextOffset !== undefined) return nextOffset;
     const where = this.#options.consumeFromWhere;
     if (where === "first-offset") return minOffset;
-    if (where === "last-offset") return maxOffset;
+    if (where === "last-offset" || maxOffset === 0) return maxOffset;
     return port.searchOffset(topic, queueId, where.timestamp, "lower");
   }
 

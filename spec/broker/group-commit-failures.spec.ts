@@ -182,10 +182,10 @@ describe("a commit whose sync failed", () => {
     await send(producer, "durable");
 
     driver.fail("COMMIT", "SQLITE_IOERR_FSYNC", "before");
-    const results = await outcomes(Array.from({ length: 300 }, (_, i) => send(producer, `${i}`)));
+    const results = await outcomes(Array.from({ length: 1_050 }, (_, i) => send(producer, `${i}`)));
 
-    expect(results.slice(0, 250)).toEqual(Array.from({ length: 250 }, () => "ERR_MQ_OUTCOME_UNKNOWN"));
-    expect(results.slice(250)).toEqual(Array.from({ length: 50 }, () => "ERR_MQ_SERVICE_NOT_AVAILABLE"));
+    expect(results.slice(0, 997)).toEqual(Array.from({ length: 997 }, () => "ERR_MQ_OUTCOME_UNKNOWN"));
+    expect(results.slice(997)).toEqual(Array.from({ length: 53 }, () => "ERR_MQ_SERVICE_NOT_AVAILABLE"));
     await mq.close();
     driver.database.close();
   });

@@ -5,6 +5,7 @@ export type FactArea =
   | "admin"
   | "allocation"
   | "encodings"
+  | "filters-live"
   | "groups"
   | "hash"
   | "message-ids"

@@ -23,7 +23,7 @@ export async function openTestPort(given: BrokerSettings = {}): Promise<TestPort
   const clock = new VirtualClock();
   const { settings } = resolveBrokerOptions({ path: ":memory:", seed: 1, clock, logger: silent, ...given });
   const opened = await openOwned({ path: ":memory:", synchronous: "off", busyTimeoutMs: 0 });
-  await prepareStore(opened);
+  prepareStore(opened);
   const port = new LocalBroker(opened, settings);
   const { chance, logger } = settings;
   const ids = new UniqueIdGenerator({ clock, chance, address: "127.0.0.1", processId: 1 });
