@@ -1,8 +1,7 @@
 import type { ResolvedBrokerSettings } from "./broker/broker-settings.js";
-import { MqError } from "./errors.js";
 import type { Logger } from "./logger.js";
 import { neverThrowing, stderrLogger } from "./logger.js";
-import { booleanOption, describe, integerOption, oneOf, refuseUnknownOptions } from "./options.js";
+import { booleanOption, describe, integerOption, invalid, oneOf, refuseUnknownOptions } from "./options.js";
 import type { SqliteDatabase } from "./store/sqlite.js";
 import { seededChance, systemChance } from "./time/chance.js";
 import { type Clock, systemClock } from "./time/clock.js";
@@ -57,7 +56,7 @@ export interface ResolvedBrokerOptions {
   readonly settings: ResolvedBrokerSettings;
 }
 
-const OPTIONS = [
+const OPTIONS: readonly (keyof BrokerSettings | "path" | "database")[] = [
   "path",
   "database",
   "synchronous",
@@ -145,8 +144,4 @@ function wholeMilliseconds(clock: Clock | undefined): Clock | undefined {
       turn: (run) => clock.turn(run),
     }
   );
-}
-
-function invalid(message: string): MqError {
-  return new MqError("ERR_MQ_INVALID_ARGUMENT", message);
 }

@@ -52,6 +52,7 @@ export function describe(value: unknown): string {
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
-function invalid(message: string): MqError {
-  return new MqError("ERR_MQ_INVALID_ARGUMENT", message);
+/** @param responseCode - -1, as RocketMQ's clients throw; its broker answers 29. */
+export function invalid(message: string, responseCode: number = -1): MqError {
+  return new MqError("ERR_MQ_INVALID_ARGUMENT", message, { responseCode });
 }

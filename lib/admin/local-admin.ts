@@ -9,7 +9,7 @@ import type { MessageQueue } from "../message/message-queue.js";
 import type { MessageView } from "../message/message-view.js";
 import { checkGroup, checkTopic } from "../message/names.js";
 import { isSystemTopic } from "../message/system-topics.js";
-import { booleanOption, describe, integerOption, oneOf, refuseUnknownOptions } from "../options.js";
+import { booleanOption, describe, integerOption, invalid, oneOf, refuseUnknownOptions } from "../options.js";
 import { checkStore } from "../store/check-store.js";
 import type { GroupConfig } from "../store/group-table.js";
 import type { TopicConfig } from "../store/topic-table.js";
@@ -39,16 +39,7 @@ export class LocalAdmin implements EmbeddedAdmin {
 
   async createTopic(topic: string, settings: TopicSettings = {}): Promise<TopicInfo> {
     this.#checkOwnTopic(topic);
-    const count = this.#settings.defaultQueueCount;
-    const template = {
-      topic,
-      readQueueNums: count,
-      writeQueueNums: count,
-      perm: 6,
-      order: false,
-      messageType: "NORMAL",
-    };
-    const config = applyTopicSettings(template, settings);
+    const config = applyTopicSettings(this.#broker.engine.topics.template(topic), settings);
     return this.#changeTopic((known) => {
       if (known !== undefined && !isSameConfig(known, config)) throw alreadyCreated(`topic ${topic}`);
       return config;
@@ -143,16 +134,16 @@ export class LocalAdmin implements EmbeddedAdmin {
   async searchOffset(queue: MessageQueue, timestamp: number | Date, boundary?: "lower" | "upper"): Promise<number> {
     const time = timestamp instanceof Date ? timestamp.getTime() : timestamp;
     if (!Number.isSafeInteger(time))
-      throw invalid(`timestamp must be a Date or epoch milliseconds, got ${describe(timestamp)}`);
+      throw invalid(`timestamp must be a Date or epoch milliseconds, got ${describe(timestamp)}`, INVALID_PARAMETER);
     const side = oneOf("boundary", boundary, ["lower", "upper"], "lower");
     return this.#read(({ store }) => findOffset(store.log, this.#state(queue), time, side));
   }
 
   async browse(queue: MessageQueue, fromOffset: number, max: number): Promise<readonly MessageView[]> {
     if (!Number.isSafeInteger(fromOffset) || fromOffset < 0)
-      throw invalid(`fromOffset must be an offset from 0 on, got ${describe(fromOffset)}`);
+      throw invalid(`fromOffset must be an offset from 0 on, got ${describe(fromOffset)}`, INVALID_PARAMETER);
     const count = integerOption("max", max, { min: 1, max: 1_024, fallback: 0 });
-    if (count === 0) throw invalid("max must be an integer from 1 to 1024, got undefined");
+    if (count === 0) throw invalid("max must be an integer from 1 to 1024, got undefined", INVALID_PARAMETER);
     return this.#read(() => {
       const { topic, queueId } = this.#state(queue);
       return this.#broker.messages.browse(topic, queueId, fromOffset, count);
@@ -198,13 +189,13 @@ export class LocalAdmin implements EmbeddedAdmin {
   #checkOwnTopic(topic: string): void {
     checkTopic(topic, INVALID_PARAMETER);
     if (isSystemTopic(topic, this.#settings)) {
-      throw invalid(`topic ${topic} belongs to the system and cannot be created or changed`);
+      throw invalid(`topic ${topic} belongs to the system and cannot be created or changed`, INVALID_PARAMETER);
     }
   }
 
   #state(queue: MessageQueue): QueueState {
     if (typeof queue !== "object" || queue === null)
-      throw invalid(`queue must be a message queue, got ${describe(queue)}`);
+      throw invalid(`queue must be a message queue, got ${describe(queue)}`, INVALID_PARAMETER);
     const { topic, brokerName, queueId } = queue;
     if (brokerName !== this.#settings.brokerName) {
       throw new MqError(
@@ -263,8 +254,4 @@ export class LocalAdmin implements EmbeddedAdmin {
 
 function queueCount({ readQueueNums, writeQueueNums }: TopicConfig): number {
   return Math.max(readQueueNums, writeQueueNums);
-}
-
-function invalid(message: string): MqError {
-  return new MqError("ERR_MQ_INVALID_ARGUMENT", message, { responseCode: INVALID_PARAMETER });
 }

@@ -1,8 +1,9 @@
 import { MqError } from "../errors.js";
 import type { AppendObserver, AppendRequest, PendingAppend } from "./broker-port.js";
-import type { GroupCommit, Write } from "./group-commit.js";
+import type { GroupCommit } from "./group-commit.js";
 import type { Lanes } from "./lanes.js";
 import type { LogAppender } from "./log-appender.js";
+import type { Write } from "./pending-writes.js";
 import type { Topics } from "./topics.js";
 
 /** What a block costs a flush beyond its messages. */

@@ -1,3 +1,4 @@
+import { queueKeyOf } from "../message/message-queue.js";
 import type { ConsumeOffsetRow } from "../store/consume-offset-table.js";
 import type { Store } from "../store/store.js";
 
@@ -88,5 +89,5 @@ export class ConsumeOffsets {
 
 /** Names hold no control characters. */
 function toKey(group: string, topic: string, queueId: number): string {
-  return `${group}\u0001${topic}\u0001${queueId}`;
+  return `${group}\u0001${queueKeyOf(topic, queueId)}`;
 }

@@ -231,7 +231,9 @@ export class Engine {
 
   /** What others have committed since the last look. */
   foreignNews(): ForeignNews {
-    return this.readNow(() => this.#news.look());
+    const news = this.#transactions.readStable(() => this.#news.look());
+    this.#news.took(news);
+    return news;
   }
 
   /** Drops the caches when another connection has committed, and says so; throws when the connection is gone. */

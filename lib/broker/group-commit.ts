@@ -4,23 +4,8 @@ import { isWholeBatchError, toMqError } from "../store/sqlite-error.js";
 import type { Clock } from "../time/clock.js";
 import { holdProcess, type ProcessHold } from "../time/hold-process.js";
 import type { Backoff } from "./backoff.js";
-import { Lanes } from "./lanes.js";
+import { PendingWrites, type Write } from "./pending-writes.js";
 import type { Transactions } from "./transactions.js";
-
-/** Something that is stored with the next group commit. */
-export interface Write {
-  /** How much of a flush it takes beside the queues that the flush writes to already; 1 is about 2 µs. */
-  cost(lanes: Lanes): number;
-  readonly bytes: number;
-  /** When it is given up if the store stays locked. */
-  readonly deadline: number;
-  /** Runs inside the transaction. An `MqError` thrown before anything is written refuses this write alone. */
-  apply(): void;
-  /** Runs after the commit. */
-  committed(): void;
-  /** Nothing of this write is stored, unless the error is `ERR_MQ_OUTCOME_UNKNOWN`. */
-  failed(error: unknown): void;
-}
 
 /** What the group commit asks of its broker around each transaction. */
 export interface CommitHooks {
@@ -35,16 +20,6 @@ export interface CommitHooks {
   /** After the commit. The promises of the writes are resolved by then, those who wait for them go on in a later microtask. */
   committed(): void;
 }
-
-/**
- * What one flush takes, so that a turn of the event loop stays short: at most 1,000 writes (300,000 in one flush block the loop for 0.8 s) and
- * 1 MiB. Counted rather than timed, so that a run repeats exactly.
- */
-const MAX_FLUSH_COST = 1_000;
-const MAX_FLUSH_BYTES = 1024 * 1024;
-/** RocketMQ refuses in the same way when its send queue is full. */
-const MAX_PENDING_WRITES = 10_000;
-const MAX_PENDING_BYTES = 64 * 1024 * 1024;
 
 /**
  * Pending writes, stored together in one transaction at the end of the turn. The number of commits decides the speed, not the number of rows.
@@ -63,8 +38,7 @@ export class GroupCommit {
   readonly #savepoint: SqliteStatement;
   readonly #release: SqliteStatement;
   readonly #undo: SqliteStatement;
-  #pending: Write[] = [];
-  #pendingBytes = 0;
+  readonly #pending = new PendingWrites();
   /** A turn, or a timer while somebody else has the lock, will look at what is pending: never more than one. */
   #isTurnComing = false;
   #isClosed = false;
@@ -89,24 +63,13 @@ export class GroupCommit {
 
   /** Throws `ERR_MQ_TOO_MANY_REQUESTS` instead of queueing without bound. */
   enqueue(write: Write): void {
-    if (this.#pending.length >= MAX_PENDING_WRITES || this.#pendingBytes + write.bytes > MAX_PENDING_BYTES) {
-      throw new MqError(
-        "ERR_MQ_TOO_MANY_REQUESTS",
-        `${this.#pending.length} writes of ${this.#pendingBytes} bytes are pending, the limits are ${MAX_PENDING_WRITES} and ${MAX_PENDING_BYTES}: await earlier sends`,
-      );
-    }
-    this.#pending.push(write);
-    this.#pendingBytes += write.bytes;
+    this.#pending.add(write);
     this.schedule();
   }
 
   /** Takes a write out again; false when it is being stored or was. */
   withdraw(write: Write): boolean {
-    const index = this.#pending.indexOf(write);
-    if (index === -1) return false;
-    this.#pending.splice(index, 1);
-    this.#pendingBytes -= write.bytes;
-    return true;
+    return this.#pending.remove(write);
   }
 
   /** Makes sure that a flush comes with the next turn, also when only riders are waiting for one. */
@@ -118,7 +81,7 @@ export class GroupCommit {
 
   /** Resolves once nothing is pending. */
   async drained(): Promise<void> {
-    while (this.#pending.length > 0) await new Promise<void>((resolve) => this.#drainWaiters.push(resolve));
+    while (!this.#pending.isEmpty) await new Promise<void>((resolve) => this.#drainWaiters.push(resolve));
   }
 
   /** Nothing is stored any more; the caller has drained what was pending. */
@@ -130,9 +93,9 @@ export class GroupCommit {
 
   /** Stores all that is pending before it returns; throws when the lock cannot be had within `busyTimeoutMs`. */
   flushSync(busyTimeoutMs: number): void {
-    while (this.#pending.length > 0) {
+    while (!this.#pending.isEmpty) {
       this.#requireBegin(busyTimeoutMs);
-      if (this.#store(this.#take(), busyTimeoutMs) === "waiting") {
+      if (this.#store(this.#pending.takeForFlush(), busyTimeoutMs) === "waiting") {
         throw new MqError("ERR_MQ_SYSTEM_BUSY", "another connection kept the store locked");
       }
     }
@@ -140,8 +103,7 @@ export class GroupCommit {
 
   /** Stores this write after everything that is pending, in the same transaction where it fits, before it returns. */
   storeNow(write: Write, busyTimeoutMs: number): void {
-    this.#pending.push(write);
-    this.#pendingBytes += write.bytes;
+    this.#pending.addAnyway(write);
     try {
       this.flushSync(busyTimeoutMs);
     } catch (error) {
@@ -152,27 +114,18 @@ export class GroupCommit {
 
   /** Fails everything that is pending. */
   abandon(error: MqError): void {
-    const abandoned = this.#pending;
-    this.#pending = [];
-    this.#pendingBytes = 0;
-    for (const write of abandoned) write.failed(error);
+    failAll(this.#pending.takeAll(), error);
   }
 
   #requireBegin(busyTimeoutMs: number): void {
     const outcome = this.#transactions.tryBegin(busyTimeoutMs);
-    if (outcome === "begun") return;
-    if (outcome === "busy")
-      throw new MqError("ERR_MQ_SYSTEM_BUSY", `another writer held the store's lock for ${busyTimeoutMs} ms`);
-    throw new MqError(
-      "ERR_MQ_SYSTEM_BUSY",
-      "the connection has an open iterator, SQLite accepts no write on it until that is finished",
-    );
+    if (outcome !== "begun") throw this.#transactions.refusal(outcome, "storing what is pending", busyTimeoutMs);
   }
 
   readonly #onTurn = (): void => {
     this.#isTurnComing = false;
     if (this.#flush() === "done") this.#stopWaiting();
-    if (this.#pending.length > 0) this.schedule();
+    if (!this.#pending.isEmpty) this.schedule();
     else this.#tellDrained();
   };
 
@@ -183,7 +136,7 @@ export class GroupCommit {
   }
 
   #flush(): "done" | "waiting" {
-    if (this.#isClosed || (this.#pending.length === 0 && !this.#hooks.hasRiders())) return "done";
+    if (this.#isClosed || (this.#pending.isEmpty && !this.#hooks.hasRiders())) return "done";
     try {
       const outcome = this.#transactions.tryBegin(0);
       if (outcome !== "begun") return this.#wait(outcome);
@@ -191,7 +144,7 @@ export class GroupCommit {
       this.abandon(toMqError(error, "beginning a transaction"));
       return "done";
     }
-    const state = this.#store(this.#take(), 0);
+    const state = this.#store(this.#pending.takeForFlush(), 0);
     if (state === "done") this.#backoff.reset();
     return state;
   }
@@ -214,41 +167,20 @@ export class GroupCommit {
 
   /** Only after an attempt that failed: a loop that was blocked for long does not by itself fail a send. */
   #expire(outcome: "busy" | "blocked"): void {
-    const now = this.#clock.now();
-    const expired = this.#pending.filter((write) => write.deadline <= now);
+    const expired = this.#pending.takeExpired(this.#clock.now());
     if (expired.length === 0) return;
-    this.#pending = this.#pending.filter((write) => write.deadline > now);
-    for (const write of expired) {
-      this.#pendingBytes -= write.bytes;
-      write.failed(
-        outcome === "busy"
-          ? new MqError(
-              "ERR_MQ_SYSTEM_BUSY",
-              "another writer held the store's lock until the time-out; nothing was stored",
-            )
-          : new MqError(
-              "ERR_MQ_TIMEOUT",
-              "the connection's owner kept a transaction or an iterator open until the time-out; nothing was stored",
-            ),
-      );
-    }
-  }
-
-  #take(): readonly Write[] {
-    let count = 0;
-    let cost = 0;
-    let bytes = 0;
-    const lanes = new Lanes();
-    for (const write of this.#pending) {
-      cost += write.cost(lanes);
-      if (count > 0 && (cost > MAX_FLUSH_COST || bytes + write.bytes > MAX_FLUSH_BYTES)) break;
-      count += 1;
-      bytes += write.bytes;
-    }
-    const taken = count === this.#pending.length ? this.#pending : this.#pending.slice(0, count);
-    this.#pending = count === this.#pending.length ? [] : this.#pending.slice(count);
-    this.#pendingBytes -= bytes;
-    return taken;
+    failAll(
+      expired,
+      outcome === "busy"
+        ? new MqError(
+            "ERR_MQ_SYSTEM_BUSY",
+            "another writer held the store's lock until the time-out; nothing was stored",
+          )
+        : new MqError(
+            "ERR_MQ_TIMEOUT",
+            "the connection's owner kept a transaction or an iterator open until the time-out; nothing was stored",
+          ),
+    );
   }
 
   /** The transaction has begun. */
@@ -311,8 +243,7 @@ export class GroupCommit {
 
   /** Somebody else took the lock between two attempts, or reads where that holds up a commit. */
   #putBack(writes: readonly Write[]): "waiting" {
-    this.#pending = [...writes, ...this.#pending];
-    for (const write of writes) this.#pendingBytes += write.bytes;
+    this.#pending.putBack(writes);
     return this.#wait("busy");
   }
 

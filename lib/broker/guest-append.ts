@@ -2,7 +2,7 @@ import { MqError } from "../errors.js";
 import { prepare, type SqliteConnection, type SqliteStatement } from "../store/sqlite.js";
 import { toMqError } from "../store/sqlite-error.js";
 import type { Backoff } from "./backoff.js";
-import type { Write } from "./group-commit.js";
+import type { Write } from "./pending-writes.js";
 
 export interface GuestHooks {
   /** Forget everything cached and collected: what the owner's transaction shows may never be committed. */

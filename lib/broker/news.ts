@@ -6,6 +6,9 @@ import type { QueueStates } from "./queue-states.js";
 export interface ForeignNews {
   readonly queues: readonly { readonly topic: string; readonly queueId: number }[];
   readonly topicsChanged: boolean;
+  /** Up to where the log was looked at, and how often topics had changed. */
+  readonly logEnd: number;
+  readonly topicChanges: number;
 }
 
 /**
@@ -33,13 +36,18 @@ export class News {
     }
   }
 
+  /** Changes nothing, so that it can be repeated until it is consistent. */
   look(): ForeignNews {
-    const written = this.#queues.logEnd === this.#logEnd ? [] : this.#store.log.listQueuesFromPosition(this.#logEnd);
+    const { logEnd } = this.#queues;
+    const written = logEnd === this.#logEnd ? [] : this.#store.log.listQueuesFromPosition(this.#logEnd);
     const queues = [...written].flatMap((queueKey) => this.#store.queues.findByKey(queueKey) ?? []);
     const topicChanges = this.#store.meta.topicChanges();
-    const topicsChanged = topicChanges !== this.#topicChanges;
-    this.#logEnd = this.#queues.logEnd;
+    return { queues, topicsChanged: topicChanges !== this.#topicChanges, logEnd, topicChanges };
+  }
+
+  /** What was looked at is acted on. */
+  took({ logEnd, topicChanges }: ForeignNews): void {
+    this.#logEnd = logEnd;
     this.#topicChanges = topicChanges;
-    return { queues, topicsChanged };
   }
 }

@@ -1,3 +1,4 @@
+import { queueKeyOf } from "../message/message-queue.js";
 import type { Clock } from "../time/clock.js";
 import type { PullRequest, PullResult } from "./broker-port.js";
 
@@ -33,7 +34,7 @@ export class PullHold {
 
   hold(request: PullRequest, result: PullResult, signal: AbortSignal): Promise<PullResult> {
     return new Promise((resolve, reject) => {
-      const key = toKey(request.topic, request.queueId);
+      const key = queueKeyOf(request.topic, request.queueId);
       const held = this.#held.get(key) ?? new Set();
       this.#held.set(key, held);
       const end = (): void => {
@@ -66,7 +67,7 @@ export class PullHold {
 
   /** There may be messages in this queue. */
   wake(topic: string, queueId: number): void {
-    const held = this.#held.get(toKey(topic, queueId));
+    const held = this.#held.get(queueKeyOf(topic, queueId));
     if (held !== undefined) for (const pull of [...held]) this.#look(pull);
   }
 
@@ -87,8 +88,4 @@ export class PullHold {
       pull.fail(error);
     }
   }
-}
-
-function toKey(topic: string, queueId: number): string {
-  return `${topic}\u0001${queueId}`;
 }

@@ -1,5 +1,6 @@
 import { MqError } from "../errors.js";
 import { parseTagExpression, type TagExpression } from "../filter/tag-expression.js";
+import { queueKeyOf } from "../message/message-queue.js";
 import { type MessageOrigin, StoredMessageView, type StoreHost } from "../message/message-view.js";
 import { sizeAt, tagsCodeAt } from "../message/record.js";
 import { PERM } from "../message/system-topics.js";
@@ -59,7 +60,7 @@ export class PullMessage {
     const filter = this.#check(request);
     const queue = this.#queues.get(request.topic, request.queueId);
     const { offset } = request;
-    this.#pullsOf(request.group).offsets.set(toKey(request.topic, request.queueId), offset);
+    this.#pullsOf(request.group).offsets.set(queueKeyOf(request.topic, request.queueId), offset);
     const { minOffset, maxOffset } = queue;
     const nothing = { minOffset, maxOffset, messages: [] } as const;
     if (offset < minOffset) return { ...nothing, status: "OFFSET_ILLEGAL", nextOffset: minOffset };
@@ -70,7 +71,7 @@ export class PullMessage {
 
   /** Where the group's last pull of this queue began, 0 when there was none here. */
   pulledOffset(group: string, topic: string, queueId: number): number {
-    return this.#groupPulls.get(group)?.offsets.get(toKey(topic, queueId)) ?? 0;
+    return this.#groupPulls.get(group)?.offsets.get(queueKeyOf(topic, queueId)) ?? 0;
   }
 
   /** The group has no members any more. */
@@ -176,8 +177,4 @@ interface GroupPulls {
   readonly filters: Map<string, { readonly expression: string; readonly filter: TagExpression }>;
   /** By queue, where the last pull began. */
   readonly offsets: Map<string, number>;
-}
-
-function toKey(topic: string, queueId: number): string {
-  return `${topic}\u0001${queueId}`;
 }

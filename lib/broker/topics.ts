@@ -100,7 +100,7 @@ export class Topics {
     const route = this.findRoute(topic);
     if (route !== undefined) return route;
     if (!this.#settings.autoCreateTopic) throw this.#notFound(topic);
-    return this.#toRoute(this.#template(topic));
+    return this.#toRoute(this.template(topic));
   }
 
   /**
@@ -112,7 +112,7 @@ export class Topics {
     const isNew = config === undefined;
     if (config === undefined) {
       if (!this.#settings.autoCreateTopic) throw this.#notFound(topic);
-      config = this.#template(topic);
+      config = this.template(topic);
     }
     const queueNums = Math.max(config.readQueueNums, config.writeQueueNums);
     if (queueId < 0 || queueId >= queueNums) {
@@ -127,7 +127,8 @@ export class Topics {
     return config;
   }
 
-  #template(topic: string): TopicConfig {
+  /** How a topic is set up when nobody says otherwise. */
+  template(topic: string): TopicConfig {
     const count = this.#settings.defaultQueueCount;
     return {
       topic,

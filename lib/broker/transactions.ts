@@ -97,6 +97,17 @@ export class Transactions {
     }
   }
 
+  /** Reads without another connection committing meanwhile: what `work` sees and what is cached are of one commit. */
+  readStable<T>(work: () => T): T {
+    return this.readNow(() => {
+      for (;;) {
+        this.refresh();
+        const result = work();
+        if (this.#dataVersion.get() === this.#seenVersion) return result;
+      }
+    });
+  }
+
   #readAsGuest<T>(work: () => T): T {
     try {
       return withBusyTimeout(this.#connection, 0, work);
@@ -171,19 +182,26 @@ export class Transactions {
     }
   }
 
+  /** Why a transaction could not begin, for a caller that does not wait any longer. */
+  refusal(outcome: Exclude<BeginOutcome, "begun">, doing: string, busyTimeoutMs: number): MqError {
+    if (outcome === "busy") {
+      return new MqError(
+        "ERR_MQ_SYSTEM_BUSY",
+        `${doing}: another writer held the store's lock for ${busyTimeoutMs} ms`,
+      );
+    }
+    if (this.isForeign)
+      return new MqError("ERR_MQ_IN_TRANSACTION", `${doing}: the connection is in a transaction already`);
+    return new MqError(
+      "ERR_MQ_SYSTEM_BUSY",
+      `${doing}: the connection has an open iterator, SQLite accepts no write on it until that is finished`,
+    );
+  }
+
   /** Runs `work` under the write lock, entirely or not at all; blocks at most `busyTimeoutMs` for another writer. */
   writeSync<T>(busyTimeoutMs: number, doing: string, work: () => T): T {
     const outcome = this.tryBegin(busyTimeoutMs);
-    if (outcome === "busy")
-      throw new MqError("ERR_MQ_SYSTEM_BUSY", `${doing}: another writer held the lock for ${busyTimeoutMs} ms`);
-    if (outcome === "blocked") {
-      if (this.isForeign)
-        throw new MqError("ERR_MQ_IN_TRANSACTION", `${doing}: the connection is in a transaction already`);
-      throw new MqError(
-        "ERR_MQ_SYSTEM_BUSY",
-        `${doing}: the connection has an open iterator, SQLite accepts no write on it until that is finished`,
-      );
-    }
+    if (outcome !== "begun") throw this.refusal(outcome, doing, busyTimeoutMs);
     let result: T;
     try {
       result = work();

@@ -1,4 +1,4 @@
-import type { Write } from "./group-commit.js";
+import type { Write } from "./pending-writes.js";
 
 /** Some statements that are stored with the next group commit, of which the caller awaits the result. */
 export class WorkWrite<T> implements Write {

@@ -7,7 +7,7 @@ import { demoJson, demoReport, isAllRight } from "./demo-report.js";
 import { resumeDemo } from "./demo-resume.js";
 import { keptStore, newStore } from "./kept-store.js";
 import { Progress } from "./progress.js";
-import { isRight as isResumeRight, resumeJson, resumeReport } from "./resume-report.js";
+import { isResumeRight, resumeJson, resumeReport } from "./resume-report.js";
 import type { Terminal } from "./terminal.js";
 
 const HELP = `pocketmq demo --input FILE|- [OPTIONS]

@@ -3,7 +3,7 @@ import { count, counted, localTime } from "./number-format.js";
 import { type Column, table } from "./table.js";
 
 /** A group that takes everything gets exactly what was left; a filter may pass some of it over. */
-export function isRight({ groups, problems }: ResumeResult): boolean {
+export function isResumeRight({ groups, problems }: ResumeResult): boolean {
   return problems.length === 0 && groups.every(isGroupRight);
 }
 
@@ -59,7 +59,7 @@ export function resumeReport(result: ResumeResult, store: string): string {
 /** The result for machines. */
 export function resumeJson(result: ResumeResult, store: string): object {
   return {
-    ok: isRight(result),
+    ok: isResumeRight(result),
     store,
     ...result,
     lastMessages: result.lastMessages.map((message) => ({

@@ -109,5 +109,7 @@ export class ProcessQueue {
     this.#count = 0;
     this.#bytes = 0;
     this.#waiting = 0;
+    // What it was going to say does not hold any more.
+    this.#nextOffset = undefined;
   }
 }

@@ -1,7 +1,6 @@
-import { MqError } from "../errors.js";
 import { parseTagExpression } from "../filter/tag-expression.js";
 import { checkConsumerGroup, checkTopic } from "../message/names.js";
-import { describe, integerOption, refuseUnknownOptions } from "../options.js";
+import { describe, integerOption, invalid, refuseUnknownOptions } from "../options.js";
 import { type AllocateMessageQueueStrategy, allocateAveragely } from "./allocate-message-queue.js";
 import type { BatchListener, MessageListener } from "./consume-result.js";
 
@@ -188,8 +187,4 @@ function checkStrategy(strategy: unknown): AllocateMessageQueueStrategy {
 function checkInstanceName(name: unknown): string | undefined {
   if (name === undefined || (typeof name === "string" && name.trim() !== "")) return name;
   throw invalid(`instanceName must be a string that is not blank, got ${describe(name)}`);
-}
-
-function invalid(message: string): MqError {
-  return new MqError("ERR_MQ_INVALID_ARGUMENT", message);
 }

@@ -21,3 +21,8 @@ export function compareMessageQueues(left: MessageQueue, right: MessageQueue): n
 export function formatMessageQueue({ topic, brokerName, queueId }: MessageQueue): string {
   return `MessageQueue [topic=${topic}, brokerName=${brokerName}, queueId=${queueId}]`;
 }
+
+/** A key for maps; names hold no control characters. */
+export function queueKeyOf(topic: string, queueId: number): string {
+  return `${topic}\u0001${queueId}`;
+}

@@ -30,7 +30,7 @@ export interface RecordContent {
   readonly bodySize: number;
 }
 
-export const RECORD_HEADER_SIZE = 28;
+const RECORD_HEADER_SIZE = 28;
 
 const TAGS_CODE = 4;
 const FLAG = 8;
@@ -88,10 +88,6 @@ export function tagsCodeAt(records: Buffer, at: number): number {
 
 export function flagAt(records: Buffer, at: number): number {
   return records.readInt32LE(at + FLAG);
-}
-
-export function sysFlagAt(records: Buffer, at: number): number {
-  return records.readUInt16LE(at + SYS_FLAG);
 }
 
 export function bornTimestampAt(records: Buffer, at: number): number {
