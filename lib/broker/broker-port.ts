@@ -102,6 +102,8 @@ export interface BrokerPort {
   getRoute(topic: string): TopicRoute;
   /** `undefined` for an unknown topic. */
   findRoute(topic: string): TopicRoute | undefined;
+  /** Throws `ERR_MQ_TOO_MANY_REQUESTS` when an append would be refused; saves preparing it. */
+  assertRoom(): void;
   /** Throws only for what can be said at once; the outcome goes to the observer. */
   append(request: AppendRequest, observer: AppendObserver): PendingAppend;
   /** An abort of `signal` ends the waiting with `NO_NEW_MSG`. */

@@ -126,6 +126,11 @@ export class Engine {
     return this.#transactions.isForeign;
   }
 
+  /** Throws when an append would be refused. */
+  assertRoom(): void {
+    this.#commits.assertRoom();
+  }
+
   append(request: AppendRequest, observer: AppendObserver): PendingAppend {
     if (this.#transactions.isForeign) {
       throw new MqError(

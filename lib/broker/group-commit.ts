@@ -67,6 +67,11 @@ export class GroupCommit {
     this.schedule();
   }
 
+  /** Throws when a write would be refused. */
+  assertRoom(): void {
+    this.#pending.assertRoom(0);
+  }
+
   /** Takes a write out again; false when it is being stored or was. */
   withdraw(write: Write): boolean {
     return this.#pending.remove(write);

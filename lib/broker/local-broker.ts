@@ -90,6 +90,10 @@ export class LocalBroker implements EmbeddedBrokerPort {
     }
   }
 
+  assertRoom(): void {
+    this.engine.assertRoom();
+  }
+
   append(request: AppendRequest, observer: AppendObserver): PendingAppend {
     this.assertOpen();
     return this.engine.append(request, observer);

@@ -36,13 +36,16 @@ export class PendingWrites {
   }
 
   /** Throws `ERR_MQ_TOO_MANY_REQUESTS` instead of queueing without bound. */
+  assertRoom(bytes: number): void {
+    if (this.#writes.length < MAX_WRITES && this.#bytes + bytes <= MAX_BYTES) return;
+    throw new MqError(
+      "ERR_MQ_TOO_MANY_REQUESTS",
+      `${this.#writes.length} writes of ${this.#bytes} bytes are pending, the limits are ${MAX_WRITES} and ${MAX_BYTES}: await earlier sends`,
+    );
+  }
+
   add(write: Write): void {
-    if (this.#writes.length >= MAX_WRITES || this.#bytes + write.bytes > MAX_BYTES) {
-      throw new MqError(
-        "ERR_MQ_TOO_MANY_REQUESTS",
-        `${this.#writes.length} writes of ${this.#bytes} bytes are pending, the limits are ${MAX_WRITES} and ${MAX_BYTES}: await earlier sends`,
-      );
-    }
+    this.assertRoom(write.bytes);
     this.addAnyway(write);
   }
 

@@ -98,6 +98,7 @@ export class LocalProducer implements EmbeddedProducer {
 
   send(message: Message, options?: SendOptions): Promise<SendReceipt> {
     return new Promise((resolve, reject) => {
+      this.#context.port.assertRoom();
       const sending = this.#address([this.#prepare(message)], message, options);
       this.#append(sending, (receipts) => resolve(receipts[0] as SendReceipt), reject, options?.signal);
     });
