@@ -21,8 +21,8 @@ const COLUMNS = [
   ["syncP99Ms", "fdatasync p99 ms", (value) => digits(value)],
   ["loopDelayP99Ms", "loop late p99 ms", (value) => digits(value)],
   ["loopDelayMaxMs", "loop late longest ms", (value) => digits(value)],
-  ["rssMiB", "MiB at the end", (value) => digits(value)],
-  ["peakRssMiB", "MiB at most", (value) => digits(value)],
+  ["rssMB", "MB at the end", (value) => digits(value)],
+  ["peakRssMB", "MB at most", (value) => digits(value)],
   ["heapMiB", "of it heap", (value) => digits(value)],
   ["externalMiB", "of it buffers", (value) => digits(value)],
   ["startMs", "ms to the first", (value) => digits(value)],
@@ -72,12 +72,12 @@ function compared(scenario, synchronous, driver, trials) {
   if (driver === "pocketmq") return "";
   const ours = figuresOf(trials, scenario, synchronous, "pocketmq");
   const theirs = figuresOf(trials, scenario, synchronous, driver);
-  const figure = ["startMs", "rssMiB", "p99Ms", "rate"].find(
+  const figure = ["startMs", "rssMB", "p99Ms", "rate"].find(
     (name) => theirs[0].figures[name] !== undefined && (name !== "p99Ms" || scenario === "end-to-end"),
   );
   const found = ratio(ours, theirs, figure);
   if (found === undefined) return "";
-  const unit = { startMs: "time", rssMiB: "memory", p99Ms: "p99", rate: "rate" }[figure];
+  const unit = { startMs: "time", rssMB: "memory", p99Ms: "p99", rate: "rate" }[figure];
   const cpu = figure === "rate" ? `, ${digits(ratio(ours, theirs, "cpuMicroseconds"))} × its CPU` : "";
   return `${digits(found)} × its ${unit}${cpu}`;
 }

@@ -18,7 +18,7 @@ export function judge(trials) {
       ...["single", "batch-100"].map((shape) => atLeast(`${shape}: times plainjob`, against(shape, "plainjob"), 1)),
       atLeast("end-to-end: plainjob's p99 over ours", inverse(against("end-to-end", "plainjob", "p99Ms")), 1),
       below("end-to-end: p99 beyond that of a bare fdatasync in ms", beyondSync(cell("end-to-end", "pocketmq")), 1),
-      below("memory: MiB resident at the end", only(cell("memory", "pocketmq"), "rssMiB"), 120),
+      below("memory: MB resident at the end", only(cell("memory", "pocketmq"), "rssMB"), 120),
       below(
         "cold-start: times a script that loads better-sqlite3",
         against("cold-start", "driver-loaded", "startMs"),

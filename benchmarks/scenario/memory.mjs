@@ -27,8 +27,8 @@ export const memory = {
     return {
       messages,
       seconds: figures.seconds,
-      rssMiB: rss / MIB,
-      peakRssMiB: process.resourceUsage().maxRSS / 1_024,
+      rssMB: rss / 1e6,
+      peakRssMB: (process.resourceUsage().maxRSS * 1_024) / 1e6,
       heapMiB: heapUsed / MIB,
       externalMiB: external / MIB,
     };

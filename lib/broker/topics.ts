@@ -100,7 +100,9 @@ export class Topics {
     const route = this.findRoute(topic);
     if (route !== undefined) return route;
     if (!this.#settings.autoCreateTopic) throw this.#notFound(topic);
-    return this.#toRoute(this.template(topic));
+    const future = this.#toRoute(this.template(topic));
+    this.#lastRoutes.set(topic, future);
+    return future;
   }
 
   /**

@@ -135,8 +135,9 @@ export class PullLoop {
       this.#options.onOffsetIllegal(this.processQueue, nextOffset);
       return;
     }
-    // The store compares hashes of tags; the text decides.
-    const matching = messages.filter((message) => this.#filter.matchesTag(message.tag));
+    // The store compares hashes of tags; the text decides. Reading it takes a map of all properties of a message.
+    const isAll = this.#filter.tags.size === 0;
+    const matching = isAll ? messages : messages.filter((message) => this.#filter.matchesTag(message.tag));
     const added = this.processQueue.put(matching);
     this.processQueue.pulledUpTo(nextOffset);
     if (added.length > 0) this.#options.submit(this.processQueue, added);

@@ -141,8 +141,8 @@ const LAYOUT = `PRAGMA page_size = ${PAGE_SIZE}; PRAGMA auto_vacuum = INCREMENTA
  */
 const WAL_AUTOCHECKPOINT_PAGES = 1_000;
 
-/** Of SQLite's pages. better-sqlite3's default of 16 MiB was no faster, not with 1,024 queues either, and stays resident. */
-const CACHE_KIB = 8 * 1024;
+/** Of SQLite's pages. better-sqlite3's default of 16 MiB was no faster and stays resident. */
+const CACHE_KIB = 4 * 1024;
 
 /** A WAL that a burst made larger is cut to this size when it starts again from the front. */
 const JOURNAL_SIZE_LIMIT = 16 * 1024 * 1024;

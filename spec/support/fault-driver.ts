@@ -8,6 +8,10 @@ export interface FaultDriver {
   readonly database: Database.Database;
   /** Called before each run of a statement with its text. */
   onRun: ((source: string) => void) | undefined;
+  /** Called after each run of a statement that did not fail. */
+  onRan: ((source: string) => void) | undefined;
+  /** Called after each `get` and `all` of a statement with the rows that it returned. */
+  onRead: ((source: string, rows: readonly unknown[]) => void) | undefined;
   /** From now on statements that begin so throw SQLite's `code`, until {@link FaultDriver.heal}. */
   fail(beginning: string, code: string, moment: FaultMoment): void;
   heal(): void;
@@ -21,6 +25,8 @@ export function openFaultDriver(path = ":memory:", options: Database.Options = {
   const driver: FaultDriver = {
     database,
     onRun: undefined,
+    onRan: undefined,
+    onRead: undefined,
     fail: (beginning, code, moment) => {
       fault = { beginning, code, moment };
     },
@@ -40,7 +46,19 @@ export function openFaultDriver(path = ":memory:", options: Database.Options = {
       throwAt("before", source);
       const result = run(...values);
       throwAt("after", source);
+      driver.onRan?.(source);
       return result;
+    };
+    const [get, all] = [statement.get.bind(statement), statement.all.bind(statement)];
+    statement.get = (...values: unknown[]) => {
+      const row = get(...values);
+      driver.onRead?.(source, row === undefined ? [] : [row]);
+      return row;
+    };
+    statement.all = (...values: unknown[]) => {
+      const rows = all(...values);
+      driver.onRead?.(source, rows);
+      return rows;
     };
     return statement;
   };
