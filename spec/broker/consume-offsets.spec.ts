@@ -5,6 +5,13 @@ import { openTestBroker } from "../support/test-broker.js";
 
 const QUEUE = ["billing", "orders", 0] as const;
 
+/** With the groups whose offsets are stored. */
+async function openPort(): Promise<TestPort> {
+  const broker = await openTestPort();
+  for (const group of ["billing", "shipping"]) await broker.mq.admin.createGroup(group);
+  return broker;
+}
+
 function stored({ mq }: TestPort): unknown {
   const { database } = mq as unknown as { database: { prepare(sql: string): { pluck(): { get(): unknown } } } };
   return database.prepare("SELECT next_offset FROM mq_consume_offset WHERE consumer_group = 'billing'").pluck().get();
@@ -12,7 +19,7 @@ function stored({ mq }: TestPort): unknown {
 
 describe("ConsumeOffsets", () => {
   it("is known at once and stored at the latest 50 ms later, without a message", async () => {
-    await using broker = await openTestPort();
+    await using broker = await openPort();
     const { port, clock } = broker;
 
     port.updateOffset(...QUEUE, 7, true);
@@ -25,7 +32,7 @@ describe("ConsumeOffsets", () => {
   });
 
   it("rides with the next commit of messages", async () => {
-    await using broker = await openTestPort();
+    await using broker = await openPort();
 
     broker.port.updateOffset(...QUEUE, 7, true);
     await broker.mq.producer({ group: "shop" }).send({ topic: "other", body: "x" });
@@ -34,7 +41,7 @@ describe("ConsumeOffsets", () => {
   });
 
   it("is durable when persistOffsets returns, which may be asked for again", async () => {
-    await using broker = await openTestPort();
+    await using broker = await openPort();
     const { port } = broker;
 
     port.updateOffset(...QUEUE, 7, true);
@@ -52,7 +59,7 @@ describe("ConsumeOffsets", () => {
     [false, [5, 3], 3],
     [false, [3, 5], 5],
   ])("only grows when told to: %j, %j", async (increaseOnly, updates, expected) => {
-    await using broker = await openTestPort();
+    await using broker = await openPort();
     const { port, clock } = broker;
 
     for (const next of updates) port.updateOffset(...QUEUE, next, increaseOnly);
@@ -63,7 +70,7 @@ describe("ConsumeOffsets", () => {
   });
 
   it("only grows beyond what is stored, too", async () => {
-    await using broker = await openTestPort();
+    await using broker = await openPort();
     const { port } = broker;
     broker.mq.database.exec("INSERT INTO mq_consume_offset VALUES ('billing', 'orders', 0, 9)");
 
@@ -78,7 +85,7 @@ describe("ConsumeOffsets", () => {
   });
 
   it("lists a group as it will be after the next commit", async () => {
-    await using broker = await openTestPort();
+    await using broker = await openPort();
     const { port } = broker;
     port.updateOffset("billing", "orders", 0, 1, true);
     port.updateOffset("shipping", "orders", 0, 2, true);
@@ -94,7 +101,7 @@ describe("ConsumeOffsets", () => {
   });
 
   it("keeps in memory only what is not stored yet", async () => {
-    await using broker = await openTestPort();
+    await using broker = await openPort();
     const { port } = broker;
     port.updateOffset("billing", "orders", 0, 1, true);
     await port.persistOffsets();

@@ -7,6 +7,7 @@ import type { Broker, Logger } from "../../lib/index.js";
 import { UniqueIdGenerator } from "../../lib/message/unique-id.js";
 import { openOwned } from "../../lib/store/open-database.js";
 import type { SqliteDatabase } from "../../lib/store/sqlite.js";
+import { findProblems } from "./test-broker.js";
 import { VirtualClock } from "./virtual-clock.js";
 
 const ignore = (): void => undefined;
@@ -34,6 +35,7 @@ export async function openTestPort(given: BrokerSettings = {}): Promise<TestPort
     port,
     clock,
     [Symbol.asyncDispose]: async () => {
+      if (mq.database.open) expect(findProblems(mq.database)).toEqual([]);
       await mq.close({ graceMs: 0 });
       await clock.settle();
       expect(clock.pendingTimers).toBe(0);
