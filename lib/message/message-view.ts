@@ -1,6 +1,15 @@
 import { encodeOffsetMessageId } from "./offset-message-id.js";
 import { decodeProperties, isReservedProperty, PROPERTY } from "./properties.js";
-import { bodyAt, bornTimestampAt, flagAt, propertiesAt, reconsumeTimesAt, sizeAt, uniqueIdAt } from "./record.js";
+import {
+  bodyAt,
+  bodyTextAt,
+  bornTimestampAt,
+  flagAt,
+  propertiesAt,
+  reconsumeTimesAt,
+  sizeAt,
+  uniqueIdAt,
+} from "./record.js";
 
 /** One stored message, as a listener or `admin.browse` gets it. Immutable; what is costly to read is read when asked for. */
 export interface MessageView {
@@ -124,7 +133,7 @@ export class StoredMessageView implements MessageView {
     return this.#body;
   }
   text(): string {
-    return this.body.toString("utf8");
+    return bodyTextAt(this.#block.records, this.#at);
   }
   json<T = unknown>(): T {
     return JSON.parse(this.text()) as T;

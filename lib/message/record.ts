@@ -110,9 +110,15 @@ export function propertiesAt(records: Buffer, at: number): string {
 
 /** A copy: the block is shared by every group that reads it. */
 export function bodyAt(records: Buffer, at: number): Buffer {
-  const start =
-    at + RECORD_HEADER_SIZE + (records[at + UNIQUE_ID_SIZE] ?? 0) + records.readUInt16LE(at + PROPERTIES_SIZE);
-  return Buffer.from(records.subarray(start, at + sizeAt(records, at)));
+  return Buffer.from(records.subarray(bodyStart(records, at), at + sizeAt(records, at)));
+}
+
+export function bodyTextAt(records: Buffer, at: number): string {
+  return records.toString("utf8", bodyStart(records, at), at + sizeAt(records, at));
+}
+
+function bodyStart(records: Buffer, at: number): number {
+  return at + RECORD_HEADER_SIZE + (records[at + UNIQUE_ID_SIZE] ?? 0) + records.readUInt16LE(at + PROPERTIES_SIZE);
 }
 
 /** Finds what is wrong with the record at this position; `undefined` when it is whole. */
