@@ -22,7 +22,15 @@ import type {
   TopicInfo,
   TopicSettings,
 } from "./admin.js";
-import { alreadyCreated, applyGroupSettings, applyTopicSettings, isSameConfig, toTopicInfo } from "./settings.js";
+import {
+  alreadyCreated,
+  applyGroupSettings,
+  applyTopicSettings,
+  copyGroupSettings,
+  copyTopicSettings,
+  isSameConfig,
+  toTopicInfo,
+} from "./settings.js";
 
 /** What RocketMQ's broker answers to a malformed admin request. */
 const INVALID_PARAMETER = 29;
@@ -48,7 +56,7 @@ export class LocalAdmin implements EmbeddedAdmin {
 
   async updateTopic(topic: string, settings: TopicSettings): Promise<TopicInfo> {
     this.#checkOwnTopic(topic);
-    const given = { ...settings };
+    const given = copyTopicSettings(settings);
     return this.#changeTopic(
       (known) => applyTopicSettings(known ?? this.#broker.engine.topics.get(topic), given),
       topic,
@@ -93,7 +101,7 @@ export class LocalAdmin implements EmbeddedAdmin {
 
   async updateGroup(group: string, settings: GroupSettings): Promise<GroupInfo> {
     checkGroup(group, INVALID_PARAMETER);
-    const given = { ...settings };
+    const given = copyGroupSettings(settings);
     return this.#changeGroup(
       (known) => applyGroupSettings(known ?? this.#broker.engine.groups.get(group), given),
       group,

@@ -9,9 +9,30 @@ const PERMS = { RW: PERM.READ | PERM.WRITE, R: PERM.READ, W: PERM.WRITE, none: 0
 const MESSAGE_TYPES = ["NORMAL", "FIFO", "DELAY", "TRANSACTION", "MIXED", "UNSPECIFIED"] as const;
 const MAX_QUEUES = 65_535;
 
+const TOPIC_SETTINGS = ["readQueueNums", "writeQueueNums", "perm", "order", "messageType"] as const;
+const GROUP_SETTINGS = [
+  "consumeEnable",
+  "consumeBroadcastEnable",
+  "consumeMessageOrderly",
+  "retryQueueNums",
+  "retryMaxTimes",
+] as const;
+
+/** Settings that are applied later, when the caller may have changed his object. */
+export function copyTopicSettings(settings: TopicSettings): TopicSettings {
+  refuseUnknownOptions("TopicSettings", settings, TOPIC_SETTINGS);
+  return { ...settings };
+}
+
+/** Settings that are applied later, when the caller may have changed his object. */
+export function copyGroupSettings(settings: GroupSettings): GroupSettings {
+  refuseUnknownOptions("GroupSettings", settings, GROUP_SETTINGS);
+  return { ...settings };
+}
+
 /** The configuration after these settings were applied. */
 export function applyTopicSettings(base: TopicConfig, settings: TopicSettings): TopicConfig {
-  refuseUnknownOptions("TopicSettings", settings, ["readQueueNums", "writeQueueNums", "perm", "order", "messageType"]);
+  refuseUnknownOptions("TopicSettings", settings, TOPIC_SETTINGS);
   const perm = oneOf("perm", settings.perm, Object.keys(PERMS) as (keyof typeof PERMS)[], permOf(base.perm));
   return {
     topic: base.topic,
@@ -32,13 +53,7 @@ export function applyTopicSettings(base: TopicConfig, settings: TopicSettings): 
 }
 
 export function applyGroupSettings(base: GroupConfig, settings: GroupSettings): GroupConfig {
-  refuseUnknownOptions("GroupSettings", settings, [
-    "consumeEnable",
-    "consumeBroadcastEnable",
-    "consumeMessageOrderly",
-    "retryQueueNums",
-    "retryMaxTimes",
-  ]);
+  refuseUnknownOptions("GroupSettings", settings, GROUP_SETTINGS);
   return {
     group: base.group,
     consumeEnable: booleanOption("consumeEnable", settings.consumeEnable, base.consumeEnable),

@@ -95,7 +95,10 @@ export class PullMessage {
     const scanEnd = Math.min(maxOffset, request.offset + Math.max(MIN_SCAN, request.maxMessages));
     let offset = request.offset;
     let bytes = 0;
-    while (offset < scanEnd && messages.length < request.maxMessages) {
+    // A full answer fetches no further block: it could be 4 MiB that are not returned.
+    const isFull = (): boolean =>
+      messages.length >= request.maxMessages || (messages.length > 0 && bytes >= request.maxBytes);
+    while (offset < scanEnd && !isFull()) {
       const readable = this.#reader.findFrom(
         queue.queueKey,
         offset,

@@ -110,6 +110,34 @@ describe("Admin.updateGroup", () => {
   });
 });
 
+describe("the settings of a group", () => {
+  it.each([[null], [[]], ["on"], [7]])("must be an object, not %j", async (settings) => {
+    await using broker = await openTestBroker();
+    const { admin } = broker.mq;
+    const before = await admin.createGroup("billing");
+
+    const refused = admin.updateGroup("billing", settings as GroupSettings);
+
+    await expect(refused).rejects.toThrow("GroupSettings must be an object");
+    expect(await admin.getGroup("billing")).toEqual(before);
+  });
+
+  it.each(["createGroup", "updateGroup"] as const)(
+    "are read when %s is called, not when it is stored",
+    async (call) => {
+      await using broker = await openTestBroker();
+      const { admin } = broker.mq;
+      if (call === "updateGroup") await admin.createGroup("billing");
+      const settings = { retryMaxTimes: 3 };
+
+      const changing = admin[call]("billing", settings);
+      settings.retryMaxTimes = 5;
+
+      expect(await changing).toMatchObject({ retryMaxTimes: 3 });
+    },
+  );
+});
+
 describe("the calls that name a group", () => {
   it("refuse an unknown one with 26 and near misses", async () => {
     await using broker = await openTestBroker();

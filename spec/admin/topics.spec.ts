@@ -140,6 +140,44 @@ describe("Admin.updateTopic", () => {
     expect(updated).toMatchObject({ readQueueNums: 8, writeQueueNums: 8, perm: "R", order: true });
     expect(await broker.mq.admin.getTopic("orders")).toEqual(updated);
   });
+
+  it.each([[null], [[]], ["RW"], [7]])("refuses %j for settings, which must be an object", async (settings) => {
+    await using broker = await openTestBroker();
+    const before = await broker.mq.admin.createTopic("orders");
+
+    const refused = broker.mq.admin.updateTopic("orders", settings as TopicSettings);
+
+    await expect(refused).rejects.toThrow("TopicSettings must be an object");
+    expect(await broker.mq.admin.getTopic("orders")).toEqual(before);
+  });
+});
+
+describe("the settings of a topic", () => {
+  it.each(["createTopic", "updateTopic"] as const)(
+    "are read when %s is called, not when it is stored",
+    async (call) => {
+      await using broker = await openTestBroker();
+      const { admin, database } = broker.mq;
+      if (call === "updateTopic") await admin.createTopic("orders");
+      const readIn: boolean[] = [];
+      const settings = {
+        readQueueNums: 7,
+        get writeQueueNums() {
+          readIn.push(database.inTransaction);
+          return 3;
+        },
+      };
+
+      const changing = admin[call]("orders", settings);
+      settings.readQueueNums = -1;
+      const readAtOnce = readIn.length;
+      const changed = await changing;
+
+      expect(changed).toMatchObject({ readQueueNums: 7, writeQueueNums: 3 });
+      expect(readAtOnce).toBeGreaterThan(0);
+      expect(readIn).toEqual(Array.from({ length: readAtOnce }, () => false));
+    },
+  );
 });
 
 describe("Admin.getTopic and the other calls that name a topic", () => {

@@ -87,7 +87,7 @@ describe("a file with a rollback journal that another connection locks", () => {
   it("never blocks the event loop, however long its owner waits for locks", async () => {
     using folder = tempFolder();
     // More than a spec may take.
-    const owner = new Database(folder.file("app.db"), { timeout: 120_000 });
+    const owner = new Database(folder.file("app.db"), { timeout: 40_000 });
     await using shared = await setup(folder, owner);
     const { test, locker } = shared;
     const got: string[] = [];
@@ -103,7 +103,7 @@ describe("a file with a rollback journal that another connection locks", () => {
 
     await Promise.all([sending, listing]);
     expect(got).toEqual(["0", "1"]);
-    expect(owner.pragma("busy_timeout", { simple: true })).toBe(120_000);
+    expect(owner.pragma("busy_timeout", { simple: true })).toBe(40_000);
   });
 
   it("makes sends, admin calls and starting consumers wait", async () => {

@@ -8,7 +8,8 @@ const ONE_QUEUE = { readQueueNums: 1, writeQueueNums: 1 };
 async function brokerWith(...bodies: string[]): Promise<TestBroker> {
   const broker = await openTestBroker();
   await broker.mq.admin.createTopic("orders", ONE_QUEUE);
-  await broker.mq.producer({ group: "shop" }).sendBatch(bodies.map((body) => ({ topic: "orders", body })));
+  if (bodies.length > 0)
+    await broker.mq.producer({ group: "shop" }).sendBatch(bodies.map((body) => ({ topic: "orders", body })));
   return broker;
 }
 
@@ -239,6 +240,23 @@ describe("ConsumeService", () => {
       ["bad", 10_000, 2, 3, String(startedAt + 10_000)],
     ]);
     expect(offsets).toEqual([0, 0, 0, 0, 2, 2]);
+  });
+
+  it("delivers again what is stored, whatever a failed listener did to the message", async () => {
+    await using broker = await brokerWith();
+    const { mq, clock } = broker;
+    await mq.producer({ group: "shop" }).send({ topic: "orders", body: "secret", properties: { region: "EU" } });
+    const seen: string[] = [];
+    const listener: MessageListener = (message) => {
+      seen.push(`${message.text()} ${message.body} ${JSON.stringify(message.properties)}`);
+      message.body.fill("X");
+      Object.assign(message.properties, { region: "US" });
+    };
+
+    await mq.pushConsumer({ group: "billing", subscriptions: { orders: "*" }, listener }).start();
+    await clock.advance(5_000);
+
+    expect(seen).toEqual(['secret secret {"region":"EU"}', 'secret secret {"region":"EU"}']);
   });
 
   it("says what a listener threw, and which message it was", async () => {

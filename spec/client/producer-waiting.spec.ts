@@ -206,3 +206,34 @@ describe("sendSync on a store that another writer keeps locked", () => {
     expect(await storedIn(mq, "orders")).toEqual(["0 a"]);
   });
 });
+
+describe("a body whose memory changes its size before the commit", () => {
+  const ResizableBuffer = ArrayBuffer as unknown as new (
+    length: number,
+    options: { readonly maxByteLength: number },
+  ) => ArrayBuffer & { resize(length: number): void };
+
+  it.each<[string, (buffer: ArrayBuffer & { resize(length: number): void }) => void]>([
+    ["shrinks", (buffer) => buffer.resize(4)],
+    ["grows", (buffer) => buffer.resize(16)],
+    ["is transferred to somebody else", (buffer) => void structuredClone(buffer, { transfer: [buffer] })],
+  ])("is refused with 13 when it %s; what is sent beside it is stored", async (_how, change) => {
+    await using broker = await openTestBroker({ defaultQueueCount: 1 });
+    const producer = broker.mq.producer({ group: "shop" });
+    const buffer = new ResizableBuffer(8, { maxByteLength: 16 });
+    const changing = { topic: "orders", body: new Uint8Array(buffer) };
+
+    const sends = [
+      producer.send({ topic: "orders", body: "before" }),
+      producer.send(changing),
+      producer.sendBatch([{ topic: "orders", body: "in its batch" }, changing]),
+      producer.send({ topic: "orders", body: "after" }),
+    ];
+    change(buffer);
+    const outcomes = await Promise.allSettled(sends);
+
+    const refused = { status: "rejected", reason: { code: "ERR_MQ_MESSAGE_ILLEGAL", responseCode: 13 } };
+    expect(outcomes).toMatchObject([{ status: "fulfilled" }, refused, refused, { status: "fulfilled" }]);
+    expect(await storedIn(broker.mq, "orders")).toEqual(["0 before", "1 after"]);
+  });
+});

@@ -280,9 +280,46 @@ describe("rebalance", () => {
     );
   });
 
+  it("lets what those who are left subscribe to hold again when the last member leaves", async () => {
+    await using broker = await openTestBroker();
+    const { mq, clock } = broker;
+    await topicWith(mq, 1);
+    const producer = mq.producer({ group: "shop" });
+    const received: string[] = [];
+    const listener = (message: { text(): string }): void => void received.push(message.text());
+    await member(mq, 0, { listener, subscriptions: { orders: "a" } }).start();
+
+    const last = member(mq, 1, { listener, subscriptions: { orders: "b" } });
+    await last.start();
+    await last.close();
+    for (const tag of ["a", "b"]) await producer.send({ topic: "orders", tag, body: `with ${tag}` });
+    await clock.settle();
+
+    expect(received).toEqual(["with a"]);
+    expect((await mq.admin.getGroup("billing")).subscriptions).toEqual({ orders: "a" });
+  });
+
+  it("goes on with a topic to which the member that left did not subscribe", async () => {
+    await using broker = await openTestBroker();
+    const { mq, clock } = broker;
+    for (const topic of ["orders", "payments"]) await topicWith(mq, 1, topic);
+    const received: string[] = [];
+    const listener = (message: { text(): string }): void => void received.push(message.text());
+    await member(mq, 0, { listener }).start();
+
+    const last = member(mq, 1, { listener, subscriptions: { payments: "*" } });
+    await last.start();
+    await last.close();
+    await mq.producer({ group: "shop" }).send({ topic: "orders", body: "a" });
+    await clock.advance(2_000);
+
+    expect(received).toEqual(["a"]);
+  });
+
   const strategies: readonly (readonly [string, () => unknown])[] = [
     ["throws", throwing(new Error("no"))],
     ["throws undefined", throwing(undefined)],
+    ["throws what has no text", throwing(Object.create(null))],
     ["returns nothing", () => undefined],
     ["returns a promise", async () => []],
     ["returns something else than queues", () => [null]],
@@ -306,6 +343,55 @@ describe("rebalance", () => {
       text: expect.stringContaining("sharing the queues of topic orders failed, group billing keeps what it has"),
       data: undefined,
     });
+  });
+
+  it("asks a strategy that failed again, until it shares the queues", async () => {
+    await using broker = await openTestBroker();
+    const { mq, clock } = broker;
+    await topicWith(mq, 2);
+    await mq.producer({ group: "shop" }).send({ topic: "orders", body: "a" });
+    let failuresLeft = 3;
+    const strategy: AllocateMessageQueueStrategy = (_group, _clientId, queues) => {
+      failuresLeft -= 1;
+      if (failuresLeft >= 0) throw new Error("not yet");
+      return queues;
+    };
+    const received: string[] = [];
+    const listener = (message: { text(): string }): void => void received.push(message.text());
+    const consumer = member(mq, 0, { allocateMessageQueueStrategy: strategy, listener });
+
+    await consumer.start();
+    const assigned = ids(consumer);
+    await clock.advance(10_000);
+
+    expect([assigned, ids(consumer)]).toEqual([[], [0, 1]]);
+    expect(received).toEqual(["a"]);
+    expect(failuresLeft).toBe(-1);
+  });
+
+  it("asks no strategy of a consumer that closed meanwhile", async () => {
+    await using broker = await openTestBroker();
+    const { mq, clock } = broker;
+    await topicWith(mq, 2);
+    const consumer = member(mq, 0, { allocateMessageQueueStrategy: throwing(new Error("no")) });
+    await consumer.start();
+    const armed = clock.pendingTimers;
+
+    await consumer.close();
+
+    expect([armed, clock.pendingTimers]).toEqual([1, 0]);
+  });
+
+  it("settles a send that makes a topic, whatever a strategy throws when it shares that", async () => {
+    await using broker = await openTestBroker();
+    const { mq } = broker;
+    const producer = mq.producer({ group: "shop" });
+    await member(mq, 0, { allocateMessageQueueStrategy: throwing(Object.create(null)) }).start();
+
+    const first = await producer.send({ topic: "orders", body: "a" }, { queue: 0 });
+    const second = await producer.send({ topic: "orders", body: "b" }, { queue: 0 });
+
+    expect([first.queueOffset, second.queueOffset]).toEqual([0, 1]);
   });
 
   it("pulls each queue of the topic once, whatever a strategy answers", async () => {

@@ -127,6 +127,25 @@ describe("the properties of a prepared message", () => {
     expect(messages.map((sent) => refusal(() => prepareMessage(sent, limits)))).toEqual([-1, -1, -1, -1, -1]);
   });
 
+  it.each<[where: string, Partial<Message>]>([
+    ["tag", { tag: "a\ud800" }],
+    ["tag", { tag: "\udc00\ud800" }],
+    ["keys", { keys: "\udfff" }],
+    ["keys", { keys: ["k", "\ud83d"] }],
+    ["name", { properties: { "\ud800": "v" } }],
+    ["value", { properties: { k: "v\udbff" } }],
+  ])("hold no half of a character, which would be stored as another one: in %s %j", (_where, fields) => {
+    const error = thrown(() => prepareMessage({ ...message, ...fields }, limits));
+
+    expect([error.code, error.responseCode]).toEqual(["ERR_MQ_INVALID_ARGUMENT", -1]);
+  });
+
+  it("hold characters beyond 65,536 whole", () => {
+    const whole = { tag: "😀", keys: "𝒌", properties: { "🗝": "𝒗" } };
+
+    expect(propertiesOf({ ...message, ...whole })).toMatchObject({ TAGS: "😀", KEYS: "𝒌", "🗝": "𝒗" });
+  });
+
   it.each([[["a b"]], [[""]], [["a", " "]], [[7]], [7], [{}]])("refuse the keys %j", (keys) => {
     expect(refusal(() => prepareMessage(untyped({ ...message, keys }), limits))).toBe(-1);
   });
