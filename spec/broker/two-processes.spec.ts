@@ -241,3 +241,18 @@ describe("two brokers of one process on one file", () => {
     expect(queueOffset).toBe(1);
   });
 });
+
+describe("worker threads with a broker each on one file", () => {
+  it("lose nothing, and each keeps its order", async () => {
+    using folder = tempFolder();
+    await using child = startChild("send-from-threads.mjs", folder.file("a.db"));
+
+    const { bodies, problems } = JSON.parse(await child.tells("stored")) as { bodies: string[]; problems: string[] };
+
+    for (const name of ["main", "one", "two"]) {
+      const own = bodies.filter((body) => body.startsWith(`${name} `));
+      expect(own).toEqual(Array.from({ length: 300 }, (_, number) => `${name} ${number}`));
+    }
+    expect([bodies.length, problems]).toEqual([900, []]);
+  });
+});

@@ -38,15 +38,20 @@ function runModule(source: string, cwd: string = root): string {
 
 const library = (name: string): string => JSON.stringify(join(root, "dist", "cjs", "store", `${name}.js`));
 
+const OPEN_OWNED = `const { openOwned } = await import(${library("open-database")});
+      (await openOwned({ path: ":memory:", synchronous: "full", busyTimeoutMs: 0 })).close();`;
+const ADOPT = `const { adopt } = await import(${library("adopt-database")});
+      const { loadDriver } = await import(${library("driver")});
+      adopt(new (await loadDriver())(":memory:")).close();`;
+
 /** Source that loads two drivers and prints the code and message with which opening is refused, or "opened". */
-function openWithBoth(copy: string): string {
+function openWithBoth(copy: string, open: string = OPEN_OWNED): string {
   return `
     import { createRequire } from "node:module";
     const Copy = createRequire("/")(${JSON.stringify(copy)});
     new Copy(":memory:").close();
-    const { openOwned } = await import(${library("open-database")});
     try {
-      (await openOwned({ path: ":memory:", synchronous: "full", busyTimeoutMs: 0 })).close();
+      ${open}
       console.log("opened");
     } catch (error) {
       console.log(error.code, error.message);
@@ -54,25 +59,23 @@ function openWithBoth(copy: string): string {
 }
 
 describe("a second copy of the driver in the process", () => {
-  it("is refused with the paths of both", () => {
+  it.each([
+    ["a file of our own", OPEN_OWNED],
+    ["a connection of the user's", ADOPT],
+  ])("is refused with the paths of both when %s is opened", (_, open) => {
     using folder = tempFolder();
     const copy = copyDriver(folder, { binary: "copied" });
 
-    const printed = runModule(openWithBoth(copy));
+    const printed = runModule(openWithBoth(copy, open));
 
     expect(printed).toMatch(/^ERR_MQ_DRIVER two copies/);
     expect(printed).toContain(join(root, "node_modules", BINARY));
     expect(printed).toContain(join(folder.path, "node_modules", BINARY));
   });
 
-  it("is none when both are links to one file, which is loaded once", ({ skip }) => {
-    using folder = tempFolder();
-    let copy = "";
-    try {
-      copy = copyDriver(folder, { binary: "linked" });
-    } catch {
-      skip("the temporary folder is on another file system");
-    }
+  it("is none when both are links to one file, which is loaded once", () => {
+    using folder = tempFolder(join(root, "node_modules"));
+    const copy = copyDriver(folder, { binary: "linked" });
 
     expect(runModule(openWithBoth(copy))).toBe("opened\n");
   });

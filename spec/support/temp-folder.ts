@@ -9,8 +9,9 @@ export interface TempFolder extends Disposable {
   file(name: string): string;
 }
 
-export function tempFolder(): TempFolder {
-  const path = realpathSync(mkdtempSync(join(tmpdir(), "pocketmq-spec-")));
+/** @param parent - default: the system's folder for temporary files, which may be another file system than that of the project. */
+export function tempFolder(parent: string = tmpdir()): TempFolder {
+  const path = realpathSync(mkdtempSync(join(parent, "pocketmq-spec-")));
   return {
     path,
     file: (name) => join(path, name),
