@@ -1,4 +1,5 @@
 import type { ResolvedBrokerSettings } from "./broker/broker-settings.js";
+import { PROFILES, type ProfileName } from "./broker/profile.js";
 import type { Logger } from "./logger.js";
 import { neverThrowing, stderrLogger } from "./logger.js";
 import { booleanOption, describe, integerOption, invalid, oneOf, refuseUnknownOptions } from "./options.js";
@@ -8,6 +9,11 @@ import { type Clock, systemClock } from "./time/clock.js";
 
 /** How a broker behaves; every setting has a default. */
 export interface BrokerSettings {
+  /**
+   * `"embedded"`: what an application wants. `"rocketmq"`: the server's defaults and quirks, for tests that stand in for production. They differ only in
+   * what lib/broker/PROFILES.md lists. @defaultValue "embedded"
+   */
+  readonly profile?: "embedded" | "rocketmq" | undefined;
   /**
    * What a resolved send survives. `"full"`: power loss (RocketMQ's SYNC_FLUSH). `"normal"`: a crash of the process (ASYNC_FLUSH). `"off"`: nothing
    * is promised. In attached mode the connection's own setting holds and this one must be absent. @defaultValue "full"
@@ -59,6 +65,7 @@ export interface ResolvedBrokerOptions {
 const OPTIONS: readonly (keyof BrokerSettings | "path" | "database")[] = [
   "path",
   "database",
+  "profile",
   "synchronous",
   "busyTimeoutMs",
   "brokerName",
@@ -90,6 +97,7 @@ export function resolveBrokerOptions(given: string | BrokerOptions): ResolvedBro
     synchronous: oneOf("synchronous", options.synchronous, ["full", "normal", "off"], "full"),
     isSeeded: seed !== undefined,
     settings: {
+      profile: PROFILES[oneOf<ProfileName>("profile", options.profile, ["embedded", "rocketmq"], "embedded")],
       brokerName: nameOption("brokerName", options.brokerName, "broker-a"),
       clusterName: nameOption("clusterName", options.clusterName, "DefaultCluster"),
       storeHost: STORE_HOST,

@@ -1,12 +1,14 @@
 import type { Admin, EmbeddedAdmin } from "./admin/admin.js";
 import { LocalAdmin } from "./admin/local-admin.js";
+import { type BrokerEvents, checkListener } from "./broker/broker-events.js";
 import type { ResolvedBrokerSettings } from "./broker/broker-settings.js";
 import type { LocalBroker } from "./broker/local-broker.js";
 import type { EmbeddedClientContext } from "./client/client-context.js";
+import { ConcurrentPushConsumer } from "./client/concurrent-push-consumer.js";
 import { excuseRunningDelivery } from "./client/delivery.js";
 import { type EmbeddedProducer, LocalProducer, type Producer } from "./client/producer.js";
 import type { ProducerOptions } from "./client/producer-options.js";
-import { type CloseOptions, ConcurrentPushConsumer, type PushConsumer } from "./client/push-consumer.js";
+import type { CloseOptions, PushConsumer } from "./client/push-consumer.js";
 import type { PushConsumerOptions } from "./client/push-consumer-options.js";
 import { MqError } from "./errors.js";
 import { integerOption, refuseUnknownOptions } from "./options.js";
@@ -39,6 +41,11 @@ export interface Broker<D extends SqliteDatabase = SqliteDatabase> extends Messa
    * the transaction because the disk is full; and whatever `work` throws.
    */
   transaction<T>(work: (database: D) => T extends PromiseLike<unknown> ? never : T): T;
+  /** Listens to what the broker tells of its work, see {@link BrokerEvents}. */
+  on<E extends keyof BrokerEvents>(event: E, listener: BrokerEvents[E]): this;
+  /** The same for the next event only. */
+  once<E extends keyof BrokerEvents>(event: E, listener: BrokerEvents[E]): this;
+  off<E extends keyof BrokerEvents>(event: E, listener: BrokerEvents[E]): this;
 }
 
 interface Closable {
@@ -103,6 +110,24 @@ export class EmbeddedBroker<D extends SqliteDatabase> implements Broker<D> {
       }
       return result as T;
     });
+  }
+
+  on<E extends keyof BrokerEvents>(event: E, listener: BrokerEvents[E]): this {
+    checkListener(event, listener);
+    this.#broker.events.on(event, listener);
+    return this;
+  }
+
+  once<E extends keyof BrokerEvents>(event: E, listener: BrokerEvents[E]): this {
+    checkListener(event, listener);
+    this.#broker.events.once(event, listener);
+    return this;
+  }
+
+  off<E extends keyof BrokerEvents>(event: E, listener: BrokerEvents[E]): this {
+    checkListener(event, listener);
+    this.#broker.events.off(event, listener);
+    return this;
   }
 
   close(options: CloseOptions = {}): Promise<void> {

@@ -9,6 +9,8 @@ export type {
   TopicInfo,
   TopicSettings,
 } from "./admin/admin.js";
+export type { BrokerEvents } from "./broker/broker-events.js";
+export type { RetryPolicy } from "./broker/retry-policy.js";
 export type { BrokerOptions, BrokerSettings } from "./broker-options.js";
 export { type AllocateMessageQueueStrategy, allocateAveragely } from "./client/allocate-message-queue.js";
 export {

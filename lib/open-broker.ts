@@ -36,7 +36,15 @@ export async function openBroker<D extends SqliteDatabase>(options: string | Bro
     const address = isSeeded ? "127.0.0.1" : findHostAddress();
     const processId = isSeeded ? chance.nextInt(2 ** 16) : process.pid;
     const ids = new UniqueIdGenerator({ clock, chance, address, processId });
-    return new EmbeddedBroker<D>(opened, port, settings, { port, clock, chance, logger, ids, address });
+    return new EmbeddedBroker<D>(opened, port, settings, {
+      port,
+      clock,
+      chance,
+      logger,
+      events: port.events,
+      ids,
+      address,
+    });
   } catch (error) {
     opened.close();
     throw error;

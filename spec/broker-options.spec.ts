@@ -1,5 +1,6 @@
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
+import { PROFILES } from "../lib/broker/profile.js";
 import { type BrokerOptions, resolveBrokerOptions } from "../lib/broker-options.js";
 import { openBroker, systemClock } from "../lib/index.js";
 import { systemChance } from "../lib/time/chance.js";
@@ -18,6 +19,7 @@ describe("resolveBrokerOptions", () => {
       synchronous: "full",
       isSeeded: false,
       settings: {
+        profile: PROFILES.embedded,
         brokerName: "broker-a",
         clusterName: "DefaultCluster",
         storeHost: { host: "127.0.0.1", port: 10_911 },
@@ -35,6 +37,7 @@ describe("resolveBrokerOptions", () => {
   it("takes undefined for absent, for each option", () => {
     const absent = {
       database: undefined,
+      profile: undefined,
       synchronous: undefined,
       busyTimeoutMs: undefined,
       brokerName: undefined,
@@ -60,6 +63,7 @@ describe("resolveBrokerOptions", () => {
 
     const resolved = resolveBrokerOptions({
       path: ":memory:",
+      profile: "rocketmq",
       synchronous: "normal",
       busyTimeoutMs: 0,
       brokerName: "b",
@@ -77,6 +81,7 @@ describe("resolveBrokerOptions", () => {
       synchronous: "normal",
       isSeeded: true,
       settings: {
+        profile: PROFILES.rocketmq,
         brokerName: "b",
         clusterName: "c",
         autoCreateTopic: false,
@@ -100,6 +105,9 @@ describe("resolveBrokerOptions", () => {
   });
 
   it.each<[Record<string, unknown>, string]>([
+    [{ profile: "RocketMQ" }, 'profile must be "embedded" or "rocketmq", got "RocketMQ"'],
+    [{ profile: null }, 'profile must be "embedded" or "rocketmq", got null'],
+    [{ profile: "toString" }, 'profile must be "embedded" or "rocketmq", got "toString"'],
     [{ synchronous: "FULL" }, 'synchronous must be "full" or "normal" or "off", got "FULL"'],
     [{ synchronous: 2 }, 'synchronous must be "full" or "normal" or "off", got 2'],
     [{ busyTimeoutMs: -1 }, "busyTimeoutMs must be an integer from 0 to 60000, got -1"],
@@ -131,12 +139,12 @@ describe("resolveBrokerOptions", () => {
     expect(error.message).toContain(text);
   });
 
-  it.each(["durability", "Path", "queueCount", "profile"])("refuses the unknown option %s by name", (name) => {
+  it.each(["durability", "Path", "queueCount", "Profile"])("refuses the unknown option %s by name", (name) => {
     const error = thrown(() => resolveBrokerOptions(untyped({ path: ":memory:", [name]: 1 })));
 
     expect(error.message).toBe(
-      `BrokerOptions has no option "${name}"; it has path, database, synchronous, busyTimeoutMs, brokerName, clusterName, autoCreateTopic, ` +
-        "autoCreateGroup, defaultQueueCount, clock, seed, logger",
+      `BrokerOptions has no option "${name}"; it has path, database, profile, synchronous, busyTimeoutMs, brokerName, clusterName, ` +
+        "autoCreateTopic, autoCreateGroup, defaultQueueCount, clock, seed, logger",
     );
   });
 

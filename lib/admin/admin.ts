@@ -1,3 +1,4 @@
+import type { RetryPolicy } from "../broker/retry-policy.js";
 import type { MessageQueue } from "../message/message-queue.js";
 import type { MessageView } from "../message/message-view.js";
 
@@ -39,18 +40,25 @@ export interface QueueStats {
 export interface GroupSettings {
   /** False refuses every pull of the group with `ERR_MQ_NO_PERMISSION` (16). @defaultValue true */
   readonly consumeEnable?: boolean | undefined;
-  /** @defaultValue true */
+  /** False refuses the pulls of its broadcasting consumers in the same way. @defaultValue true */
   readonly consumeBroadcastEnable?: boolean | undefined;
   /** @defaultValue false */
   readonly consumeMessageOrderly?: boolean | undefined;
-  /** @defaultValue 1 */
+  /**
+   * Queues of the retry topic: more are added when a consumer starts, none is taken away. 0: a message that fails is dropped, with a warning, neither
+   * retried nor kept as a dead letter. @defaultValue 1
+   */
   readonly retryQueueNums?: number | undefined;
-  /** @defaultValue 16 */
+  /** How often a message is retried before it goes to the dead letters, for consumers that give no `maxReconsumeTimes`. @defaultValue 16 */
   readonly retryMaxTimes?: number | undefined;
+  /** How long failed messages wait, where the listener names no delay level. @defaultValue 10 s, 30 s, 1 to 10, 20, 30 min, 1 h, 2 h */
+  readonly retryPolicy?: RetryPolicy | undefined;
 }
 
-export interface GroupInfo extends Required<GroupSettings> {
+export interface GroupInfo extends Required<Omit<GroupSettings, "retryPolicy">> {
   readonly group: string;
+  /** `undefined`: RocketMQ's delay levels. */
+  readonly retryPolicy?: RetryPolicy | undefined;
   /** `undefined` while the group has no member here. */
   readonly messageModel: "clustering" | "broadcasting" | undefined;
   /** Members in this process. */
@@ -102,7 +110,10 @@ export interface Admin {
   getGroup(group: string): Promise<GroupInfo>;
   /** Sorted by name. */
   listGroups(): Promise<readonly GroupInfo[]>;
-  /** @param topic - default: every topic that the group has consumed from or subscribes to. */
+  /**
+   * @param topic - default: every topic that the group has consumed from or subscribes to, its retry topic last. A message that waits for its retry is in
+   * no queue yet and counts nowhere.
+   */
   consumeStats(group: string, topic?: string): Promise<ConsumeStats>;
   minOffset(queue: MessageQueue): Promise<number>;
   maxOffset(queue: MessageQueue): Promise<number>;

@@ -4,10 +4,12 @@ import { defaultGroupConfig } from "../broker/groups.js";
 import type { LocalBroker } from "../broker/local-broker.js";
 import { searchOffset as findOffset } from "../broker/offset-search.js";
 import type { QueueState } from "../broker/queue-states.js";
+import { parseRetryPolicy } from "../broker/retry-policy.js";
 import { MqError } from "../errors.js";
+import { retryTopic } from "../message/derived-names.js";
 import type { MessageQueue } from "../message/message-queue.js";
 import type { MessageView } from "../message/message-view.js";
-import { checkGroup, checkTopic } from "../message/names.js";
+import { checkGroup, checkKnownTopic, checkTopic } from "../message/names.js";
 import { isSystemTopic } from "../message/system-topics.js";
 import { booleanOption, describe, integerOption, invalid, oneOf, refuseUnknownOptions } from "../options.js";
 import { checkStore } from "../store/check-store.js";
@@ -46,6 +48,7 @@ export class LocalAdmin implements EmbeddedAdmin {
   }
 
   async createTopic(topic: string, settings: TopicSettings = {}): Promise<TopicInfo> {
+    checkTopic(topic, INVALID_PARAMETER);
     this.#checkOwnTopic(topic);
     const config = applyTopicSettings(this.#broker.engine.topics.template(topic), settings);
     return this.#changeTopic((known) => {
@@ -64,7 +67,7 @@ export class LocalAdmin implements EmbeddedAdmin {
   }
 
   async getTopic(topic: string): Promise<TopicInfo> {
-    checkTopic(topic, INVALID_PARAMETER);
+    checkKnownTopic(topic, INVALID_PARAMETER);
     return this.#read(({ topics }) => toTopicInfo(topics.get(topic), isSystemTopic(topic, this.#settings)));
   }
 
@@ -80,7 +83,7 @@ export class LocalAdmin implements EmbeddedAdmin {
   }
 
   async topicStats(topic: string): Promise<readonly QueueStats[]> {
-    checkTopic(topic, INVALID_PARAMETER);
+    checkKnownTopic(topic, INVALID_PARAMETER);
     return this.#read(({ topics, queues, store }) =>
       Array.from({ length: queueCount(topics.get(topic)) }, (_, queueId) => {
         const { queueKey, minOffset, maxOffset } = queues.get(topic, queueId);
@@ -119,7 +122,7 @@ export class LocalAdmin implements EmbeddedAdmin {
 
   async consumeStats(group: string, topic?: string): Promise<ConsumeStats> {
     checkGroup(group, INVALID_PARAMETER);
-    if (topic !== undefined) checkTopic(topic, INVALID_PARAMETER);
+    if (topic !== undefined) checkKnownTopic(topic, INVALID_PARAMETER);
     return this.#read((engine) => {
       engine.groups.get(group);
       const topics = topic === undefined ? this.#topicsOf(group) : [engine.topics.get(topic)];
@@ -195,7 +198,7 @@ export class LocalAdmin implements EmbeddedAdmin {
   }
 
   #checkOwnTopic(topic: string): void {
-    checkTopic(topic, INVALID_PARAMETER);
+    checkKnownTopic(topic, INVALID_PARAMETER);
     if (isSystemTopic(topic, this.#settings)) {
       throw invalid(`topic ${topic} belongs to the system and cannot be created or changed`, INVALID_PARAMETER);
     }
@@ -212,7 +215,7 @@ export class LocalAdmin implements EmbeddedAdmin {
       );
     }
     const { topics, queues } = this.#broker.engine;
-    const config = topics.get(checkTopic(topic, INVALID_PARAMETER));
+    const config = topics.get(checkKnownTopic(topic, INVALID_PARAMETER));
     if (Number.isInteger(queueId) && queueId >= 0 && queueId < queueCount(config)) return queues.get(topic, queueId);
     throw new MqError(
       "ERR_MQ_OFFSET",
@@ -221,12 +224,15 @@ export class LocalAdmin implements EmbeddedAdmin {
   }
 
   #topicsOf(group: string): readonly TopicConfig[] {
-    const { topics, offsets } = this.#broker.engine;
+    const { topics, offsets, store } = this.#broker.engine;
     const names = new Set([
-      ...offsets.listOfGroup(group).map(({ topic }) => topic),
+      ...store.consumeOffsets.listOfGroup(group).map(({ topic }) => topic),
+      ...offsets.listPending(group).map(({ topic }) => topic),
       ...this.#broker.members.subscriptionsOf(group).keys(),
     ]);
-    return [...names].sort().flatMap((topic) => topics.find(topic) ?? []);
+    const retry = retryTopic(group);
+    const ownTopics = [...names].filter((topic) => topic !== retry).sort();
+    return [...ownTopics, ...(names.has(retry) ? [retry] : [])].flatMap((topic) => topics.find(topic) ?? []);
   }
 
   #queueStats(group: string, topic: string, queueId: number): ConsumeStats["queues"][number] {
@@ -246,12 +252,15 @@ export class LocalAdmin implements EmbeddedAdmin {
   }
 
   #toGroupInfo(config: GroupConfig): GroupInfo {
-    const members = this.#broker.memberIds(config.group).length;
+    const { members } = this.#broker;
+    const { group, retryPolicy } = config;
+    const subscriptions = [...members.subscriptionsOf(group)].filter(([topic]) => topic !== retryTopic(group));
     return {
       ...config,
-      messageModel: members === 0 ? undefined : "clustering",
-      members,
-      subscriptions: Object.fromEntries(this.#broker.members.subscriptionsOf(config.group)),
+      retryPolicy: retryPolicy === undefined ? undefined : parseRetryPolicy(retryPolicy),
+      messageModel: members.messageModelOf(group),
+      members: members.countOf(group),
+      subscriptions: Object.fromEntries(subscriptions),
     };
   }
 

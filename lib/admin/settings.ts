@@ -1,9 +1,11 @@
+import { formatRetryPolicy } from "../broker/retry-policy.js";
 import { MqError } from "../errors.js";
 import { PERM } from "../message/system-topics.js";
 import { booleanOption, integerOption, oneOf, refuseUnknownOptions } from "../options.js";
 import type { GroupConfig } from "../store/group-table.js";
 import type { TopicConfig } from "../store/topic-table.js";
 import type { GroupSettings, TopicInfo, TopicSettings } from "./admin.js";
+import { checkRetryPolicy } from "./retry-policy-settings.js";
 
 const PERMS = { RW: PERM.READ | PERM.WRITE, R: PERM.READ, W: PERM.WRITE, none: 0 } as const;
 const MESSAGE_TYPES = ["NORMAL", "FIFO", "DELAY", "TRANSACTION", "MIXED", "UNSPECIFIED"] as const;
@@ -16,6 +18,7 @@ const GROUP_SETTINGS = [
   "consumeMessageOrderly",
   "retryQueueNums",
   "retryMaxTimes",
+  "retryPolicy",
 ] as const;
 
 /** Settings that are applied later, when the caller may have changed his object. */
@@ -27,7 +30,7 @@ export function copyTopicSettings(settings: TopicSettings): TopicSettings {
 /** Settings that are applied later, when the caller may have changed his object. */
 export function copyGroupSettings(settings: GroupSettings): GroupSettings {
   refuseUnknownOptions("GroupSettings", settings, GROUP_SETTINGS);
-  return { ...settings };
+  return { ...settings, ...(settings.retryPolicy && { retryPolicy: checkRetryPolicy(settings.retryPolicy) }) };
 }
 
 /** The configuration after these settings were applied. */
@@ -77,6 +80,8 @@ export function applyGroupSettings(base: GroupConfig, settings: GroupSettings): 
       max: 2 ** 31 - 1,
       fallback: base.retryMaxTimes,
     }),
+    retryPolicy:
+      settings.retryPolicy === undefined ? base.retryPolicy : formatRetryPolicy(checkRetryPolicy(settings.retryPolicy)),
   };
 }
 

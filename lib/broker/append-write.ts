@@ -1,19 +1,21 @@
 import { MqError } from "../errors.js";
-import type { AppendObserver, AppendRequest, PendingAppend } from "./broker-port.js";
+import type { AppendObserver, AppendRequest, WithdrawableWrite } from "./broker-port.js";
 import type { GroupCommit } from "./group-commit.js";
 import type { Lanes } from "./lanes.js";
 import type { LogAppender } from "./log-appender.js";
 import type { Write } from "./pending-writes.js";
+import type { RetryTopics } from "./retry-topics.js";
 import type { Topics } from "./topics.js";
 
 /** What a block costs a flush beyond its messages. */
 const BLOCK_COST = 3;
 
 /** Messages waiting for the next group commit. */
-export class AppendWrite implements Write, PendingAppend {
+export class AppendWrite implements Write, WithdrawableWrite {
   readonly #request: AppendRequest;
   readonly #observer: AppendObserver;
   readonly #topics: Topics;
+  readonly #retryTopics: RetryTopics;
   readonly #appender: LogAppender;
   readonly #commits: GroupCommit;
 
@@ -21,12 +23,14 @@ export class AppendWrite implements Write, PendingAppend {
     request: AppendRequest,
     observer: AppendObserver,
     topics: Topics,
+    retryTopics: RetryTopics,
     appender: LogAppender,
     commits: GroupCommit,
   ) {
     this.#request = request;
     this.#observer = observer;
     this.#topics = topics;
+    this.#retryTopics = retryTopics;
     this.#appender = appender;
     this.#commits = commits;
   }
@@ -52,6 +56,7 @@ export class AppendWrite implements Write, PendingAppend {
         );
       }
     }
+    this.#retryTopics.requireGroupOf(topic);
     this.#topics.requireForAppend(topic, queueId);
     for (const message of messages) this.#appender.add(topic, queueId, message);
   }

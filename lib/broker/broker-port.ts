@@ -1,7 +1,11 @@
 import type { MqError } from "../errors.js";
 import type { MessageQueue } from "../message/message-queue.js";
 import type { StoredMessageView, StoreHost } from "../message/message-view.js";
+import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 import type { MessageToAppend } from "./log-appender.js";
+import type { SendBackOutcome, SendBackRequest } from "./send-back.js";
+
+export type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 
 /** Which message queues of a topic may be written and read now. */
 export interface TopicRoute {
@@ -21,8 +25,8 @@ export interface AppendRequest {
   readonly deadline: number;
 }
 
-/** An append that has not ended yet. */
-export interface PendingAppend {
+/** A write that has not ended yet. */
+export interface WithdrawableWrite {
   /** Takes it back: nothing of it is stored and its observer hears nothing. False when it is too late. */
   withdraw(): boolean;
 }
@@ -34,6 +38,14 @@ export interface AppendObserver {
   failed(error: unknown): void;
 }
 
+/** How a send-back ends: exactly one of the two is called, once, and not within the call of `sendBack`. */
+export interface SendBackObserver {
+  /** The messages are acknowledged and their copies stored; one outcome each, in their order. */
+  sentBack(outcomes: readonly SendBackOutcome[]): void;
+  /** Nothing changed: they are still unacknowledged. */
+  failed(error: unknown): void;
+}
+
 /** What is asked for in one pull. */
 export interface PullRequest {
   readonly group: string;
@@ -42,6 +54,8 @@ export interface PullRequest {
   readonly offset: number;
   readonly maxMessages: number;
   readonly maxBytes: number;
+  /** Of the member that pulls: a broadcasting one also gets what clustering members sent back. Absent: clustering. */
+  readonly messageModel?: MessageModel | undefined;
   /** How long to wait for a message when there is none; 0 answers at once. */
   readonly suspendMs: number;
 }
@@ -74,10 +88,17 @@ export interface QueueProgress {
 /** Topic and tag expression of each subscription of a group. */
 export type SubscriptionTable = ReadonlyMap<string, string>;
 
+/** Whether the members of a group share its messages or each get all of them. */
+export type MessageModel = "clustering" | "broadcasting";
+
 /** A consumer as its broker knows it. */
 export interface GroupMember {
   readonly clientId: string;
   readonly group: string;
+  readonly messageModel: MessageModel;
+  /** Under which its progress is kept over restarts, for a broadcasting member that does not keep it by itself. */
+  readonly instance: BroadcastInstance | undefined;
+  /** In a clustering group with its retry topic. */
   readonly subscriptions: SubscriptionTable;
   /**
    * The members, queues or subscriptions of the group changed. All members are told `dropLostQueues` before any is told `takeNewQueues`, in one
@@ -105,19 +126,34 @@ export interface BrokerPort {
   /** Throws `ERR_MQ_TOO_MANY_REQUESTS` when an append would be refused; saves preparing it. */
   assertRoom(): void;
   /** Throws only for what can be said at once; the outcome goes to the observer. */
-  append(request: AppendRequest, observer: AppendObserver): PendingAppend;
+  append(request: AppendRequest, observer: AppendObserver): WithdrawableWrite;
   /** An abort of `signal` ends the waiting with `NO_NEW_MSG`. */
   pull(request: PullRequest, signal: AbortSignal): Promise<PullResult>;
-  /** Resolves once the group exists and the member takes part. */
+  /**
+   * Acknowledges messages that could not be consumed and puts copies of them off, or into the dead-letter queue: one transaction, all or none.
+   * Throws `ERR_MQ_TOO_MANY_REQUESTS` as {@link BrokerPort.append} does.
+   */
+  sendBack(request: SendBackRequest, observer: SendBackObserver): WithdrawableWrite;
+  /** Resolves once the group and its retry topic exist and the member takes part. */
   registerConsumer(member: GroupMember): Promise<void>;
   /** The member's subscriptions changed. */
   heartbeat(member: GroupMember): void;
   unregisterConsumer(member: GroupMember): void;
-  /** Client ids of the members of a group, sorted. */
+  /** Client ids of the members among which the queues of a clustering group are shared, sorted. */
   memberIds(group: string): readonly string[];
   queryOffset(group: string, topic: string, queueId: number): Promise<QueueProgress>;
   /** Stored with the next group commit, at the latest 50 ms later. */
   updateOffset(group: string, topic: string, queueId: number, nextOffset: number, increaseOnly: boolean): void;
+  /** As {@link BrokerPort.queryOffset} for one instance of a broadcasting group; nothing stored is `undefined`, also for a young queue. */
+  queryBroadcastOffset(instance: BroadcastInstance, topic: string, queueId: number): Promise<QueueProgress>;
+  /** As {@link BrokerPort.updateOffset}. */
+  updateBroadcastOffset(
+    instance: BroadcastInstance,
+    topic: string,
+    queueId: number,
+    nextOffset: number,
+    increaseOnly: boolean,
+  ): void;
   /** Resolves once every offset given so far is durable. */
   persistOffsets(): Promise<void>;
   /** The first offset with a store timestamp at or after (`lower`), or the last at or before (`upper`) the given one. */

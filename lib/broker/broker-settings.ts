@@ -2,9 +2,11 @@ import type { Logger } from "../logger.js";
 import type { StoreHost } from "../message/message-view.js";
 import type { Chance } from "../time/chance.js";
 import type { Clock } from "../time/clock.js";
+import type { Profile } from "./profile.js";
 
 /** What a broker works with, checked and complete. */
 export interface ResolvedBrokerSettings {
+  readonly profile: Profile;
   readonly brokerName: string;
   readonly clusterName: string;
   readonly storeHost: StoreHost;

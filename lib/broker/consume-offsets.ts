@@ -1,14 +1,26 @@
 import { queueKeyOf } from "../message/message-queue.js";
-import type { ConsumeOffsetRow } from "../store/consume-offset-table.js";
-import type { Store } from "../store/store.js";
 
-interface Progress {
-  readonly group: string;
+/** Where offsets are stored. `Owner`: whose progress it is, a group's or an instance's. */
+export interface OffsetRows<Owner> {
+  find(owner: Owner, topic: string, queueId: number): number | undefined;
+  put(owner: Owner, topic: string, queueId: number, nextOffset: number): void;
+  /** Stores it unless a higher one is stored. */
+  raise(owner: Owner, topic: string, queueId: number, nextOffset: number): void;
+}
+
+interface Progress<Owner> {
+  readonly owner: Owner;
   readonly topic: string;
   readonly queueId: number;
   nextOffset: number;
   /** It may replace a higher one in the store. */
   mayLower: boolean;
+}
+
+/** An offset that is not stored yet. */
+export interface PendingOffset {
+  readonly topic: string;
+  readonly queueId: number;
 }
 
 /**
@@ -17,48 +29,55 @@ interface Progress {
  *
  * Source: RocketMQ, `broker/.../offset/ConsumerOffsetManager.java`; it persists every five seconds, so that more is repeated after a crash.
  */
-export class ConsumeOffsets {
-  readonly #store: Store;
-  #pending = new Map<string, Progress>();
+export class ConsumeOffsets<Owner> {
+  readonly #rows: OffsetRows<Owner>;
+  readonly #nameOf: (owner: Owner) => string;
+  readonly #onWrite: (owner: Owner, topic: string, queueId: number, nextOffset: number) => void;
+  #pending = new Map<string, Progress<Owner>>();
   /** Written in the transaction that is open. */
-  #written: Map<string, Progress> | undefined;
+  #written: Map<string, Progress<Owner>> | undefined;
 
-  constructor(store: Store) {
-    this.#store = store;
+  /**
+   * @param nameOf - differs for different owners.
+   * @param onWrite - called within the transaction that stores an offset.
+   */
+  constructor(
+    rows: OffsetRows<Owner>,
+    nameOf: (owner: Owner) => string,
+    onWrite: (owner: Owner, topic: string, queueId: number, nextOffset: number) => void,
+  ) {
+    this.#rows = rows;
+    this.#nameOf = nameOf;
+    this.#onWrite = onWrite;
   }
 
   get hasPending(): boolean {
     return this.#pending.size > 0;
   }
 
-  find(group: string, topic: string, queueId: number): number | undefined {
-    const pending = this.#pending.get(toKey(group, topic, queueId));
+  find(owner: Owner, topic: string, queueId: number): number | undefined {
+    const pending = this.#pending.get(this.#keyOf(owner, topic, queueId));
     if (pending?.mayLower === true) return pending.nextOffset;
-    const stored = this.#store.consumeOffsets.find(group, topic, queueId);
+    const stored = this.#rows.find(owner, topic, queueId);
     if (pending === undefined || stored === undefined) return pending?.nextOffset ?? stored;
     return Math.max(pending.nextOffset, stored);
   }
 
-  /** Offsets of a group as they will be after the next commit. */
-  listOfGroup(group: string): readonly ConsumeOffsetRow[] {
-    const rows = new Map(
-      this.#store.consumeOffsets.listOfGroup(group).map((row) => [toKey(group, row.topic, row.queueId), row]),
-    );
-    for (const [key, { group: ofGroup, topic, queueId }] of this.#pending) {
-      if (ofGroup === group) rows.set(key, { topic, queueId, nextOffset: this.find(group, topic, queueId) as number });
-    }
-    return [...rows.values()];
+  /** The queues for which a new offset of this owner waits to be stored. */
+  listPending(owner: Owner): readonly PendingOffset[] {
+    const name = this.#nameOf(owner);
+    return [...this.#pending.values()].filter((progress) => this.#nameOf(progress.owner) === name);
   }
 
   /**
    * `increaseOnly` ignores what is lower than what is pending or stored: a member that lost a queue may report late. Reads nothing, as it is called
    * from wherever a listener ends.
    */
-  update(group: string, topic: string, queueId: number, nextOffset: number, increaseOnly: boolean): void {
-    const key = toKey(group, topic, queueId);
+  update(owner: Owner, topic: string, queueId: number, nextOffset: number, increaseOnly: boolean): void {
+    const key = this.#keyOf(owner, topic, queueId);
     const pending = this.#pending.get(key);
     if (pending === undefined) {
-      this.#pending.set(key, { group, topic, queueId, nextOffset, mayLower: !increaseOnly });
+      this.#pending.set(key, { owner, topic, queueId, nextOffset, mayLower: !increaseOnly });
     } else if (!increaseOnly || nextOffset > pending.nextOffset) {
       pending.nextOffset = nextOffset;
       pending.mayLower ||= !increaseOnly;
@@ -67,10 +86,10 @@ export class ConsumeOffsets {
 
   /** Inside a transaction. */
   write(): void {
-    const { consumeOffsets } = this.#store;
-    for (const { group, topic, queueId, nextOffset, mayLower } of this.#pending.values()) {
-      if (mayLower) consumeOffsets.put(group, topic, queueId, nextOffset);
-      else consumeOffsets.raise(group, topic, queueId, nextOffset);
+    for (const { owner, topic, queueId, nextOffset, mayLower } of this.#pending.values()) {
+      if (mayLower) this.#rows.put(owner, topic, queueId, nextOffset);
+      else this.#rows.raise(owner, topic, queueId, nextOffset);
+      this.#onWrite(owner, topic, queueId, nextOffset);
     }
     this.#written = this.#pending;
   }
@@ -85,9 +104,9 @@ export class ConsumeOffsets {
   rolledBack(): void {
     this.#written = undefined;
   }
-}
 
-/** Names hold no control characters. */
-function toKey(group: string, topic: string, queueId: number): string {
-  return `${group}\u0001${queueKeyOf(topic, queueId)}`;
+  /** Names hold no control characters. */
+  #keyOf(owner: Owner, topic: string, queueId: number): string {
+    return `${this.#nameOf(owner)}\u0001${queueKeyOf(topic, queueId)}`;
+  }
 }

@@ -1,13 +1,18 @@
-import { isMqError, MqError } from "../errors.js";
+import { MqError } from "../errors.js";
+import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 import type { OpenedDatabase } from "../store/open-database.js";
 import { type OpenFile, registerOpenFile } from "../store/open-files.js";
+import { toMqError } from "../store/sqlite-error.js";
 import { Store } from "../store/store.js";
-import type { ClockTimer } from "../time/clock.js";
 import { AppendWrite } from "./append-write.js";
 import { Backoff } from "./backoff.js";
-import type { AppendObserver, AppendRequest, PendingAppend } from "./broker-port.js";
+import type { EventHub } from "./broker-events.js";
+import type { AppendObserver, AppendRequest, SendBackObserver, WithdrawableWrite } from "./broker-port.js";
 import type { ResolvedBrokerSettings } from "./broker-settings.js";
-import { ConsumeOffsets } from "./consume-offsets.js";
+import { CommittedReads } from "./committed-reads.js";
+import type { ConsumeOffsets } from "./consume-offsets.js";
+import { ConsumeProgress } from "./consume-progress.js";
+import { DueMessages } from "./due-messages.js";
 import { GroupCommit } from "./group-commit.js";
 import { Groups } from "./groups.js";
 import { GuestAppend } from "./guest-append.js";
@@ -15,14 +20,14 @@ import { LogAppender, type WrittenBlock } from "./log-appender.js";
 import { LogReader } from "./log-reader.js";
 import { type ForeignNews, News } from "./news.js";
 import { QueueStates } from "./queue-states.js";
+import { RetryTopics } from "./retry-topics.js";
+import { SendBack, type SendBackRequest } from "./send-back.js";
+import { SendBackWrite } from "./send-back-write.js";
+import { SentBack } from "./sent-back.js";
 import { Topics } from "./topics.js";
 import { Transactions } from "./transactions.js";
 import { WorkWrite } from "./work-write.js";
 
-/** How long consumed messages may be repeated after a crash; an offset never causes a commit sooner. */
-const OFFSET_DELAY_MS = 50;
-/** Offsets that could not be stored, because the disk is full for example, are tried again. */
-const FAILED_OFFSET_DELAY_MS = 1_000;
 /** How long a read, or a write that nobody gave a time-out, waits for another connection. */
 const BUSY_WAIT_MS = 3_000;
 
@@ -30,6 +35,8 @@ const BUSY_WAIT_MS = 3_000;
 export interface EngineListener {
   /** These blocks were committed by this engine, and whether topics were. */
   committed(written: readonly WrittenBlock[], topicsChanged: boolean): void;
+  /** These blocks were committed with a transaction of the connection's owner. */
+  stored(written: readonly WrittenBlock[]): void;
   /** Somebody else has committed: another process or engine, or the owner of the connection. Only to be noted: it may come within a transaction. */
   foreignCommitSeen(): void;
   /** Another engine of this process says that it has committed to the same file. */
@@ -49,29 +56,34 @@ export class Engine {
   readonly topics: Topics;
   readonly groups: Groups;
   readonly queues: QueueStates;
-  readonly offsets: ConsumeOffsets;
+  readonly retryTopics: RetryTopics;
+  readonly progress: ConsumeProgress;
+  readonly sentBack: SentBack;
+  readonly due: DueMessages;
   readonly reader: LogReader;
   readonly #news: News;
   readonly #settings: ResolvedBrokerSettings;
   readonly #database: OpenedDatabase;
+  readonly #events: EventHub;
   readonly #listener: EngineListener;
   readonly #transactions: Transactions;
   readonly #commits: GroupCommit;
   readonly #appender: LogAppender;
+  readonly #sendBack: SendBack;
   readonly #guest: GuestAppend;
-  readonly #freeBackoff: Backoff;
+  readonly #reads: CommittedReads;
   readonly #openFile: OpenFile | undefined;
   #written: WrittenBlock[] = [];
-  #offsetTimer: ClockTimer | undefined;
-  #whenFree: (() => void)[] = [];
-  #isClosing = false;
+  /** Written inside a transaction of the owner's that has not ended yet, where somebody wants to hear of it. */
+  #guestWritten: WrittenBlock[] = [];
   #isClosed = false;
 
-  constructor(database: OpenedDatabase, settings: ResolvedBrokerSettings, listener: EngineListener) {
+  constructor(database: OpenedDatabase, settings: ResolvedBrokerSettings, events: EventHub, listener: EngineListener) {
     const { connection, realPath } = database;
-    const { clock, chance } = settings;
+    const { clock, chance, profile } = settings;
     this.#settings = settings;
     this.#database = database;
+    this.#events = events;
     this.#listener = listener;
     this.#transactions = new Transactions(database, {
       dropCaches: () => this.#dropCaches(),
@@ -80,23 +92,46 @@ export class Engine {
     this.store = new Store(connection);
     this.topics = new Topics(this.store, settings);
     this.groups = new Groups(this.store, settings.autoCreateGroup);
+    this.retryTopics = new RetryTopics(this.topics, this.groups);
     this.queues = new QueueStates(this.store);
-    this.offsets = new ConsumeOffsets(this.store);
+    this.sentBack = new SentBack(this.store);
+    this.progress = new ConsumeProgress({
+      store: this.store,
+      queues: this.queues,
+      sentBack: this.sentBack,
+      clock,
+      schedule: () => this.#commits.schedule(),
+    });
     this.reader = new LogReader(this.store);
     this.#appender = new LogAppender(this.store, this.queues);
-    this.#freeBackoff = new Backoff(clock, chance);
+    this.due = new DueMessages(this.store, this.#appender);
+    this.#sendBack = new SendBack({
+      profile,
+      chance,
+      groups: this.groups,
+      retryTopics: this.retryTopics,
+      queues: this.queues,
+      appender: this.#appender,
+      due: this.due,
+      sentBack: this.sentBack,
+      offsets: this.offsets,
+    });
+    this.#reads = new CommittedReads(this.#transactions, clock, new Backoff(clock, chance));
     this.#commits = new GroupCommit(this.#transactions, connection, clock, new Backoff(clock, chance), {
-      hasRiders: () => this.offsets.hasPending,
+      hasRiders: () => this.progress.hasPending,
       finish: () => {
-        this.offsets.write();
+        this.progress.write();
+        this.due.write();
         this.#writeMessages();
       },
       undone: () => this.#dropCaches(),
       rolledBack: () => {
         this.#written = [];
-        this.topics.takeChanged();
-        if (!this.#isClosing) this.#storeOffsetsAfter(FAILED_OFFSET_DELAY_MS);
+        this.topics.takeChanges();
+        if (this.isUsable) this.progress.storeLater();
       },
+      ridersFailed: (error) => this.#events.error(error),
+      stored: () => this.progress.committed(),
       committed: () => this.#committed(),
     });
     this.#guest = new GuestAppend(connection, new Backoff(clock, chance), {
@@ -104,7 +139,10 @@ export class Engine {
         this.#dropCaches();
         this.#written = [];
       },
-      write: () => this.#writeMessages(),
+      write: () => {
+        this.#writeMessages();
+        if (this.#events.isHeard("message:stored")) this.#guestWritten.push(...this.#written);
+      },
       ended: () => this.#guestEnded(),
     });
     this.#news = this.readNow(() => {
@@ -115,10 +153,30 @@ export class Engine {
     this.#openFile = realPath === undefined ? undefined : registerOpenFile(realPath, () => listener.lookSoon());
   }
 
+  /** Progress of clustering groups. */
+  get offsets(): ConsumeOffsets<string> {
+    return this.progress.ofGroups;
+  }
+
+  /** The file among those of this process; `undefined` in memory, where nobody else can be. */
+  get openFile(): OpenFile | undefined {
+    return this.#openFile;
+  }
+
   /** Throws when the store was closed or stopped, or its connection was closed. */
   assertUsable(): void {
     if (this.#isClosed) throw new MqError("ERR_MQ_CLOSED", "the broker is closed");
     this.#transactions.assertUsable();
+  }
+
+  /** False once nothing can be read or written any more. */
+  get isUsable(): boolean {
+    try {
+      this.assertUsable();
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** Whether the connection is in a transaction that is not ours. */
@@ -131,36 +189,43 @@ export class Engine {
     this.#commits.assertRoom();
   }
 
-  append(request: AppendRequest, observer: AppendObserver): PendingAppend {
+  append(request: AppendRequest, observer: AppendObserver): WithdrawableWrite {
     if (this.#transactions.isForeign) {
       throw new MqError(
         "ERR_MQ_IN_TRANSACTION",
         "the connection is in a transaction, whose roll-back the promise of this call would outlive: use sendSync, which commits with it",
       );
     }
-    const write = new AppendWrite(request, observer, this.topics, this.#appender, this.#commits);
+    const write = this.#appendWrite(request, observer);
     this.#commits.enqueue(write);
     return write;
+  }
+
+  #appendWrite(request: AppendRequest, observer: AppendObserver): AppendWrite {
+    return new AppendWrite(request, observer, this.topics, this.retryTopics, this.#appender, this.#commits);
   }
 
   /** Stored when it returns; throws what made it fail. */
   appendSync(request: AppendRequest): void {
     let failure: unknown;
-    const write = new AppendWrite(
-      request,
-      {
-        stored: () => undefined,
-        failed: (error) => {
-          failure = error;
-        },
+    const write = this.#appendWrite(request, {
+      stored: () => undefined,
+      failed: (error) => {
+        failure = error;
       },
-      this.topics,
-      this.#appender,
-      this.#commits,
-    );
+    });
     if (this.#transactions.isForeign) this.#guest.append(write);
     else this.#commits.storeNow(write, this.#settings.busyTimeoutMs);
     if (failure !== undefined) throw failure;
+  }
+
+  /** Acknowledges the messages and stores their copies with the next group commit. */
+  sendBack(request: SendBackRequest, observer: SendBackObserver): WithdrawableWrite {
+    const { clock } = this.#settings;
+    const deadline = clock.now() + BUSY_WAIT_MS;
+    const write = new SendBackWrite(request, observer, deadline, this.#sendBack, this.#commits, () => clock.now());
+    this.#commits.enqueue(write);
+    return write;
   }
 
   /** Runs `work` inside the next group commit; resolves with its result once that is durable. */
@@ -173,16 +238,25 @@ export class Engine {
 
   /** Kept in memory and written with the next group commit, at the latest 50 ms later. */
   updateOffset(group: string, topic: string, queueId: number, nextOffset: number, increaseOnly: boolean): void {
-    this.offsets.update(group, topic, queueId, nextOffset, increaseOnly);
-    this.#storeOffsetsAfter(OFFSET_DELAY_MS);
+    this.progress.ofGroups.update(group, topic, queueId, nextOffset, increaseOnly);
+    this.progress.storeSoon();
   }
 
-  #storeOffsetsAfter(ms: number): void {
-    if (!this.offsets.hasPending || this.#offsetTimer !== undefined) return;
-    this.#offsetTimer = this.#settings.clock.at(this.#settings.clock.now() + ms, () => {
-      this.#offsetTimer = undefined;
-      this.#commits.schedule();
-    });
+  /** The same for one instance of a broadcasting group. */
+  updateBroadcastOffset(
+    instance: BroadcastInstance,
+    topic: string,
+    queueId: number,
+    nextOffset: number,
+    increaseOnly: boolean,
+  ): void {
+    this.progress.ofInstances.update(instance, topic, queueId, nextOffset, increaseOnly);
+    this.progress.storeSoon();
+  }
+
+  /** Resolves once every offset given so far is durable. */
+  async persistOffsets(): Promise<void> {
+    if (this.progress.hasPending) await this.write(() => undefined);
   }
 
   /** A transaction of the owner's, in which `sendSync` writes. */
@@ -196,16 +270,7 @@ export class Engine {
 
   /** Calls at once, or as soon as a read sees committed rows only. */
   whenFree(run: () => void): void {
-    if (this.#transactions.isFree && this.#whenFree.length === 0) {
-      run();
-      return;
-    }
-    this.#waitForFree(run);
-  }
-
-  #waitForFree(run: () => void): void {
-    this.#whenFree.push(run);
-    if (this.#whenFree.length === 1) this.#freeBackoff.next(this.#lookWhetherFree);
+    this.#reads.whenFree(run);
   }
 
   /**
@@ -213,19 +278,14 @@ export class Engine {
    * connection keeps readers out for seconds.
    */
   read<T>(work: () => T): Promise<T> {
-    return new Promise((resolve, reject) => {
+    try {
       this.assertUsable();
-      const deadline = this.#settings.clock.now() + BUSY_WAIT_MS;
-      const attempt = (): void => {
-        try {
-          this.lookForForeignCommits();
-          resolve(this.readNow(work));
-        } catch (error) {
-          if (!isMqError(error, "ERR_MQ_SYSTEM_BUSY") || this.#settings.clock.now() >= deadline) reject(error);
-          else this.#waitForFree(attempt);
-        }
-      };
-      this.whenFree(attempt);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#reads.read(() => {
+      this.lookForForeignCommits();
+      return this.readNow(work);
     });
   }
 
@@ -249,39 +309,22 @@ export class Engine {
 
   /** Stores what is pending, offsets included, then lets go of the file. Nothing may be appended any more. */
   async close(): Promise<void> {
-    this.#isClosing = true;
+    this.progress.beginClosing();
     try {
       if (this.#database.connection.open) {
         await this.#commits.drained();
-        if (this.offsets.hasPending) await this.write(() => undefined);
+        await this.persistOffsets();
       }
     } finally {
       this.#commits.close();
       this.#commits.abandon(new MqError("ERR_MQ_CLOSED", "the broker was closed before this could be stored"));
-      this.#offsetTimer?.cancel();
-      this.#freeBackoff.cancel();
+      this.progress.close();
       this.#guest.close();
       this.#openFile?.close();
       this.#isClosed = true;
       this.#database.close();
-      this.#runWaiting();
+      this.#reads.close();
     }
-  }
-
-  readonly #lookWhetherFree = (): void => {
-    if (this.#transactions.isForeign) {
-      this.#freeBackoff.next(this.#lookWhetherFree);
-      return;
-    }
-    this.#runWaiting();
-    // Some of them may have to wait again.
-    if (this.#whenFree.length === 0) this.#freeBackoff.reset();
-  };
-
-  #runWaiting(): void {
-    const waiting = this.#whenFree;
-    this.#whenFree = [];
-    for (const run of waiting) run();
   }
 
   #guestEnded(): void {
@@ -289,6 +332,21 @@ export class Engine {
     this.#dropCaches();
     this.#openFile?.committed();
     this.#listener.foreignCommitSeen();
+    const written = this.#guestWritten;
+    this.#guestWritten = [];
+    if (written.length > 0)
+      void this.read(() => this.#tellGuestStored(written)).catch((error: unknown) =>
+        this.#events.error(toMqError(error, "looking whether a transaction of the owner's was committed")),
+      );
+  }
+
+  /** What was not rolled back. */
+  #tellGuestStored(written: readonly WrittenBlock[]): void {
+    const isStored = ({ block }: WrittenBlock): boolean => {
+      const stored = this.store.log.findFrom(block.queueKey, block.firstOffset);
+      return stored?.commitLogOffset === block.commitLogOffset && stored.records.equals(block.records);
+    };
+    this.#listener.stored(written.filter(isStored));
   }
 
   #writeMessages(): void {
@@ -298,10 +356,10 @@ export class Engine {
   #committed(): void {
     const written = this.#written;
     this.#written = [];
-    this.offsets.committed();
-    this.#news.wrote(written);
+    const topicChanges = this.topics.takeChanges();
+    this.#news.wrote(written, topicChanges);
     this.#openFile?.committed();
-    this.#listener.committed(written, this.topics.takeChanged());
+    this.#listener.committed(written, topicChanges > 0);
   }
 
   #dropCaches(): void {
@@ -309,7 +367,9 @@ export class Engine {
     this.queues.drop();
     this.topics.drop();
     this.groups.drop();
-    this.offsets.rolledBack();
+    this.progress.rolledBack();
+    this.sentBack.drop();
+    this.due.drop();
     this.reader.drop();
   }
 }

@@ -17,7 +17,11 @@ export interface CommitHooks {
   undone(): void;
   /** The whole transaction was rolled back. */
   rolledBack(): void;
-  /** After the commit. The promises of the writes are resolved by then, those who wait for them go on in a later microtask. */
+  /** The transaction was only for what rides along, so that nobody else is told. It is tried again. */
+  ridersFailed(error: MqError): void;
+  /** What was written is stored: before anybody is told. */
+  stored(): void;
+  /** After the writes were told. Those who wait for their promises go on in a later microtask. */
   committed(): void;
 }
 
@@ -101,7 +105,9 @@ export class GroupCommit {
     while (!this.#pending.isEmpty) {
       this.#requireBegin(busyTimeoutMs);
       if (this.#store(this.#pending.takeForFlush(), busyTimeoutMs) === "waiting") {
-        throw new MqError("ERR_MQ_SYSTEM_BUSY", "another connection kept the store locked");
+        throw new MqError("ERR_MQ_SYSTEM_BUSY", "another connection kept the store locked", {
+          cause: this.#transactions.busyCause,
+        });
       }
     }
   }
@@ -146,7 +152,8 @@ export class GroupCommit {
       const outcome = this.#transactions.tryBegin(0);
       if (outcome !== "begun") return this.#wait(outcome);
     } catch (error) {
-      this.abandon(toMqError(error, "beginning a transaction"));
+      this.#hooks.rolledBack();
+      this.#failed(this.#pending.takeAll(), error);
       return "done";
     }
     const state = this.#store(this.#pending.takeForFlush(), 0);
@@ -180,10 +187,12 @@ export class GroupCommit {
         ? new MqError(
             "ERR_MQ_SYSTEM_BUSY",
             "another writer held the store's lock until the time-out; nothing was stored",
+            { cause: this.#transactions.busyCause },
           )
         : new MqError(
             "ERR_MQ_TIMEOUT",
             "the connection's owner kept a transaction or an iterator open until the time-out; nothing was stored",
+            { cause: this.#transactions.busyCause },
           ),
     );
   }
@@ -196,8 +205,8 @@ export class GroupCommit {
     } catch (error) {
       this.#transactions.rollback();
       this.#hooks.rolledBack();
-      if (!isWholeBatchError(error)) return this.#storeEachAlone(writes, busyTimeoutMs);
-      failAll(writes, toMqError(error, "storing messages"));
+      if (writes.length > 0 && !isWholeBatchError(error)) return this.#storeEachAlone(writes, busyTimeoutMs);
+      this.#failed(writes, error);
       return "done";
     }
     return this.#commit(writes, outcome, busyTimeoutMs);
@@ -240,10 +249,15 @@ export class GroupCommit {
     } catch (error) {
       this.#transactions.rollback();
       this.#hooks.rolledBack();
-      failAll(writes, toMqError(error, "storing messages"));
+      this.#failed(writes, error);
       return "done";
     }
     return this.#commit(writes, outcome, busyTimeoutMs);
+  }
+
+  #failed(writes: readonly Write[], error: unknown): void {
+    failAll(writes, toMqError(error, "storing messages"));
+    if (writes.length === 0) this.#hooks.ridersFailed(toMqError(error, "storing consume offsets"));
   }
 
   /** Somebody else took the lock between two attempts, or reads where that holds up a commit. */
@@ -258,10 +272,11 @@ export class GroupCommit {
     } catch (error) {
       this.#hooks.rolledBack();
       if (isMqError(error, "ERR_MQ_SYSTEM_BUSY")) return this.#putBack(writes);
-      failAll(stored, error);
+      this.#failed(stored, error);
       for (const refusal of refused) refusal.write.failed(refusal.error);
       return "done";
     }
+    this.#hooks.stored();
     for (const write of stored) write.committed();
     for (const refusal of refused) refusal.write.failed(refusal.error);
     this.#hooks.committed();

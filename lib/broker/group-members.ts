@@ -1,12 +1,18 @@
 import { MqError } from "../errors.js";
 import type { Logger } from "../logger.js";
+import { retryTopic } from "../message/derived-names.js";
 import { describeThrown } from "../thrown.js";
-import type { GroupMember, SubscriptionTable } from "./broker-port.js";
+import type { EventHub } from "./broker-events.js";
+import type { GroupMember, MessageModel, SubscriptionTable } from "./broker-port.js";
 
 interface Membership {
   readonly members: Map<string, GroupMember>;
+  /** Of the member that registered last, as its message model. */
   subscriptions: SubscriptionTable;
+  messageModel: MessageModel;
 }
+
+const EVERY_MESSAGE = "*";
 
 /**
  * Who takes part in which consumer group here.
@@ -17,12 +23,14 @@ interface Membership {
  */
 export class GroupMembers {
   readonly #logger: Logger;
+  readonly #events: EventHub;
   /** Runs at once, or as soon as routes can be read: not while the owner of the connection is in a transaction. */
   readonly #whenReadable: (run: () => void) => void;
   readonly #groups = new Map<string, Membership>();
 
-  constructor(logger: Logger, whenReadable: (run: () => void) => void) {
+  constructor(logger: Logger, events: EventHub, whenReadable: (run: () => void) => void) {
     this.#logger = logger;
+    this.#events = events;
     this.#whenReadable = whenReadable;
   }
 
@@ -32,8 +40,21 @@ export class GroupMembers {
     return count;
   }
 
+  countOf(group: string): number {
+    return this.#groups.get(group)?.members.size ?? 0;
+  }
+
+  /** Of the clustering members, sorted: a broadcasting one takes no share of theirs. */
   ids(group: string): readonly string[] {
-    return [...(this.#groups.get(group)?.members.keys() ?? [])].sort();
+    const members = [...(this.#groups.get(group)?.members.values() ?? [])];
+    return members
+      .filter(({ messageModel }) => messageModel === "clustering")
+      .map(({ clientId }) => clientId)
+      .sort();
+  }
+
+  messageModelOf(group: string): MessageModel | undefined {
+    return this.#groups.get(group)?.messageModel;
   }
 
   subscriptionsOf(group: string): SubscriptionTable {
@@ -45,6 +66,8 @@ export class GroupMembers {
     const membership = this.#groups.get(group);
     const expression = membership?.subscriptions.get(topic);
     if (expression !== undefined) return expression;
+    // The last member may be a broadcasting one, which has no retries of its own.
+    if (membership !== undefined && topic === retryTopic(group)) return EVERY_MESSAGE;
     throw new MqError(
       "ERR_MQ_SUBSCRIPTION",
       membership === undefined
@@ -56,7 +79,7 @@ export class GroupMembers {
   join(member: GroupMember): void {
     let membership = this.#groups.get(member.group);
     if (membership === undefined) {
-      membership = { members: new Map(), subscriptions: member.subscriptions };
+      membership = { members: new Map(), subscriptions: member.subscriptions, messageModel: member.messageModel };
       this.#groups.set(member.group, membership);
     }
     if (membership.members.has(member.clientId)) {
@@ -91,6 +114,7 @@ export class GroupMembers {
       return;
     }
     membership.subscriptions = last.subscriptions;
+    membership.messageModel = last.messageModel;
     this.#rebalance(membership);
   }
 
@@ -105,15 +129,22 @@ export class GroupMembers {
   }
 
   #heartbeat(membership: Membership, member: GroupMember): void {
-    const { group, clientId, subscriptions } = member;
+    const { group, clientId, subscriptions, messageModel } = member;
     const others = [...membership.members.values()].filter((other) => other !== member);
-    if (!others.every((other) => isSame(other.subscriptions, subscriptions))) {
+    const topics = [...new Set(others.flatMap((other) => differences(group, other.subscriptions, subscriptions)))];
+    if (topics.length > 0) {
       this.#logger.warn("members of a consumer group differ in their subscriptions; the last one wins for all", {
         group,
         clientId,
+        topics,
       });
+      this.#events.emit("group:conflict", { group, clientId, topics: topics.sort() });
+    }
+    if (others.some((other) => other.messageModel !== messageModel)) {
+      this.#logger.warn("members of a consumer group differ in their message model", { group, clientId, messageModel });
     }
     membership.subscriptions = subscriptions;
+    membership.messageModel = messageModel;
   }
 
   /** What goes wrong in one member must not keep the others from their queues. */
@@ -134,6 +165,9 @@ export class GroupMembers {
   }
 }
 
-function isSame(a: SubscriptionTable, b: SubscriptionTable): boolean {
-  return a.size === b.size && [...a].every(([topic, expression]) => b.get(topic) === expression);
+/** Topics to which only one of two members subscribes, or each with another expression; that of retries aside, to which nobody subscribes by himself. */
+function differences(group: string, a: SubscriptionTable, b: SubscriptionTable): readonly string[] {
+  const topics = new Set([...a.keys(), ...b.keys()]);
+  topics.delete(retryTopic(group));
+  return [...topics].filter((topic) => a.get(topic) !== b.get(topic));
 }

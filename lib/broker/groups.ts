@@ -13,6 +13,7 @@ export function defaultGroupConfig(group: string): GroupConfig {
     consumeMessageOrderly: false,
     retryQueueNums: 1,
     retryMaxTimes: 16,
+    retryPolicy: undefined,
   };
 }
 

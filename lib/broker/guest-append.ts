@@ -40,21 +40,20 @@ export class GuestAppend {
 
   append(write: Write): void {
     this.#hooks.drop();
+    let isSet = false;
     try {
       this.#savepoint.run();
+      isSet = true;
       write.apply();
       this.#hooks.write();
       this.#release.run();
     } catch (error) {
-      this.#undoAppend();
-      if (!this.#connection.inTransaction) {
-        throw new MqError(
-          "ERR_MQ_SERVICE_NOT_AVAILABLE",
-          "SQLite rolled back the whole transaction, which it does when the disk is full: nothing of it is stored",
-          { cause: error },
-        );
-      }
-      throw toMqError(error, "storing in the open transaction");
+      const failure = toMqError(error, "storing in the open transaction");
+      // Without the savepoint there is nothing to undo: the owner has an iterator open, for example.
+      if (isSet) this.#undoAppend();
+      if (this.#connection.inTransaction) throw failure;
+      const text = `SQLite rolled back the whole transaction, which it does when the disk is full for example: nothing of it is stored; ${failure.message}`;
+      throw new MqError(failure.code, text, { cause: error, responseCode: failure.responseCode });
     } finally {
       this.#hooks.drop();
     }
@@ -74,8 +73,7 @@ export class GuestAppend {
       this.#undo.run();
       this.#release.run();
     } catch (error) {
-      // Without the savepoint there is nothing to undo: it could not be set, because the owner has an iterator open.
-      if (this.#connection.inTransaction) throw toMqError(error, "storing in the open transaction");
+      if (this.#connection.inTransaction) throw toMqError(error, "undoing what was stored in the open transaction");
     }
   }
 

@@ -1,25 +1,33 @@
 import { isMqError, MqError } from "../errors.js";
-import type { StoreHost } from "../message/message-view.js";
+import type { StoredMessageView, StoreHost } from "../message/message-view.js";
+import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 import type { OpenedDatabase } from "../store/open-database.js";
+import { toMqError } from "../store/sqlite-error.js";
 import type { ClockTimer } from "../time/clock.js";
+import { BroadcastInstances } from "./broadcast-instances.js";
+import { EventHub } from "./broker-events.js";
 import type {
   AppendObserver,
   AppendRequest,
   EmbeddedBrokerPort,
   GroupMember,
-  PendingAppend,
   PullRequest,
   PullResult,
   QueueProgress,
+  SendBackObserver,
   TopicRoute,
+  WithdrawableWrite,
 } from "./broker-port.js";
 import type { ResolvedBrokerSettings } from "./broker-settings.js";
+import { DueScheduler } from "./due-scheduler.js";
 import { Engine } from "./engine.js";
 import { GroupMembers } from "./group-members.js";
 import type { WrittenBlock } from "./log-appender.js";
 import { searchOffset } from "./offset-search.js";
 import { PullHold } from "./pull-hold.js";
 import { PullMessage } from "./pull-message.js";
+import type { SendBackOutcome, SendBackRequest } from "./send-back.js";
+import { emitStored } from "./stored-events.js";
 
 /** How often waiting pulls look for commits of other processes, and whether the connection is still there. */
 const LOOK_INTERVAL_MS = 50;
@@ -29,16 +37,20 @@ export class LocalBroker implements EmbeddedBrokerPort {
   readonly brokerName: string;
   readonly clusterName: string;
   readonly storeHost: StoreHost;
+  readonly events: EventHub;
   readonly engine: Engine;
   readonly members: GroupMembers;
   readonly messages: PullMessage;
   readonly #settings: ResolvedBrokerSettings;
   readonly #database: OpenedDatabase;
   readonly #hold: PullHold;
+  readonly #scheduler: DueScheduler;
+  readonly #instances: BroadcastInstances;
   #lookTimer: ClockTimer | undefined;
   #isAnnouncing = false;
   /** Something could not be read and is to be read again. */
   #isStale = false;
+  #isLookFailing = false;
   #hasFailed = false;
   #isClosing = false;
   #isClosed = false;
@@ -49,18 +61,24 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.storeHost = settings.storeHost;
     this.#settings = settings;
     this.#database = database;
-    this.engine = new Engine(database, settings, {
+    this.events = new EventHub(settings.logger);
+    this.engine = new Engine(database, settings, this.events, {
       committed: (written, topicsChanged) => {
+        emitStored(this.events, settings.storeHost, written);
+        this.#scheduler.look();
         if (this.#hold.count > 0) this.engine.reader.withFresh(written, () => this.#wake(written));
         if (topicsChanged) this.members.rebalanceAll();
       },
+      stored: (written) => emitStored(this.events, settings.storeHost, written),
       foreignCommitSeen: () => this.#announceForeignCommit(),
       lookSoon: () => settings.clock.turn(() => this.#look()),
     });
-    const { topics, groups, queues, reader } = this.engine;
-    this.members = new GroupMembers(settings.logger, (run) => this.engine.whenFree(run));
-    this.messages = new PullMessage(settings, topics, groups, this.members, queues, reader);
+    this.members = new GroupMembers(settings.logger, this.events, (run) => this.engine.whenFree(run));
+    this.messages = new PullMessage(settings, this.engine, this.members);
     this.#hold = new PullHold((request) => this.#readNow(request), settings.clock);
+    this.#instances = new BroadcastInstances(this.engine, settings.clock, this.events);
+    this.#scheduler = new DueScheduler(this.engine, settings.clock, this.events);
+    this.#scheduler.look();
   }
 
   get isInTransaction(): boolean {
@@ -94,7 +112,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.engine.assertRoom();
   }
 
-  append(request: AppendRequest, observer: AppendObserver): PendingAppend {
+  append(request: AppendRequest, observer: AppendObserver): WithdrawableWrite {
     this.assertOpen();
     return this.engine.append(request, observer);
   }
@@ -118,13 +136,32 @@ export class LocalBroker implements EmbeddedBrokerPort {
     return held;
   }
 
+  sendBack(request: SendBackRequest, observer: SendBackObserver): WithdrawableWrite {
+    this.assertOpen();
+    return this.engine.sendBack(request, {
+      sentBack: (outcomes) => {
+        this.#tellSentBack(request, outcomes);
+        observer.sentBack(outcomes);
+      },
+      failed: (error) => observer.failed(error),
+    });
+  }
+
   async registerConsumer(member: GroupMember): Promise<void> {
     this.assertOpen();
-    const { groups } = this.engine;
-    const known = await this.engine.read(() => groups.find(member.group));
-    if (known === undefined) await this.engine.write(() => groups.requireForConsumer(member.group));
+    const { retryTopics } = this.engine;
+    const { group, instance } = member;
+    const isKnown = await this.engine.read(() => retryTopics.isComplete(group));
+    if (!isKnown || instance !== undefined) {
+      await this.engine.write(() => {
+        retryTopics.requireForConsumer(group);
+        if (instance !== undefined) this.#instances.write(instance);
+      });
+    }
     this.assertOpen();
+    if (instance !== undefined) this.#instances.assertFree(instance);
     this.members.join(member);
+    if (instance !== undefined) this.#instances.add(instance);
     this.#keepLooking();
   }
 
@@ -134,7 +171,8 @@ export class LocalBroker implements EmbeddedBrokerPort {
 
   unregisterConsumer(member: GroupMember): void {
     this.members.leave(member);
-    if (this.members.ids(member.group).length === 0) this.messages.forget(member.group);
+    if (member.instance !== undefined) this.#instances.delete(member.instance);
+    if (this.members.countOf(member.group) === 0) this.messages.forget(member.group);
   }
 
   memberIds(group: string): readonly string[] {
@@ -159,8 +197,27 @@ export class LocalBroker implements EmbeddedBrokerPort {
     if (this.#database.connection.open) this.engine.updateOffset(group, topic, queueId, nextOffset, increaseOnly);
   }
 
+  queryBroadcastOffset(instance: BroadcastInstance, topic: string, queueId: number): Promise<QueueProgress> {
+    return this.engine.read(() => {
+      const { minOffset, maxOffset } = this.engine.queues.get(topic, queueId);
+      const nextOffset = this.engine.progress.ofInstances.find(instance, topic, queueId);
+      return { nextOffset, minOffset, maxOffset };
+    });
+  }
+
+  updateBroadcastOffset(
+    instance: BroadcastInstance,
+    topic: string,
+    queueId: number,
+    nextOffset: number,
+    increaseOnly: boolean,
+  ): void {
+    if (!this.#database.connection.open) return;
+    this.engine.updateBroadcastOffset(instance, topic, queueId, nextOffset, increaseOnly);
+  }
+
   async persistOffsets(): Promise<void> {
-    if (!this.#isClosing && this.engine.offsets.hasPending) await this.engine.write(() => undefined);
+    if (!this.#isClosing) await this.engine.persistOffsets();
   }
 
   /** The clients are about to be closed, and then the broker: their offsets are stored together at the end. */
@@ -183,6 +240,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#lookTimer?.cancel();
+    this.#scheduler.close();
     this.#hold.failAll(new MqError("ERR_MQ_CLOSED", "the broker is closed"));
     await this.engine.close();
   }
@@ -196,6 +254,15 @@ export class LocalBroker implements EmbeddedBrokerPort {
       if (!isMqError(error, "ERR_MQ_SYSTEM_BUSY")) throw error;
       this.#isStale = true;
       return undefined;
+    }
+  }
+
+  #tellSentBack({ group, messages }: SendBackRequest, outcomes: readonly SendBackOutcome[]): void {
+    for (const [index, outcome] of outcomes.entries()) {
+      const { messageId, topic, deliveryAttempt } = messages[index] as StoredMessageView;
+      const event = { messageId, topic, group, deliveryAttempt };
+      if (outcome.kind === "retried") this.events.emit("message:retried", { ...event, dueAt: outcome.dueAt });
+      if (outcome.kind === "deadLettered") this.events.emit("message:deadLettered", event);
     }
   }
 
@@ -220,8 +287,10 @@ export class LocalBroker implements EmbeddedBrokerPort {
       const { queues, topicsChanged } = this.engine.foreignNews();
       for (const { topic, queueId } of queues) this.#hold.wake(topic, queueId);
       if (topicsChanged) this.members.rebalanceAll();
+      this.#scheduler.look();
     } catch (error) {
-      if (!isMqError(error, "ERR_MQ_SYSTEM_BUSY")) throw error;
+      if (!isMqError(error, "ERR_MQ_SYSTEM_BUSY"))
+        this.events.error(toMqError(error, "looking for what others stored"));
       this.#isStale = true;
     }
   }
@@ -229,6 +298,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
   /** Something could not be read when it was time: everybody looks again. */
   #lookEverywhere(): void {
     this.#isStale = false;
+    this.#scheduler.look();
     this.#hold.wakeAll();
     this.members.rebalanceAll();
   }
@@ -247,13 +317,20 @@ export class LocalBroker implements EmbeddedBrokerPort {
     if (this.#isClosed || this.#hasFailed) return;
     try {
       this.engine.lookForForeignCommits();
+      this.#isLookFailing = false;
       if (this.#isStale && !this.isInTransaction) this.#lookEverywhere();
     } catch (error) {
-      if (!isMqError(error)) throw error;
-      if (error.code === "ERR_MQ_SYSTEM_BUSY") return;
+      if (isMqError(error, "ERR_MQ_SYSTEM_BUSY")) return;
+      const failure = toMqError(error, "looking for what others stored");
+      if (this.engine.isUsable) {
+        // Once, and not again with each look until one succeeds.
+        if (!this.#isLookFailing) this.events.error(failure);
+        this.#isLookFailing = true;
+        return;
+      }
       this.#hasFailed = true;
-      this.members.brokerFailed(error);
-      this.#hold.failAll(error);
+      this.members.brokerFailed(failure);
+      this.#hold.failAll(failure);
     }
   }
 }

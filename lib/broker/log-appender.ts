@@ -1,7 +1,8 @@
-import { type RecordContent, recordSize, writeRecord } from "../message/record.js";
+import { type RecordContent, writeRecord } from "../message/record.js";
 import type { LogBlock } from "../store/log-table.js";
 import type { Store } from "../store/store.js";
 import type { QueueState, QueueStates } from "./queue-states.js";
+import { MAX_BLOCK_SIZE, nextChunk } from "./record-chunk.js";
 
 /** A message on its way into the log; the appender fills in where it went. */
 export interface MessageToAppend extends RecordContent {
@@ -9,12 +10,17 @@ export interface MessageToAppend extends RecordContent {
   commitLogOffset: number;
 }
 
-/** Larger blocks cost the same to write, but a page or a single message read from one of 250 KiB twice as much. One message may exceed it. */
-const MAX_BLOCK_SIZE = 32 * 1024;
+/** Records that were encoded before, those of several blocks while they fit into one. */
+interface EncodedRun {
+  readonly records: Buffer[];
+  size: number;
+  messageCount: number;
+}
 
+/** What is appended to one queue, in order. */
 interface QueueBatch {
   readonly state: QueueState;
-  readonly messages: MessageToAppend[];
+  readonly entries: (MessageToAppend[] | EncodedRun)[];
 }
 
 /** Collects what one transaction appends and writes it as one block a queue. */
@@ -30,10 +36,23 @@ export class LogAppender {
 
   /** Offsets follow the order of the calls. Writes nothing yet. */
   add(topic: string, queueId: number, message: MessageToAppend): void {
-    const state = this.#queues.get(topic, queueId);
-    const batch = this.#batches.get(state);
-    if (batch === undefined) this.#batches.set(state, { state, messages: [message] });
-    else batch.messages.push(message);
+    const { entries } = this.#batchOf(topic, queueId);
+    const last = entries.at(-1);
+    if (Array.isArray(last)) last.push(message);
+    else entries.push([message]);
+  }
+
+  /** The same for whole records. */
+  addEncoded(topic: string, queueId: number, records: Buffer, messageCount: number): void {
+    const { entries } = this.#batchOf(topic, queueId);
+    const last = entries.at(-1);
+    if (last === undefined || Array.isArray(last) || last.size + records.length > MAX_BLOCK_SIZE) {
+      entries.push({ records: [records], size: records.length, messageCount });
+      return;
+    }
+    last.records.push(records);
+    last.size += records.length;
+    last.messageCount += messageCount;
   }
 
   /** Forgets what was collected; the caller rolls back. */
@@ -44,42 +63,57 @@ export class LogAppender {
   /** Writes what was collected; the blocks become visible with the caller's commit. */
   write(storeTimestamp: number): readonly WrittenBlock[] {
     const written: WrittenBlock[] = [];
-    for (const { state, messages } of this.#batches.values()) {
+    for (const { state, entries } of this.#batches.values()) {
       if (state.queueKey === 0) state.queueKey = this.#store.queues.insert(state.topic, state.queueId).queueKey;
-      let from = 0;
-      while (from < messages.length) {
-        const { to, size } = nextChunk(messages, from);
-        const block = this.#encode(state, messages, from, to, size, storeTimestamp);
-        this.#store.log.insert(block);
-        this.#queues.logEnd = block.commitLogOffset + size;
-        state.maxOffset += block.messageCount;
-        written.push({ state, block });
-        from = to;
+      for (const entry of entries) {
+        if (Array.isArray(entry)) this.#writeMessages(state, entry, storeTimestamp, written);
+        else written.push(this.#insert(state, Buffer.concat(entry.records), entry.messageCount, storeTimestamp));
       }
     }
     this.#batches.clear();
     return written;
   }
 
-  #encode(
+  #batchOf(topic: string, queueId: number): QueueBatch {
+    const state = this.#queues.get(topic, queueId);
+    let batch = this.#batches.get(state);
+    if (batch === undefined) {
+      batch = { state, entries: [] };
+      this.#batches.set(state, batch);
+    }
+    return batch;
+  }
+
+  #writeMessages(
     state: QueueState,
     messages: readonly MessageToAppend[],
-    from: number,
-    to: number,
-    size: number,
     storeTimestamp: number,
-  ): LogBlock {
-    const commitLogOffset = this.#queues.logEnd;
-    const firstOffset = state.maxOffset;
-    const records = Buffer.allocUnsafe(size);
-    let position = 0;
-    for (let index = from; index < to; index += 1) {
-      const message = messages[index] as MessageToAppend;
-      message.queueOffset = firstOffset + index - from;
-      message.commitLogOffset = commitLogOffset + position;
-      position = writeRecord(records, position, message);
+    written: WrittenBlock[],
+  ): void {
+    let from = 0;
+    while (from < messages.length) {
+      const { to, size } = nextChunk(messages, from);
+      const records = Buffer.allocUnsafe(size);
+      let position = 0;
+      for (let index = from; index < to; index += 1) {
+        const message = messages[index] as MessageToAppend;
+        message.queueOffset = state.maxOffset + index - from;
+        message.commitLogOffset = this.#queues.logEnd + position;
+        position = writeRecord(records, position, message);
+      }
+      written.push(this.#insert(state, records, to - from, storeTimestamp));
+      from = to;
     }
-    return { commitLogOffset, queueKey: state.queueKey, firstOffset, messageCount: to - from, storeTimestamp, records };
+  }
+
+  #insert(state: QueueState, records: Buffer, messageCount: number, storeTimestamp: number): WrittenBlock {
+    const { queueKey, maxOffset: firstOffset } = state;
+    const commitLogOffset = this.#queues.logEnd;
+    const block: LogBlock = { commitLogOffset, queueKey, firstOffset, messageCount, storeTimestamp, records };
+    this.#store.log.insert(block);
+    this.#queues.logEnd = commitLogOffset + records.length;
+    state.maxOffset += messageCount;
+    return { state, block };
   }
 }
 
@@ -87,16 +121,4 @@ export class LogAppender {
 export interface WrittenBlock {
   readonly state: QueueState;
   readonly block: LogBlock;
-}
-
-function nextChunk(messages: readonly MessageToAppend[], from: number): { to: number; size: number } {
-  let size = 0;
-  let to = from;
-  for (; to < messages.length; to += 1) {
-    const message = messages[to] as MessageToAppend;
-    const next = size + recordSize(message.uniqueId, message.propertiesSize, message.bodySize);
-    if (to > from && next > MAX_BLOCK_SIZE) break;
-    size = next;
-  }
-  return { to, size };
 }

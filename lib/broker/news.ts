@@ -30,7 +30,8 @@ export class News {
   }
 
   /** Our own commits are no news. */
-  wrote(written: readonly WrittenBlock[]): void {
+  wrote(written: readonly WrittenBlock[], topicChanges: number): void {
+    this.#topicChanges += topicChanges;
     for (const { block } of written) {
       if (block.commitLogOffset === this.#logEnd) this.#logEnd += block.records.length;
     }

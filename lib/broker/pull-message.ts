@@ -9,7 +9,17 @@ import type { GroupMembers } from "./group-members.js";
 import type { Groups } from "./groups.js";
 import type { LogReader } from "./log-reader.js";
 import type { QueueState, QueueStates } from "./queue-states.js";
+import type { SentBack } from "./sent-back.js";
 import type { Topics } from "./topics.js";
+
+/** What is read from. */
+export interface PullSources {
+  readonly topics: Topics;
+  readonly groups: Groups;
+  readonly queues: QueueStates;
+  readonly reader: LogReader;
+  readonly sentBack: SentBack;
+}
 
 /** A filter may pass over this many messages in one pull before the caller gets a turn again, at least. */
 const MIN_SCAN = 800;
@@ -31,34 +41,21 @@ export interface BrokerAddress {
  */
 export class PullMessage {
   readonly #address: BrokerAddress;
-  readonly #topics: Topics;
-  readonly #groups: Groups;
+  readonly #sources: PullSources;
   readonly #members: GroupMembers;
-  readonly #queues: QueueStates;
-  readonly #reader: LogReader;
   readonly #groupPulls = new Map<string, GroupPulls>();
   readonly #origins = new Map<string, MessageOrigin[]>();
 
-  constructor(
-    address: BrokerAddress,
-    topics: Topics,
-    groups: Groups,
-    members: GroupMembers,
-    queues: QueueStates,
-    reader: LogReader,
-  ) {
+  constructor(address: BrokerAddress, sources: PullSources, members: GroupMembers) {
     this.#address = address;
-    this.#topics = topics;
-    this.#groups = groups;
+    this.#sources = sources;
     this.#members = members;
-    this.#queues = queues;
-    this.#reader = reader;
   }
 
   /** What the group's filter lets through from this offset on, without waiting. */
   read(request: PullRequest): PullResult {
     const filter = this.#check(request);
-    const queue = this.#queues.get(request.topic, request.queueId);
+    const queue = this.#sources.queues.get(request.topic, request.queueId);
     const { offset } = request;
     this.#pullsOf(request.group).offsets.set(queueKeyOf(request.topic, request.queueId), offset);
     const { minOffset, maxOffset } = queue;
@@ -66,7 +63,14 @@ export class PullMessage {
     if (offset < minOffset) return { ...nothing, status: "OFFSET_ILLEGAL", nextOffset: minOffset };
     if (offset > maxOffset) return { ...nothing, status: "OFFSET_ILLEGAL", nextOffset: maxOffset };
     if (offset === maxOffset) return { ...nothing, status: "NO_NEW_MSG", nextOffset: offset };
-    return this.#scan(queue, request, filter);
+    return this.#scan(queue, request, filter, this.#skippedOf(request, queue));
+  }
+
+  /** Offsets that are passed over; `undefined`: none. */
+  #skippedOf({ group, messageModel }: PullRequest, { queueKey }: QueueState): ReadonlySet<number> | undefined {
+    if (messageModel === "broadcasting") return undefined;
+    const sentBack = this.#sources.sentBack.of(group, queueKey);
+    return sentBack.size === 0 ? undefined : sentBack;
   }
 
   /** Where the group's last pull of this queue began, 0 when there was none here. */
@@ -81,13 +85,18 @@ export class PullMessage {
 
   /** Everything from this offset on, whatever any group thinks of it. */
   browse(topic: string, queueId: number, fromOffset: number, maxMessages: number): readonly StoredMessageView[] {
-    const queue = this.#queues.get(topic, queueId);
+    const queue = this.#sources.queues.get(topic, queueId);
     const offset = Math.max(fromOffset, queue.minOffset);
     const request = { group: "", topic, queueId, offset, maxMessages, maxBytes: MAX_BROWSE_BYTES, suspendMs: 0 };
     return offset >= queue.maxOffset ? [] : this.#scan(queue, request, undefined).messages;
   }
 
-  #scan(queue: QueueState, request: PullRequest, filter: TagExpression | undefined): ScanResult {
+  #scan(
+    queue: QueueState,
+    request: PullRequest,
+    filter: TagExpression | undefined,
+    skipped?: ReadonlySet<number>,
+  ): ScanResult {
     const { minOffset, maxOffset } = queue;
     const origin = this.#origin(request.topic, request.queueId);
     const stamp = { minOffset, maxOffset };
@@ -99,7 +108,7 @@ export class PullMessage {
     const isFull = (): boolean =>
       messages.length >= request.maxMessages || (messages.length > 0 && bytes >= request.maxBytes);
     while (offset < scanEnd && !isFull()) {
-      const readable = this.#reader.findFrom(
+      const readable = this.#sources.reader.findFrom(
         queue.queueKey,
         offset,
         request.maxMessages - messages.length,
@@ -109,6 +118,7 @@ export class PullMessage {
       const { block, endOffset } = readable;
       offset = Math.max(offset, block.firstOffset);
       for (; offset < endOffset && offset < scanEnd && messages.length < request.maxMessages; offset += 1) {
+        if (skipped?.has(offset) === true) continue;
         const at = readable.positionOf(offset);
         if (filter !== undefined && !filter.matchesCode(tagsCodeAt(block.records, at))) continue;
         bytes += sizeAt(block.records, at);
@@ -128,16 +138,20 @@ export class PullMessage {
 
   /** In the broker's order: group, topic, queue, subscription. */
   #check({ group, topic, queueId }: PullRequest): TagExpression {
-    if (!this.#groups.get(group).consumeEnable) {
+    const config = this.#sources.groups.get(group);
+    if (!config.consumeEnable) {
       throw new MqError("ERR_MQ_NO_PERMISSION", `consumer group ${group} may not consume (consumeEnable is false)`);
     }
-    const config = this.#topics.get(topic);
-    if ((config.perm & PERM.READ) === 0) throw new MqError("ERR_MQ_NO_PERMISSION", `topic ${topic} is not readable`);
-    if (queueId < 0 || queueId >= config.readQueueNums) {
+    if (!config.consumeBroadcastEnable && this.#members.messageModelOf(group) === "broadcasting") {
       throw new MqError(
-        "ERR_MQ_OFFSET",
-        `topic ${topic} has ${config.readQueueNums} read queues, got queueId ${queueId}`,
+        "ERR_MQ_NO_PERMISSION",
+        `consumer group ${group} may not consume by broadcasting (consumeBroadcastEnable is false)`,
       );
+    }
+    const { perm, readQueueNums } = this.#sources.topics.get(topic);
+    if ((perm & PERM.READ) === 0) throw new MqError("ERR_MQ_NO_PERMISSION", `topic ${topic} is not readable`);
+    if (queueId < 0 || queueId >= readQueueNums) {
+      throw new MqError("ERR_MQ_OFFSET", `topic ${topic} has ${readQueueNums} read queues, got queueId ${queueId}`);
     }
     const expression = this.#members.subscriptionOf(group, topic);
     const { filters } = this.#pullsOf(group);

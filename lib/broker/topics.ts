@@ -29,7 +29,7 @@ export class Topics {
   readonly #routes = new Map<string, TopicRoute>();
   /** As they were before the caches were dropped: good enough to choose a queue by, the append checks it. */
   readonly #lastRoutes = new Map<string, TopicRoute>();
-  #hasChanged = false;
+  #changes = 0;
 
   constructor(store: Store, settings: TopicSettingsOfBroker) {
     this.#store = store;
@@ -47,11 +47,11 @@ export class Topics {
     return this.#lastRoutes.get(topic);
   }
 
-  /** Whether a topic was written since the last call. */
-  takeChanged(): boolean {
-    const hasChanged = this.#hasChanged;
-    this.#hasChanged = false;
-    return hasChanged;
+  /** How often a topic was written since the last call. */
+  takeChanges(): number {
+    const changes = this.#changes;
+    this.#changes = 0;
+    return changes;
   }
 
   find(topic: string): TopicConfig | undefined {
@@ -77,7 +77,7 @@ export class Topics {
     this.#store.meta.countTopicChange();
     this.#configs.delete(config.topic);
     this.#routes.delete(config.topic);
-    this.#hasChanged = true;
+    this.#changes += 1;
   }
 
   /** Without reading. */

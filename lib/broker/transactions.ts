@@ -37,6 +37,7 @@ export class Transactions {
   readonly #dataVersion: SqliteStatement<number>;
   #seenVersion: number | undefined;
   #stopped: MqError | undefined;
+  #busyCause: unknown;
 
   constructor(database: OpenedDatabase, caches: CacheOwner) {
     this.#connection = database.connection;
@@ -51,6 +52,11 @@ export class Transactions {
   /** Whether a read now sees committed rows only. */
   get isFree(): boolean {
     return this.#connection.open && !this.#connection.inTransaction;
+  }
+
+  /** What SQLite said when the last transaction could not begin or end, if it was asked. */
+  get busyCause(): unknown {
+    return this.#busyCause;
   }
 
   /** Whether the owner has a transaction open. */
@@ -68,10 +74,12 @@ export class Transactions {
   /** Takes the write lock, waiting at most `busyTimeoutMs` (blocking). */
   tryBegin(busyTimeoutMs: number): BeginOutcome {
     this.assertUsable();
+    this.#busyCause = undefined;
     if (this.#connection.inTransaction) return "blocked";
     try {
       this.#run(this.#begin, busyTimeoutMs);
     } catch (error) {
+      this.#busyCause = error;
       if (isBusy(error)) return "busy";
       if (isConnectionBusy(error)) return "blocked";
       throw toMqError(error, "beginning a transaction");
@@ -155,6 +163,7 @@ export class Transactions {
       this.#run(this.#commit, busyTimeoutMs);
     } catch (error) {
       this.rollback();
+      this.#busyCause = error;
       if (isBusy(error) || isDiskFull(error)) throw toMqError(error, "the commit");
       this.#stopped = new MqError(
         "ERR_MQ_SERVICE_NOT_AVAILABLE",
@@ -188,6 +197,7 @@ export class Transactions {
       return new MqError(
         "ERR_MQ_SYSTEM_BUSY",
         `${doing}: another writer held the store's lock for ${busyTimeoutMs} ms`,
+        { cause: this.#busyCause },
       );
     }
     if (this.isForeign)
@@ -195,6 +205,7 @@ export class Transactions {
     return new MqError(
       "ERR_MQ_SYSTEM_BUSY",
       `${doing}: the connection has an open iterator, SQLite accepts no write on it until that is finished`,
+      { cause: this.#busyCause },
     );
   }
 

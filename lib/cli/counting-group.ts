@@ -1,11 +1,9 @@
 import type { Broker, MessageListener, PushConsumer } from "../index.js";
 import type { Stopwatch } from "../time/stopwatch.js";
+import type { DemoGroup } from "./quiet-groups.js";
 import { RowSet } from "./row-set.js";
+import { rowOf } from "./run-mark.js";
 import { TagCounts } from "./tag-counts.js";
-
-/** Under these names a message says which run sent it, and of which row of the input it is. */
-export const RUN_PROPERTY = "run";
-export const ROW_PROPERTY = "row";
 
 export interface CountingGroupOptions {
   readonly group: string;
@@ -35,11 +33,12 @@ interface Member {
 }
 
 /** A clustering group whose members count what they get. */
-export class CountingGroup {
+export class CountingGroup implements DemoGroup {
   readonly group: string;
   readonly expression: string;
   /** Messages of the run, each delivery counted. */
   readonly counts: TagCounts = new TagCounts();
+  readonly #mq: Broker;
   readonly #options: CountingGroupOptions;
   readonly #members: readonly Member[];
   readonly #rows = new RowSet();
@@ -49,6 +48,7 @@ export class CountingGroup {
   constructor(mq: Broker, options: CountingGroupOptions) {
     this.group = options.group;
     this.expression = options.expression;
+    this.#mq = mq;
     this.#options = options;
     this.#members = options.memberNames.map((name) => this.#join(mq, name));
   }
@@ -56,6 +56,10 @@ export class CountingGroup {
   /** Deliveries of any run. */
   get delivered(): number {
     return this.#delivered;
+  }
+
+  get consumed(): number {
+    return this.counts.total;
   }
 
   get fromEarlierRuns(): number {
@@ -67,7 +71,6 @@ export class CountingGroup {
     return this.#rows.size;
   }
 
-  /** On the stopwatch that was given. */
   get lastDeliveryMs(): number {
     return this.#lastDeliveryMs;
   }
@@ -84,15 +87,20 @@ export class CountingGroup {
     for (const { consumer } of this.#members) await consumer.start();
   }
 
+  async isAtRest(): Promise<boolean> {
+    return (await this.#mq.admin.consumeStats(this.group)).lag === 0;
+  }
+
   #join(mq: Broker, name: string): Member {
     const { group, topic, expression, run, stopwatch, onDelivered } = this.#options;
     const listener: MessageListener = (message) => {
       member.messages += 1;
       member.queueIds.add(message.queueId);
       this.#delivered += 1;
-      if (message.properties[RUN_PROPERTY] === run) {
+      const row = rowOf(message, run);
+      if (row !== undefined) {
         this.counts.add(message.tag, message.body.length);
-        this.#rows.add(Number(message.properties[ROW_PROPERTY]));
+        this.#rows.add(row);
       }
       this.#lastDeliveryMs = stopwatch.elapsedMs;
       onDelivered();

@@ -3,16 +3,29 @@ import type { Readable } from "node:stream";
 import type { Broker, Message } from "../index.js";
 import { Stopwatch } from "../time/stopwatch.js";
 import { CommandError } from "./command-error.js";
-import { CountingGroup, type MemberShare, ROW_PROPERTY, RUN_PROPERTY } from "./counting-group.js";
-import { BOARD, BUSIEST, FLIGHTS, PRODUCER } from "./demo-names.js";
+import type { CountingGroup } from "./counting-group.js";
+import { readDeadLetters } from "./dead-letters.js";
+import { type DemoGroups, makeGroups } from "./demo-groups.js";
+import { chain, countedPages, InputCounts, readAhead, type TaggedPage, type TaggedRecord } from "./demo-input.js";
+import { BUSIEST, FLIGHTS, PRODUCER } from "./demo-names.js";
+import {
+  areCountsRight,
+  type DemoResult,
+  type DisplaysResult,
+  type GroupResult,
+  type LateResult,
+} from "./demo-result.js";
+import type { DisplayGroup } from "./display-group.js";
+import type { LateGroup } from "./late-group.js";
+import type { LateRule } from "./late-rule.js";
 import { count } from "./number-format.js";
 import type { Progress } from "./progress.js";
 import { whenQuiet } from "./quiet-groups.js";
-import { type InputRecord, type RecordPage, readRecords } from "./record-input.js";
 import { logFinished, logStarted } from "./run-log.js";
+import { runMark } from "./run-mark.js";
 import { SendWindow } from "./send-window.js";
-import { TagCounts } from "./tag-counts.js";
-import { recordKey, Tagging } from "./tagging.js";
+import type { TagCounts } from "./tag-counts.js";
+import { recordKey } from "./tagging.js";
 
 export interface DemoJob {
   /** A file, or `-` for `stdin`. */
@@ -22,72 +35,33 @@ export interface DemoJob {
   readonly openStore: () => Promise<Broker>;
   /** Which field of a record becomes its tag. */
   readonly tagField: string;
+  /** Which records one of the groups fails on. */
+  readonly lateRule: LateRule;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
 
-export interface DemoResult {
-  readonly input: string;
-  readonly tagField: string;
-  readonly synchronous: string;
-  readonly sent: number;
-  readonly sendMs: number;
-  readonly consumed: number;
-  readonly consumeMs: number;
-  readonly groups: readonly GroupResult[];
-  /** What `checkStore` found. */
-  readonly problems: readonly string[];
-}
-
-export interface GroupResult {
-  readonly group: string;
-  readonly expression: string;
-  readonly members: readonly MemberShare[];
-  /** Counted when the input was read, before anything was sent. */
-  readonly expected: TagCounts;
-  /** Counted by the listeners. */
-  readonly counted: TagCounts;
-  /** Messages of this run that were not delivered, and deliveries beyond the first. */
-  readonly missing: number;
-  readonly repeated: number;
-  /** Of what an interrupted run had left in the store; no part of the counts. */
-  readonly fromEarlierRuns: number;
-}
-
-/** Of so many records, or so many characters, the most frequent tags are found: an input may have no end. */
-const READ_AHEAD_RECORDS = 10_000;
-const READ_AHEAD_CHARS = 8 * 1024 * 1024;
-
-interface TaggedRecord extends InputRecord {
-  readonly tag: string | undefined;
-}
-
-interface TaggedPage extends Omit<RecordPage, "records"> {
-  readonly records: readonly TaggedRecord[];
-}
-
 /**
- * Sends every record of an input while two groups consume them, and counts on both sides. The broker is closed when it
- * settles, the store stays.
+ * Sends every record of an input while the groups consume them, and counts on both sides. The broker is closed when it settles, the store stays.
  *
  * Each run marks its messages, so that a store with messages of earlier runs can be given: what those left unconsumed is
  * delivered as well, and counted apart.
  */
 export async function runDemo(job: DemoJob): Promise<DemoResult> {
-  const expected = new TagCounts();
-  const pages = countedPages(job, expected);
+  const counts = new InputCounts(job.lateRule);
+  const pages = countedPages(job, counts);
   try {
     // Read before the store is made: an input that is missing or malformed from its start leaves none behind.
     const ahead = await readAhead(pages);
-    if (expected.total === 0)
+    if (counts.tags.total === 0)
       throw new CommandError(`${job.input === "-" ? "standard input" : job.input} has no records`);
-    const tags = expected
+    const tags = counts.tags
       .ranked()
       .flatMap(({ tag }) => tag ?? [])
       .slice(0, BUSIEST.tags);
     const mq = await job.openStore();
     try {
-      return await sendAndConsume(mq, job, chain(ahead, pages), tags, expected);
+      return await sendAndConsume(mq, job, chain(ahead, pages), tags, counts);
     } finally {
       await mq.close({ graceMs: 2_000 });
     }
@@ -98,34 +72,23 @@ export async function runDemo(job: DemoJob): Promise<DemoResult> {
 
 async function sendAndConsume(
   mq: Broker,
-  { input, tagField, progress, signal }: DemoJob,
+  { input, tagField, lateRule: rule, progress, signal }: DemoJob,
   pages: AsyncIterable<TaggedPage>,
   tags: readonly string[],
-  expected: TagCounts,
+  counts: InputCounts,
 ): Promise<DemoResult> {
   const run = randomUUID().slice(0, 8);
   const expression = tags.length === 0 ? undefined : tags.join(" || ");
   const producer = mq.producer({ group: PRODUCER, sendTimeoutMs: 30_000 });
-  await logStarted(mq, producer, { run, input, tagField, expression });
+  await logStarted(mq, producer, { run, input, tagField, expression, late: rule });
 
   // Records in the whole input, guessed from the bytes read so far; unknown where it comes through a pipe.
   let total: number | undefined;
   const window = new SendWindow(producer);
   const stopwatch = new Stopwatch();
-  const onDelivered = (): void => {
-    const done = total === undefined ? undefined : Math.min(board.delivered / total, 1);
-    progress.show(done, () => {
-      const consumed = groups.map(({ delivered }) => count(delivered)).join(" + ");
-      return `sent ${count(window.sent)}  consumed ${consumed}`;
-    });
-  };
-  const common = { topic: FLIGHTS, run, stopwatch, onDelivered } as const;
-  const board = new CountingGroup(mq, { ...common, group: BOARD.group, memberNames: BOARD.members, expression: "*" });
-  const groups = [board];
-  if (expression !== undefined) {
-    groups.push(new CountingGroup(mq, { ...common, group: BUSIEST.group, memberNames: BUSIEST.members, expression }));
-  }
-  for (const group of groups) await group.start();
+  const onDelivered = (): void => progress.show(partDone(groups, total), () => progressText(groups, window.sent));
+  const groups = makeGroups(mq, { run, expression, rule, lateRows: counts.late.rows, stopwatch, onDelivered });
+  for (const group of groups.all) await group.start();
 
   for await (const { records, bytes, totalBytes } of pages) {
     total = totalBytes === undefined ? undefined : ((records.at(-1)?.row ?? 0) * totalBytes) / bytes;
@@ -136,36 +99,32 @@ async function sendAndConsume(
   }
   await window.drained();
   const sendMs = stopwatch.elapsedMs;
-  total = expected.total;
-
-  const parts = new Map([
-    [BOARD.group as string, expected],
-    [BUSIEST.group as string, expected.restrictedTo(new Set(tags))],
-  ]);
-  const wanted = (group: CountingGroup): TagCounts => parts.get(group.group) as TagCounts;
-  await whenQuiet(mq, groups, () => groups.every((group) => group.distinct === wanted(group).total), signal);
+  total = counts.tags.total;
+  await whenQuiet(groups.all, signal);
   progress.clear();
-  const results = groups.map((group) => resultOf(group, wanted(group)));
-  await logFinished(producer, { run, records: expected.total, isRight: results.every(isRight) });
+
+  const part = counts.tags.restrictedTo(new Set(tags));
+  const letters = await readDeadLetters(mq, rule, run, counts.late);
+  const compared = {
+    groups: groups.counting.map((group) => groupResult(group, group.expression === "*" ? counts.tags : part)),
+    displays: displaysResult(groups.displays, counts),
+    late: lateResult(groups.late, counts, letters),
+  };
+  await logFinished(producer, { run, records: counts.tags.total, isRight: areCountsRight(compared) });
   return {
     input,
     tagField,
     synchronous: mq.synchronous,
     sent: window.sent,
     sendMs,
-    consumed: groups.reduce((sum, { counts }) => sum + counts.total, 0),
-    consumeMs: Math.max(...groups.map(({ lastDeliveryMs }) => lastDeliveryMs)),
-    groups: results,
+    consumed: consumedBy(groups),
+    consumeMs: Math.max(...groups.all.map(({ lastDeliveryMs }) => lastDeliveryMs)),
+    ...compared,
     problems: (await mq.admin.checkStore()).problems,
   };
 }
 
-/** Whether a group got what the input has, each message once. */
-export function isRight({ counted, expected, missing, repeated }: GroupResult): boolean {
-  return missing === 0 && repeated === 0 && counted.differences(expected).length === 0;
-}
-
-function resultOf(group: CountingGroup, expected: TagCounts): GroupResult {
+function groupResult(group: CountingGroup, expected: TagCounts): GroupResult {
   return {
     group: group.group,
     expression: group.expression,
@@ -178,41 +137,71 @@ function resultOf(group: CountingGroup, expected: TagCounts): GroupResult {
   };
 }
 
+function displaysResult(
+  { group, displays }: DisplayGroup,
+  { tags, board: expected, rule }: InputCounts,
+): DisplaysResult {
+  return {
+    group,
+    field: rule.field,
+    expected,
+    displays: displays.map(({ name, board, delivered, consumed, distinct }) => ({
+      name,
+      board,
+      messages: consumed,
+      missing: tags.total - distinct,
+      repeated: consumed - distinct,
+      fromEarlierRuns: delivered - consumed,
+    })),
+  };
+}
+
+function lateResult(
+  { group, attempts, fromEarlierRuns }: LateGroup,
+  { rule, measured, tags, late }: InputCounts,
+  deadLetters: LateResult["deadLetters"],
+): LateResult {
+  return {
+    group,
+    rule,
+    measured,
+    attempts: attempts.delivered.map((delivered, reconsumeTimes) => ({
+      reconsumeTimes,
+      expected: reconsumeTimes === 0 ? tags.total : late.rows.size,
+      delivered,
+    })),
+    expected: tags,
+    counted: attempts.first,
+    repeated: attempts.repeated,
+    unexpected: attempts.unexpected,
+    fromEarlierRuns,
+    deadLetters,
+  };
+}
+
+function consumedBy({ all }: DemoGroups): number {
+  return all.reduce((sum, { consumed }) => sum + consumed, 0);
+}
+
+/** Of what goes to those that take everything; `undefined` while nobody knows how much that is. */
+function partDone({ counting, displays, late }: DemoGroups, total: number | undefined): number | undefined {
+  if (total === undefined) return undefined;
+  const consumed = (counting[0]?.consumed ?? 0) + displays.consumed + late.consumed;
+  return Math.min(consumed / (total * (displays.displays.length + 2)), 1);
+}
+
+function progressText(groups: DemoGroups, sent: number): string {
+  const { waiting } = groups.late;
+  const retries = waiting === 0 ? "" : `  to retry ${count(waiting)}`;
+  return `sent ${count(sent)}  consumed ${count(consumedBy(groups))}${retries}`;
+}
+
 function toMessage(record: TaggedRecord, run: string): Message & { readonly body: string } {
   return {
     topic: FLIGHTS,
     tag: record.tag,
     keys: [recordKey(record)],
-    properties: { [RUN_PROPERTY]: run, [ROW_PROPERTY]: String(record.row) },
+    properties: runMark(run, record.row),
     body: record.json,
   };
-}
-
-/** The pages of the input, each record with its tag and counted. */
-async function* countedPages(job: DemoJob, expected: TagCounts): AsyncGenerator<TaggedPage, void, undefined> {
-  const tagging = new Tagging(job.tagField);
-  for await (const page of readRecords(job)) {
-    const records = page.records.map((record) => ({ ...record, tag: tagging.tagOf(record) }));
-    for (const { tag, json } of records) expected.add(tag, Buffer.byteLength(json));
-    yield { ...page, records };
-  }
-}
-
-async function readAhead(pages: AsyncGenerator<TaggedPage, void, undefined>): Promise<readonly TaggedPage[]> {
-  const ahead: TaggedPage[] = [];
-  let records = 0;
-  let chars = 0;
-  while (records < READ_AHEAD_RECORDS && chars < READ_AHEAD_CHARS) {
-    const next = await pages.next();
-    if (next.done === true) break;
-    ahead.push(next.value);
-    records += next.value.records.length;
-    for (const { json } of next.value.records) chars += json.length;
-  }
-  return ahead;
-}
-
-async function* chain(ahead: readonly TaggedPage[], pages: AsyncIterable<TaggedPage>): AsyncGenerator<TaggedPage> {
-  yield* ahead;
-  yield* pages;
 }

@@ -1,19 +1,35 @@
-import { type DemoResult, type GroupResult, isRight } from "./demo-job.js";
+import { countingReport } from "./counting-report.js";
+import { deadLetterJson } from "./dead-letter-report.js";
+import {
+  areAttemptsRight,
+  areCountsRight,
+  areDisplaysRight,
+  type DemoResult,
+  isAllRight,
+  isDisplayRight,
+  isRight,
+} from "./demo-result.js";
+import { displayReport } from "./display-report.js";
+import { lateReport } from "./late-report.js";
 import { count, counted, rate, seconds } from "./number-format.js";
-import { type Column, table, tableInBlocks } from "./table.js";
-import type { TagDifference } from "./tag-counts.js";
+import { type Column, table } from "./table.js";
 
-/** More rows would push everything else off the screen; those that differ are always shown. */
-const MAX_ROWS = 300;
-const NO_TAG = "(none)";
+const RATE_COLUMNS: readonly Column[] = [
+  { title: "", align: "left" },
+  { title: "messages", align: "right" },
+  { title: "time", align: "right" },
+  { title: "per second", align: "right" },
+];
 
 /** The result for people. */
 export function demoReport(result: DemoResult, store: string, howToResume: string, width: number): string {
-  const { groups, problems } = result;
+  const { groups, displays, late, tagField, problems } = result;
   const lines = [
-    `${counted(result.sent, "record")} of ${result.input === "-" ? "standard input" : result.input}; tag = ${result.tagField}`,
+    `${counted(result.sent, "record")} of ${result.input === "-" ? "standard input" : result.input}; tag = ${tagField}`,
     "",
-    ...groups.flatMap((group) => [groupReport(group, result.tagField, width)]),
+    ...groups.map((group) => countingReport(group, tagField, width)),
+    displayReport(displays, tagField, width),
+    lateReport(late, tagField),
     table(RATE_COLUMNS, [
       ["sent", count(result.sent), seconds(result.sendMs), count(rate(result.sent, result.sendMs))],
       ["consumed", count(result.consumed), seconds(result.consumeMs), count(rate(result.consumed, result.consumeMs))],
@@ -26,14 +42,9 @@ export function demoReport(result: DemoResult, store: string, howToResume: strin
   return `${lines.join("\n")}\n`;
 }
 
-/** Whether every count is as in the input and the store is whole. */
-export function isAllRight({ groups, problems }: DemoResult): boolean {
-  return problems.length === 0 && groups.every(isRight);
-}
-
 /** The result for machines. */
 export function demoJson(result: DemoResult, store: string): object {
-  const { groups, ...rest } = result;
+  const { groups, displays, late, ...rest } = result;
   return {
     ok: isAllRight(result),
     store,
@@ -50,73 +61,38 @@ export function demoJson(result: DemoResult, store: string): object {
         .map(({ tag, count: messages }) => ({ tag, expected: messages, consumed: got.of(tag).count })),
       differences: got.differences(expected),
     })),
+    displays: displaysJson(displays),
+    late: lateJson(late),
   };
 }
 
-const RATE_COLUMNS: readonly Column[] = [
-  { title: "", align: "left" },
-  { title: "messages", align: "right" },
-  { title: "time", align: "right" },
-  { title: "per second", align: "right" },
-];
-
-function groupReport(group: GroupResult, tagField: string, width: number): string {
-  const { expected, counted: got, members } = group;
-  const ranked = expected.ranked();
-  const rows = ranked
-    .slice(0, MAX_ROWS)
-    .map(({ tag, count: messages }) => [tag ?? NO_TAG, count(messages), count(got.of(tag).count)]);
-  const columns: readonly Column[] = [
-    { title: tagField, align: "left" },
-    { title: "input", align: "right" },
-    { title: "consumed", align: "right" },
-  ];
-  const shares = members.map(({ name, messages, queueIds }) => [name, count(messages), queueIds.join(" ")]);
-  const lines = [
-    `${group.group}: ${group.expression === "*" ? "every message" : group.expression}`,
-    tableInBlocks(columns, rows, width).trimEnd(),
-    ...(ranked.length > MAX_ROWS ? [`  … and ${counted(ranked.length - MAX_ROWS, "tag")} more`] : []),
-    `  together ${count(got.total)} of ${count(expected.total)}, ${isRight(group) ? "each count as in the input" : "NOT as in the input"}`,
-    ...differenceLines(group),
-    "",
-    table(MEMBER_COLUMNS, shares),
-  ];
-  return lines.join("\n");
+function displaysJson(result: DemoResult["displays"]): object {
+  const { group, field, expected, displays } = result;
+  return {
+    group,
+    field,
+    isRight: areDisplaysRight(result),
+    expected: expected.ranked(),
+    displays: displays.map(({ board, ...display }) => ({
+      ...display,
+      isRight: isDisplayRight({ ...display, board }, expected),
+      board: board.ranked(),
+      differences: board.differences(expected),
+    })),
+  };
 }
 
-const MEMBER_COLUMNS: readonly Column[] = [
-  { title: "member", align: "left" },
-  { title: "messages", align: "right" },
-  { title: "of queues", align: "left" },
-];
-
-function differenceLines({
-  expected,
-  counted: got,
-  missing,
-  repeated,
-  fromEarlierRuns,
-}: GroupResult): readonly string[] {
-  return [
-    ...got.differences(expected).map((difference) => `  ! ${differenceText(difference)}`),
-    ...(missing > 0 ? [`  ! ${counted(missing, "message")} never came`] : []),
-    ...(repeated > 0 ? [`  ! ${counted(repeated, "delivery", "deliveries")} more than once`] : []),
-    ...(fromEarlierRuns > 0 ? [`  besides ${counted(fromEarlierRuns, "message")} of earlier runs`] : []),
-  ];
-}
-
-function differenceText({ tag, expected, counted: got }: TagDifference): string {
-  const name = tag ?? NO_TAG;
-  if (expected.count === got.count)
-    return `${name}: bodies of ${count(got.bytes)} bytes instead of ${count(expected.bytes)}`;
-  return `${name}: ${count(got.count)} consumed, ${count(expected.count)} in the input, ${signed(got.count - expected.count)}`;
-}
-
-function signed(difference: number): string {
-  return difference > 0 ? `+${count(difference)}` : `-${count(-difference)}`;
+function lateJson(result: DemoResult["late"]): object {
+  const { expected, counted: got, deadLetters, ...rest } = result;
+  return {
+    ...rest,
+    isRight: areAttemptsRight(result),
+    differences: got.differences(expected),
+    deadLetters: deadLetterJson(deadLetters),
+  };
 }
 
 function verdict(result: DemoResult): string {
-  const counts = result.groups.every(isRight) ? "Every count is as in the input" : "THE COUNTS DIFFER FROM THE INPUT";
+  const counts = areCountsRight(result) ? "Every count is as in the input" : "THE COUNTS DIFFER FROM THE INPUT";
   return `${counts}; the store ${result.problems.length === 0 ? "is whole." : "HAS PROBLEMS:"}`;
 }

@@ -3,9 +3,12 @@ import { type Broker, openBroker } from "../index.js";
 import { usageError } from "./command-error.js";
 import type { Command } from "./command-line.js";
 import { runDemo } from "./demo-job.js";
-import { demoJson, demoReport, isAllRight } from "./demo-report.js";
+import { LATE_RULE } from "./demo-names.js";
+import { demoJson, demoReport } from "./demo-report.js";
+import { isAllRight } from "./demo-result.js";
 import { resumeDemo } from "./demo-resume.js";
 import { keptStore, newStore } from "./kept-store.js";
+import type { LateRule } from "./late-rule.js";
 import { Progress } from "./progress.js";
 import { isResumeRight, resumeJson, resumeReport } from "./resume-report.js";
 import type { Terminal } from "./terminal.js";
@@ -13,17 +16,23 @@ import type { Terminal } from "./terminal.js";
 const HELP = `pocketmq demo --input FILE|- [OPTIONS]
 pocketmq demo --resume [OPTIONS]
 
-Sends every record of the input to the topic "flights" while two consumer groups take them: the two members of
-departure-board share all, busiest-airports takes the three most frequent tags (among the first 10,000 records). At the
-end what was consumed is compared with the input.
+Sends every record of the input to the topic "flights" while four consumer groups take them, and compares what they got
+with the input:
 
-  --input FILE      NDJSON, a JSON array or CSV with a first row of names; - reads standard input
-  --tag-field NAME  which field of a record becomes its tag; records without it get none (default: origin)
-  --store FILE      where the messages are kept (default: a new folder under the system's temporary folder)
-  --resume          sends nothing: opens the store of the last run again, or that of --store, consumes what is left in
-                    it and shows what is there
-  --json            one JSON object instead of text; errors go to stderr as always
-  --help            this text
+  departure-board   its two members share all messages
+  busiest-airports  takes the three most frequent tags (among the first 10,000 records)
+  gate-displays     broadcasting: each of its two instances gets all messages, and keeps a board by tag
+  late-flights      fails on what is late, is given it twice again after a second each, and leaves it to the dead letters
+
+  --input FILE       NDJSON, a JSON array or CSV with a first row of names; - reads standard input
+  --tag-field NAME   which field of a record becomes its tag; records without it get none (default: origin)
+  --late-field NAME  which field has a number that makes a record late (default: delay)
+  --late-over LIMIT  … when it is above this limit (default: 300)
+  --store FILE       where the messages are kept (default: a new folder under the system's temporary folder)
+  --resume           sends nothing: opens the store of the last run again, or that of --store, consumes what is left in
+                     it and shows what is there
+  --json             one JSON object instead of text; errors go to stderr as always
+  --help             this text
 
 How the input is read follows from its name: .ndjson, .jsonl, .json, .csv; otherwise from its first character.
 Exit code: 0 all counts are right, 1 they are not or the input or store cannot be used, 2 wrong options, 130 interrupted.
@@ -32,6 +41,8 @@ Exit code: 0 all counts are right, 1 they are not or the input or store cannot b
 const OPTIONS = {
   input: { type: "string" },
   "tag-field": { type: "string" },
+  "late-field": { type: "string" },
+  "late-over": { type: "string" },
   store: { type: "string" },
   resume: { type: "boolean" },
   json: { type: "boolean" },
@@ -40,6 +51,7 @@ const OPTIONS = {
 interface DemoOptions {
   readonly input: string | undefined;
   readonly tagField: string;
+  readonly lateRule: LateRule;
   readonly store: string | undefined;
   readonly resume: boolean;
   readonly json: boolean;
@@ -47,7 +59,7 @@ interface DemoOptions {
 
 export const demoCommand: Command = {
   name: "demo",
-  summary: "sends the records of a file through two consumer groups and checks what arrives",
+  summary: "sends the records of a file through four consumer groups and checks what arrives",
   help: HELP,
   run: async (args, terminal) => {
     const options = parseOptions(args);
@@ -55,7 +67,8 @@ export const demoCommand: Command = {
   },
 };
 
-async function run({ input, tagField, store: asked, json }: DemoOptions, terminal: Terminal): Promise<number> {
+async function run(options: DemoOptions, terminal: Terminal): Promise<number> {
+  const { input, tagField, lateRule, store: asked, json } = options;
   if (input === undefined) throw usageError("demo needs --input FILE (- is standard input), or --resume", "demo");
   const { stdin, stdout, stderr, signal } = terminal;
   const progress = new Progress(stderr);
@@ -67,7 +80,7 @@ async function run({ input, tagField, store: asked, json }: DemoOptions, termina
     return mq;
   };
   try {
-    const result = await runDemo({ input, stdin, openStore, tagField, progress, signal });
+    const result = await runDemo({ input, stdin, openStore, tagField, lateRule, progress, signal });
     if (json) stdout.write(`${JSON.stringify(demoJson(result, store))}\n`);
     else stdout.write(demoReport(result, store, howToResume(asked), stdout.columns));
     return isAllRight(result) ? 0 : 1;
@@ -93,12 +106,20 @@ function howToResume(store: string | undefined): string {
 }
 
 function parseOptions(args: readonly string[]): DemoOptions {
-  const { input, "tag-field": tagField, store, resume, json } = parse(args);
-  for (const [name, value] of Object.entries({ input, "tag-field": tagField, store })) {
+  const { resume = false, json = false, ...named } = parse(args);
+  for (const [name, value] of Object.entries(named)) {
     if (value === "") throw usageError(`--${name} must not be empty`, "demo");
   }
+  const { input, "tag-field": tagField = "origin", "late-field": field = LATE_RULE.field, store } = named;
   if (store === ":memory:") throw usageError("--store must be a file: the demo keeps its store", "demo");
-  return { input, tagField: tagField ?? "origin", store, resume: resume ?? false, json: json ?? false };
+  return { input, tagField, lateRule: { field, over: parseLimit(named["late-over"]) }, store, resume, json };
+}
+
+function parseLimit(text: string | undefined): number {
+  if (text === undefined) return LATE_RULE.over;
+  const limit = Number(text);
+  if (text.trim() !== "" && Number.isFinite(limit)) return limit;
+  throw usageError(`--late-over must be a number, got ${JSON.stringify(text)}`, "demo");
 }
 
 function parse(args: readonly string[]): ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"] {

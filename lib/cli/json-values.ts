@@ -129,12 +129,16 @@ export class JsonArraySplitter implements RecordSplitter {
 
 function jsonRecord(json: string, row: number, line: number): InputRecord {
   try {
-    const value: unknown = JSON.parse(json);
-    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-    return { row, line, json, fields: isObject ? (value as Readonly<Record<string, unknown>>) : {} };
+    return { row, line, json, fields: fieldsOf(JSON.parse(json)) };
   } catch (error) {
     throw new CommandError(`line ${line}: not valid JSON: ${(error as Error).message}`, 1, { cause: error });
   }
+}
+
+/** None where the value is no object. */
+export function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  return isObject ? (value as Readonly<Record<string, unknown>>) : {};
 }
 
 export function tooLong(line: number): CommandError {

@@ -1,8 +1,14 @@
 const NUMBER = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+const FIGURE = new Intl.NumberFormat("en-US", { maximumFractionDigits: 3 });
 
 /** `20,000` */
 export function count(value: number): string {
   return NUMBER.format(value);
+}
+
+/** Of the input, whatever it measures: `353`, `5.25` */
+export function figure(value: number): string {
+  return FIGURE.format(value);
 }
 
 /** `1 message`, `20,000 messages` */

@@ -1,35 +1,59 @@
-import type { Broker } from "../index.js";
 import { systemClock } from "../time/clock.js";
-import type { CountingGroup } from "./counting-group.js";
+
+/** One of the groups that a demo consumes with. */
+export interface DemoGroup {
+  readonly group: string;
+  /** Deliveries of messages of any run. */
+  readonly delivered: number;
+  /** First deliveries of the run's messages. */
+  readonly consumed: number;
+  /** Of the last delivery, on the stopwatch that was given. */
+  readonly lastDeliveryMs: number;
+  start(): Promise<void>;
+  /** Whether there is nothing left for it. */
+  isAtRest(): Promise<boolean>;
+}
 
 const LOOK_MS = 20;
 const STALLED_MS = 10_000;
 
 /**
- * Resolves as soon as `isDone`, or when waiting is in vain: the groups have acknowledged everything that is there for
- * them, or nothing was delivered for ten seconds. Rejects with the reason of the signal.
+ * Resolves as soon as nothing is left for any of the groups, or when waiting is in vain: nothing was delivered for a while. Rejects with the reason
+ * of the signal.
  */
 export async function whenQuiet(
-  mq: Broker,
-  groups: readonly CountingGroup[],
-  isDone: () => boolean,
+  groups: readonly Pick<DemoGroup, "delivered" | "isAtRest">[],
   signal: AbortSignal,
+  stalledMs: number = STALLED_MS,
 ): Promise<void> {
   let delivered = -1;
-  let stalledMs = 0;
-  while (!isDone()) {
+  let waitedMs = 0;
+  for (;;) {
     signal.throwIfAborted();
-    if ((await totalLag(mq, groups)) === 0) return;
-    const now = groups.reduce((sum, group) => sum + group.delivered, 0);
-    stalledMs = now === delivered ? stalledMs + LOOK_MS : 0;
-    if (stalledMs >= STALLED_MS) return;
+    if (await areAtRest(groups)) return;
+    const now = deliveredTo(groups);
+    waitedMs = now === delivered ? waitedMs + LOOK_MS : 0;
+    if (waitedMs >= stalledMs) return;
     delivered = now;
     await pause(LOOK_MS, signal);
   }
 }
 
+/** Resolves once nothing was delivered for so long. */
+export async function whenSilent(
+  groups: readonly Pick<DemoGroup, "delivered">[],
+  silentMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  let delivered = -1;
+  for (let now = deliveredTo(groups); now !== delivered; now = deliveredTo(groups)) {
+    delivered = now;
+    await pause(silentMs, signal);
+  }
+}
+
 /** Real milliseconds; shorter where the signal aborts. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
+function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = systemClock.at(systemClock.now() + ms, () => {
       signal.removeEventListener("abort", onAbort);
@@ -44,8 +68,11 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-async function totalLag(mq: Broker, groups: readonly CountingGroup[]): Promise<number> {
-  let lag = 0;
-  for (const { group } of groups) lag += (await mq.admin.consumeStats(group)).lag;
-  return lag;
+async function areAtRest(groups: readonly Pick<DemoGroup, "isAtRest">[]): Promise<boolean> {
+  for (const group of groups) if (!(await group.isAtRest())) return false;
+  return true;
+}
+
+function deliveredTo(groups: readonly Pick<DemoGroup, "delivered">[]): number {
+  return groups.reduce((sum, group) => sum + group.delivered, 0);
 }

@@ -10,6 +10,10 @@ export class RowSet {
     return this.#size;
   }
 
+  has(row: number): boolean {
+    return ((this.#bytes[Math.floor(row / BITS)] ?? 0) & (1 << (row % BITS))) !== 0;
+  }
+
   /** False when the row was there before. */
   add(row: number): boolean {
     const index = Math.floor(row / BITS);

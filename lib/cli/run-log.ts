@@ -1,5 +1,6 @@
 import type { Broker, Producer } from "../index.js";
 import { RUNS } from "./demo-names.js";
+import type { LateRule } from "./late-rule.js";
 
 /** Body of the message that a run leaves in the store when it begins. */
 export interface RunStarted {
@@ -8,6 +9,8 @@ export interface RunStarted {
   readonly tagField: string;
   /** Of the group that takes a part; `undefined` where no record has a tag. */
   readonly expression: string | undefined;
+  /** What the group that fails on late records takes for late; `undefined` in a store that was made before there was this group. */
+  readonly late: LateRule | undefined;
 }
 
 /** … and when it ends. */

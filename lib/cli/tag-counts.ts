@@ -42,9 +42,7 @@ export class TagCounts {
 
   /** Most frequent first, those of equal count by name; what has no tag is last. */
   ranked(): readonly TagCount[] {
-    return [...this.#sums]
-      .map(([tag, sum]) => ({ tag, ...sum }))
-      .sort((a, b) => Number(a.tag === undefined) - Number(b.tag === undefined) || b.count - a.count || byName(a, b));
+    return [...this.#sums].map(([tag, sum]) => ({ tag, ...sum })).sort(byRank);
   }
 
   /** The part with these tags. */
@@ -74,6 +72,11 @@ export class TagCounts {
   }
 }
 
-function byName(a: TagCount, b: TagCount): number {
+/** Most frequent first, those of equal count by name; what has no tag is last. */
+export function byRank(a: Omit<TagCount, "bytes">, b: Omit<TagCount, "bytes">): number {
+  return Number(a.tag === undefined) - Number(b.tag === undefined) || b.count - a.count || byName(a, b);
+}
+
+function byName(a: Omit<TagCount, "bytes">, b: Omit<TagCount, "bytes">): number {
   return (a.tag ?? "") < (b.tag ?? "") ? -1 : 1;
 }

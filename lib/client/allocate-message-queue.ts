@@ -43,3 +43,6 @@ function checkAllocation(clientId: unknown, queues: unknown, clientIds: unknown)
 function refusal(rule: string, value: unknown): MqError {
   return new MqError("ERR_MQ_INVALID_ARGUMENT", `${rule}, got ${describe(value)}`);
 }
+
+/** What each member of a broadcasting group gets. */
+export const allocateAll: AllocateMessageQueueStrategy = (_group, _clientId, queues) => queues;

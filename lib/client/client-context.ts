@@ -1,3 +1,4 @@
+import type { EventHub } from "../broker/broker-events.js";
 import type { BrokerPort, EmbeddedBrokerPort } from "../broker/broker-port.js";
 import type { Logger } from "../logger.js";
 import type { UniqueIdGenerator } from "../message/unique-id.js";
@@ -10,6 +11,7 @@ export interface ClientContext<Port extends BrokerPort = BrokerPort> {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly logger: Logger;
+  readonly events: EventHub;
   readonly ids: UniqueIdGenerator;
   /** Address of this host, the first part of client ids. */
   readonly address: string;

@@ -1,12 +1,17 @@
+import type { EventHub } from "../broker/broker-events.js";
+import { MqError } from "../errors.js";
 import type { Logger } from "../logger.js";
+import { describe } from "../options.js";
 import { describeThrownWithStack } from "../thrown.js";
-import type { Clock, ClockTimer } from "../time/clock.js";
+import type { Clock } from "../time/clock.js";
 import type { BatchListener, ConsumeResult, MessageListener } from "./consume-result.js";
+import { ConsumeTimeouts } from "./consume-timeouts.js";
 import { Delivery, runningDelivery } from "./delivery.js";
+import type { FailedMessages } from "./failed-messages.js";
 import type { CachedMessage, ProcessQueue } from "./process-queue.js";
 
-/** A failed message is delivered again after this time. Source: RocketMQ, `ConsumeMessageConcurrentlyService.java`, `submitConsumeRequestLater`. */
-const LOCAL_RETRY_MS = 5_000;
+/** What ran out of time is retried after 10 s. Source: RocketMQ, `ProcessQueue.java`, `cleanExpiredMsg`. */
+const TIMED_OUT_LEVEL = 3;
 /** Listener calls in one turn of the event loop; then I/O and timers have their turn. */
 const CALLS_PER_TURN = 100;
 
@@ -17,12 +22,14 @@ export interface ConsumeServiceOptions {
   readonly batchListener: BatchListener | undefined;
   readonly concurrency: number;
   readonly batchMaxSize: number;
+  readonly timeoutMs: number;
+  readonly failures: FailedMessages;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly events: EventHub;
   /** Messages of this queue went to a listener: it may be time to pull more. */
   readonly onDelivered: (processQueue: ProcessQueue) => void;
-  /** Messages of this queue were acknowledged: its offset moved, and there may be room in it. */
-  readonly onAcknowledged: (processQueue: ProcessQueue) => void;
+  readonly acknowledge: (processQueue: ProcessQueue, messages: readonly CachedMessage[]) => void;
 }
 
 /**
@@ -34,7 +41,7 @@ export class ConsumeService {
   readonly #options: ConsumeServiceOptions;
   #ready: ReadyRun[] = [];
   readonly #running = new Set<Delivery>();
-  readonly #retries = new Map<ProcessQueue, Set<ClockTimer>>();
+  readonly #timeouts: ConsumeTimeouts;
   #callsThisTurn = 0;
   #isTurnAwaited = false;
   #isPumping = false;
@@ -43,6 +50,7 @@ export class ConsumeService {
 
   constructor(options: ConsumeServiceOptions) {
     this.#options = options;
+    this.#timeouts = new ConsumeTimeouts(options.timeoutMs, options.clock, (delivery) => this.#timedOut(delivery));
   }
 
   submit(processQueue: ProcessQueue, messages: readonly CachedMessage[]): void {
@@ -52,17 +60,11 @@ export class ConsumeService {
     this.#pump();
   }
 
-  /** The queue was dropped: what waits for its retry is forgotten. */
-  forget(processQueue: ProcessQueue): void {
-    for (const timer of this.#retries.get(processQueue) ?? []) timer.cancel();
-    this.#retries.delete(processQueue);
-  }
-
   /** No listener is called any more. */
   stop(): void {
     this.#isStopped = true;
     this.#ready = [];
-    for (const processQueue of [...this.#retries.keys()]) this.forget(processQueue);
+    this.#options.failures.stop();
   }
 
   /** Resolves once no listener runs but those that wait for a close themselves. */
@@ -75,6 +77,11 @@ export class ConsumeService {
   /** Tells the listeners that still run that their results count no more. */
   abort(reason: unknown): void {
     for (const delivery of this.#running) delivery.abort(reason);
+  }
+
+  /** After {@link ConsumeService.stop}: those that still run may do so for ever. */
+  close(): void {
+    this.#timeouts.stop();
   }
 
   #pump(): void {
@@ -93,7 +100,7 @@ export class ConsumeService {
 
   /** Made when it is due: thousands of messages may be waiting. */
   #nextDelivery(): Delivery | undefined {
-    const { group, clientId, batchMaxSize } = this.#options;
+    const { group, clientId, batchMaxSize, clock } = this.#options;
     for (let run = this.#ready[0]; run !== undefined; run = this.#ready[0]) {
       const { processQueue, messages, next } = run;
       run.next += batchMaxSize;
@@ -101,7 +108,7 @@ export class ConsumeService {
       if (processQueue.isDropped) continue;
       const batch = messages.slice(next, next + batchMaxSize);
       processQueue.addWaiting(-batch.length);
-      return new Delivery(group, clientId, processQueue, batch, this.#wakeIdle);
+      return new Delivery(group, clientId, processQueue, batch, clock.now(), this.#wakeIdle);
     }
     return undefined;
   }
@@ -110,9 +117,10 @@ export class ConsumeService {
     this.#callsThisTurn += 1;
     this.#awaitTurn();
     this.#running.add(delivery);
+    this.#timeouts.began(delivery);
     this.#options.onDelivered(delivery.processQueue);
-    const now = this.#options.clock.now();
-    for (const { message } of delivery.batch) message.markConsumeStart(now);
+    for (const { message } of delivery.batch) message.markConsumeStart(delivery.startedAt);
+    if (this.#options.events.isHeard("message:delivered")) this.#tellDelivered(delivery);
     let result: unknown;
     try {
       result = runningDelivery.run(delivery, this.#call, delivery);
@@ -144,7 +152,7 @@ export class ConsumeService {
   #returned(delivery: Delivery, result: unknown): void {
     if (typeof result === "string" && result !== "success" && result !== "retry") {
       this.#options.logger.error(
-        `a listener of group ${delivery.group} returned neither "success" nor "retry"; its messages are retried`,
+        `a listener of group ${delivery.group} returned neither "success" nor "retry", which counts as a failure`,
         { result },
       );
     }
@@ -163,16 +171,56 @@ export class ConsumeService {
     this.#finish(delivery, 0);
   }
 
+  /** The listener goes on, as nobody can stop it; its messages are somebody else's from now on. */
+  #timedOut(delivery: Delivery): void {
+    const { group, timeoutMs, logger, failures } = this.#options;
+    const { topic, queueId } = delivery.messageQueue;
+    const because = `a listener of group ${group} did not end within ${timeoutMs} ms`;
+    logger.warn(`${because}, which counts as a failure`, { topic, queueId });
+    delivery.hasTimedOut = true;
+    delivery.abort(new MqError("ERR_MQ_TIMEOUT", because));
+    const { processQueue, batch } = delivery;
+    if (!processQueue.isDropped) failures.failed(processQueue, batch, TIMED_OUT_LEVEL);
+  }
+
   #finish(delivery: Delivery, acknowledged: number): void {
     this.#running.delete(delivery);
+    this.#timeouts.ended(delivery);
     const { processQueue, batch } = delivery;
-    if (!processQueue.isDropped) {
-      for (let index = 0; index < acknowledged; index += 1) processQueue.acknowledge(batch[index] as CachedMessage);
-      if (acknowledged < batch.length) this.#retryLater(processQueue, batch.slice(acknowledged));
-      if (acknowledged > 0) this.#options.onAcknowledged(processQueue);
+    if (!processQueue.isDropped && !delivery.hasTimedOut) {
+      const consumed = batch.slice(0, acknowledged);
+      if (consumed.length > 0) this.#consumed(delivery, consumed);
+      if (acknowledged < batch.length)
+        this.#options.failures.failed(processQueue, batch.slice(acknowledged), this.#delayLevelOf(delivery));
     }
     this.#wakeIdle();
     this.#pump();
+  }
+
+  #consumed({ processQueue, startedAt, group }: Delivery, messages: readonly CachedMessage[]): void {
+    const { acknowledge, events, clock } = this.#options;
+    acknowledge(processQueue, messages);
+    if (!events.isHeard("message:consumed")) return;
+    const costMs = clock.now() - startedAt;
+    for (const { message } of messages) {
+      const { messageId, topic } = message;
+      events.emit("message:consumed", { messageId, topic, group, costMs });
+    }
+  }
+
+  #tellDelivered({ batch, group, clientId }: Delivery): void {
+    for (const { message } of batch) {
+      const { messageId, topic, deliveryAttempt } = message;
+      this.#options.events.emit("message:delivered", { messageId, topic, group, clientId, deliveryAttempt });
+    }
+  }
+
+  #delayLevelOf({ delayLevelWhenNextConsume: level, group }: Delivery): number {
+    if (Number.isInteger(level)) return level;
+    this.#options.logger.error(
+      `a listener of group ${group} set delayLevelWhenNextConsume to ${describe(level)}, which is no integer; 0 is taken`,
+    );
+    return 0;
   }
 
   readonly #wakeIdle = (): void => {
@@ -180,19 +228,6 @@ export class ConsumeService {
     this.#idleWaiters = [];
     for (const resolve of waiters) resolve();
   };
-
-  /** They stay unacknowledged, so that a crash brings them again too. */
-  #retryLater(processQueue: ProcessQueue, failed: readonly CachedMessage[]): void {
-    for (const { message } of failed) message.countLocalFailure();
-    if (this.#isStopped) return;
-    const timers = this.#retries.get(processQueue) ?? new Set();
-    this.#retries.set(processQueue, timers);
-    const timer = this.#options.clock.at(this.#options.clock.now() + LOCAL_RETRY_MS, () => {
-      timers.delete(timer);
-      this.submit(processQueue, failed);
-    });
-    timers.add(timer);
-  }
 
   #awaitTurn(): void {
     if (this.#isTurnAwaited) return;

@@ -17,7 +17,11 @@ export class Delivery implements BatchConsumeContext {
   readonly clientId: string;
   readonly processQueue: ProcessQueue;
   readonly batch: readonly CachedMessage[];
+  readonly startedAt: number;
   ackIndex: number = Number.MAX_SAFE_INTEGER;
+  delayLevelWhenNextConsume = 0 as number;
+  /** It ran out of time: its messages were sent back, and what the listener returns counts no more. */
+  hasTimedOut = false as boolean;
   readonly #onExcused: () => void;
   #pendingCloses = 0;
   #controller: AbortController | undefined;
@@ -28,6 +32,7 @@ export class Delivery implements BatchConsumeContext {
     clientId: string,
     processQueue: ProcessQueue,
     batch: readonly CachedMessage[],
+    startedAt: number,
     onExcused: () => void,
   ) {
     this.#onExcused = onExcused;
@@ -35,6 +40,7 @@ export class Delivery implements BatchConsumeContext {
     this.clientId = clientId;
     this.processQueue = processQueue;
     this.batch = batch;
+    this.startedAt = startedAt;
   }
 
   get messageQueue(): MessageQueue {

@@ -1,10 +1,10 @@
-import type { BrokerPort, PullResult } from "../broker/broker-port.js";
+import type { EventHub } from "../broker/broker-events.js";
+import type { BrokerPort, MessageModel, PullResult } from "../broker/broker-port.js";
 import { isMqError } from "../errors.js";
 import { parseTagExpression, type TagExpression } from "../filter/tag-expression.js";
-import type { Logger } from "../logger.js";
 import type { MessageQueue } from "../message/message-queue.js";
-import { describeThrown } from "../thrown.js";
 import type { Clock } from "../time/clock.js";
+import { backgroundError } from "./background-error.js";
 import { type CachedMessage, ProcessQueue } from "./process-queue.js";
 import type { PullTurns } from "./pull-turns.js";
 
@@ -15,9 +15,12 @@ export interface PullLoopOptions {
   readonly port: BrokerPort;
   readonly turns: PullTurns;
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly events: EventHub;
   readonly group: string;
+  readonly messageModel: MessageModel;
   readonly expression: string;
+  /** The queue is one of the group's retry topic: its messages are of the topics that they were sent to. */
+  readonly isRetry: boolean;
   readonly pullBatchSize: number;
   readonly pullBatchSizeInBytes: number;
   readonly pullIntervalMs: number;
@@ -108,7 +111,7 @@ export class PullLoop {
   }
 
   async #pull(offset: number): Promise<number> {
-    const { port, group, pullBatchSize, pullBatchSizeInBytes, pullIntervalMs } = this.#options;
+    const { port, group, messageModel, pullBatchSize, pullBatchSizeInBytes, pullIntervalMs } = this.#options;
     const { topic, queueId } = this.processQueue.messageQueue;
     const request = {
       group,
@@ -117,6 +120,7 @@ export class PullLoop {
       offset,
       maxMessages: pullBatchSize,
       maxBytes: pullBatchSizeInBytes,
+      messageModel,
       suspendMs: Number.POSITIVE_INFINITY,
     };
     const turn = this.#options.turns.enter();
@@ -136,6 +140,7 @@ export class PullLoop {
       return;
     }
     // The store compares hashes of tags; the text decides. Reading it takes a map of all properties of a message.
+    if (this.#options.isRetry) for (const message of messages) message.restoreTopic();
     const isAll = this.#filter.tags.size === 0;
     const matching = isAll ? messages : messages.filter((message) => this.#filter.matchesTag(message.tag));
     const added = this.processQueue.put(matching);
@@ -184,10 +189,8 @@ export class PullLoop {
     if (this.#hasFailed) return;
     this.#hasFailed = true;
     const { topic, queueId } = this.processQueue.messageQueue;
-    const because = describeThrown(error);
-    this.#options.logger.warn(
-      `a pull of group ${this.#options.group} failed and is tried again each second: ${because}`,
-      { topic, queueId },
-    );
+    const { events, group } = this.#options;
+    const what = `a pull of group ${group} failed and is tried again each second`;
+    events.error(backgroundError(what, error, "ERR_MQ_STORE"), { topic, queueId }, "warn");
   }
 }

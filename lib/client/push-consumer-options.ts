@@ -1,8 +1,11 @@
+import type { MessageModel } from "../broker/broker-port.js";
 import { parseTagExpression } from "../filter/tag-expression.js";
-import { checkConsumerGroup, checkTopic } from "../message/names.js";
-import { describe, integerOption, invalid, refuseUnknownOptions } from "../options.js";
+import { checkConsumerGroup, checkKnownTopic } from "../message/names.js";
+import { hasSeparator } from "../message/properties.js";
+import { describe, integerOption, invalid, oneOf, refuseUnknownOptions } from "../options.js";
 import { type AllocateMessageQueueStrategy, allocateAveragely } from "./allocate-message-queue.js";
 import type { BatchListener, MessageListener } from "./consume-result.js";
+import type { ResolvedConsumeFromWhere } from "./consumer-offset-store.js";
 
 /** Topic → tag expression: `"*"` for every message, `"created || paid"` for those with one of these tags. */
 export type Subscriptions = Readonly<Record<string, string>>;
@@ -24,15 +27,34 @@ export interface ConsumerOptions {
   readonly consumeFromWhere?: ConsumeFromWhere | undefined;
   /** How the queues of a topic are shared among the members; the same for all. @defaultValue allocateAveragely */
   readonly allocateMessageQueueStrategy?: AllocateMessageQueueStrategy | undefined;
-  /** The client id is `address@instanceName`. @defaultValue unique */
+  /**
+   * The client id is `address@instanceName`: no two members of a group have the same. A broadcasting consumer's progress is kept under this name, over
+   * restarts and until it has been away for 30 days. @defaultValue unique; broadcasting: "DEFAULT"
+   */
   readonly instanceName?: string | undefined;
 }
 
 export interface PushConsumerSettings extends ConsumerOptions {
+  /**
+   * `"clustering"`: the members of the group share the messages. `"broadcasting"`: each gets all of them, and has progress of its own; a message
+   * that fails is logged and dropped. `consumeFromWhere` is then meant literally: `"last-offset"` is the end of each queue that exists when the consumer
+   * starts; what comes later it gets. @defaultValue "clustering"
+   */
+  readonly messageModel?: "clustering" | "broadcasting" | undefined;
   /** Listeners running at once, 1 to 1,000 (`consumeThreadMax`). @defaultValue 20 */
   readonly consumeConcurrency?: number | undefined;
   /** Most messages in one call of a batch listener, 1 to 1,024. @defaultValue 1 */
   readonly consumeMessageBatchMaxSize?: number | undefined;
+  /**
+   * How often a message is retried before it goes to the dead-letter queue `%DLQ%group`, 0 to 2,147,483,647. -1, which is what RocketMQ's consumers
+   * begin with: 16, whatever the group says. @defaultValue the group's `retryMaxTimes`, 16 unless changed
+   */
+  readonly maxReconsumeTimes?: number | undefined;
+  /**
+   * How long a listener may take, 1 to 2,147,483,647 ms. Afterwards `context.signal` aborts, and the messages are retried after 10 s. The listener
+   * still counts as one of those that run at once until it ends; what it returns is ignored. @defaultValue 900_000 (15 min)
+   */
+  readonly consumeTimeoutMs?: number | undefined;
   /** Messages and bytes in one pull, 1 to 1,024 and 1 to 100 MiB. @defaultValue 32 */
   readonly pullBatchSize?: number | undefined;
   /** @defaultValue 262_144 (256 KiB) */
@@ -57,9 +79,12 @@ export type PushConsumerOptions = PushConsumerSettings &
 export interface ResolvedPushConsumerOptions {
   readonly group: string;
   readonly subscriptions: ReadonlyMap<string, string>;
-  readonly consumeFromWhere: "last-offset" | "first-offset" | { readonly timestamp: number };
+  readonly consumeFromWhere: ResolvedConsumeFromWhere;
   readonly strategy: AllocateMessageQueueStrategy;
   readonly instanceName: string | undefined;
+  readonly messageModel: MessageModel;
+  readonly maxReconsumeTimes: number | undefined;
+  readonly consumeTimeoutMs: number;
   readonly listener: MessageListener | undefined;
   readonly batchListener: BatchListener | undefined;
   readonly consumeConcurrency: number;
@@ -80,8 +105,11 @@ const OPTIONS: readonly (keyof PushConsumerSettings | "listener" | "batchListene
   "consumeFromWhere",
   "allocateMessageQueueStrategy",
   "instanceName",
+  "messageModel",
   "consumeConcurrency",
   "consumeMessageBatchMaxSize",
+  "maxReconsumeTimes",
+  "consumeTimeoutMs",
   "pullBatchSize",
   "pullBatchSizeInBytes",
   "pullIntervalMs",
@@ -91,6 +119,9 @@ const OPTIONS: readonly (keyof PushConsumerSettings | "listener" | "batchListene
 ];
 
 const MIB = 1024 * 1024;
+const MAX_INTEGER = 2 ** 31 - 1;
+/** What RocketMQ's broker takes -1 for. Source: `DefaultMQPushConsumerImpl.java`, `getMaxReconsumeTimes`. */
+const USUAL_RETRIES = 16;
 
 /** Ranges are those of RocketMQ's `DefaultMQPushConsumerImpl.java`, `checkConfig`. */
 export function resolvePushConsumerOptions(options: PushConsumerOptions): ResolvedPushConsumerOptions {
@@ -104,6 +135,14 @@ export function resolvePushConsumerOptions(options: PushConsumerOptions): Resolv
     consumeFromWhere: checkConsumeFromWhere(options.consumeFromWhere),
     strategy: checkStrategy(options.allocateMessageQueueStrategy),
     instanceName: checkInstanceName(options.instanceName),
+    messageModel: oneOf<MessageModel>(
+      "messageModel",
+      options.messageModel,
+      ["clustering", "broadcasting"],
+      "clustering",
+    ),
+    maxReconsumeTimes: checkMaxReconsumeTimes(options.maxReconsumeTimes),
+    consumeTimeoutMs: integer("consumeTimeoutMs", 1, MAX_INTEGER, 900_000),
     listener,
     batchListener,
     consumeConcurrency: integer("consumeConcurrency", 1, 1_000, 20),
@@ -122,7 +161,7 @@ export function resolvePushConsumerOptions(options: PushConsumerOptions): Resolv
 
 /** Checks a topic and its tag expression; the expression comes back as it will be compared. */
 export function checkSubscription(topic: string, expression: unknown): string {
-  checkTopic(topic);
+  checkKnownTopic(topic);
   if (typeof expression !== "string") {
     throw invalid(`the subscription of topic ${topic} must be a tag expression, got ${describe(expression)}`);
   }
@@ -185,6 +224,15 @@ function checkStrategy(strategy: unknown): AllocateMessageQueueStrategy {
 }
 
 function checkInstanceName(name: unknown): string | undefined {
-  if (name === undefined || (typeof name === "string" && name.trim() !== "")) return name;
-  throw invalid(`instanceName must be a string that is not blank, got ${describe(name)}`);
+  if (name === undefined) return undefined;
+  if (typeof name === "string" && name.trim() !== "" && !hasSeparator(name)) return name;
+  throw invalid(
+    `instanceName must be a string that is not blank and holds no \\u0001 or \\u0002, got ${describe(name)}`,
+  );
+}
+
+function checkMaxReconsumeTimes(times: unknown): number | undefined {
+  if (times === undefined) return undefined;
+  const max = integerOption("maxReconsumeTimes", times, { min: -1, max: MAX_INTEGER, fallback: 0 });
+  return max === -1 ? USUAL_RETRIES : max;
 }

@@ -1,6 +1,6 @@
 import { compareMessageQueues, formatMessageQueue, type MessageQueue } from "../message/message-queue.js";
-import { describeThrown } from "../thrown.js";
 import type { AllocateMessageQueueStrategy } from "./allocate-message-queue.js";
+import { backgroundError } from "./background-error.js";
 import type { ClientContext } from "./client-context.js";
 
 /**
@@ -15,6 +15,8 @@ export class Rebalance {
   readonly #context: ClientContext;
   #wanted = new Set<MessageQueue>();
   #hasFailed = false;
+  /** How many queues each topic had when it was first looked at since it is subscribed to, 0 when it did not exist. */
+  readonly #firstCounts = new Map<string, number>();
 
   constructor(group: string, clientId: string, strategy: AllocateMessageQueueStrategy, context: ClientContext) {
     this.#group = group;
@@ -33,8 +35,14 @@ export class Rebalance {
     return this.#wanted;
   }
 
+  /** Whether the queue was made after this member subscribed to its topic. */
+  isNew({ topic, queueId }: MessageQueue): boolean {
+    return queueId >= (this.#firstCounts.get(topic) ?? Number.POSITIVE_INFINITY);
+  }
+
   /** Queues that are held already stay the same objects. */
-  compute(topics: Iterable<string>, held: readonly MessageQueue[]): ReadonlySet<MessageQueue> {
+  compute(topics: readonly string[], held: readonly MessageQueue[]): ReadonlySet<MessageQueue> {
+    for (const topic of [...this.#firstCounts.keys()]) if (!topics.includes(topic)) this.#firstCounts.delete(topic);
     const wanted = new Set<MessageQueue>();
     const heldByTopic = new Map<string, MessageQueue[]>();
     for (const queue of held) {
@@ -55,17 +63,18 @@ export class Rebalance {
   /** Queues of the route only, each once, whatever a strategy of the user's may answer. */
   #allocate(topic: string, held: readonly MessageQueue[]): readonly MessageQueue[] {
     try {
-      const sorted = [...(this.#context.port.findRoute(topic)?.readQueues ?? [])].sort(compareMessageQueues);
+      const route = this.#context.port.findRoute(topic);
+      const sorted = [...(route?.readQueues ?? [])].sort(compareMessageQueues);
+      if (!this.#firstCounts.has(topic))
+        this.#firstCounts.set(topic, Math.max(sorted.length, route?.writeQueues.length ?? 0));
       if (sorted.length === 0) return [];
       const members = this.#context.port.memberIds(this.#group);
       const chosen = new Set(this.#strategy(this.#group, this.#clientId, [...sorted], members).map(formatMessageQueue));
       return sorted.filter((queue) => chosen.has(formatMessageQueue(queue)));
     } catch (error) {
       this.#hasFailed = true;
-      const because = describeThrown(error);
-      this.#context.logger.error(
-        `sharing the queues of topic ${topic} failed, group ${this.#group} keeps what it has: ${because}`,
-      );
+      const what = `sharing the queues of topic ${topic} failed, group ${this.#group} keeps what it has and tries again`;
+      this.#context.events.error(backgroundError(what, error, "ERR_MQ_INVALID_ARGUMENT"), { topic });
       return held;
     }
   }

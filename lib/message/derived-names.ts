@@ -12,6 +12,12 @@ export function deadLetterTopic(group: string): string {
   return DEAD_LETTER_PREFIX + group;
 }
 
+/** The group whose retry topic or dead-letter queue this is; `undefined` for any other topic. */
+export function derivedFromGroup(topic: string): string | undefined {
+  if (topic.startsWith(RETRY_PREFIX)) return topic.slice(RETRY_PREFIX.length);
+  return topic.startsWith(DEAD_LETTER_PREFIX) ? topic.slice(DEAD_LETTER_PREFIX.length) : undefined;
+}
+
 /** Where answers to requests are recorded. */
 export function replyTopic(clusterName: string): string {
   return clusterName + REPLY_SUFFIX;

@@ -1,15 +1,20 @@
 import { encodeOffsetMessageId } from "./offset-message-id.js";
-import { decodeProperties, isReservedProperty, PROPERTY } from "./properties.js";
+import { decodeProperties, encodeDecoded, isReservedProperty, PROPERTY } from "./properties.js";
 import {
   bodyAt,
   bodyTextAt,
+  bodyWithin,
   bornTimestampAt,
   flagAt,
   propertiesAt,
+  type RecordContent,
   reconsumeTimesAt,
   sizeAt,
+  sysFlagAt,
+  tagsCodeAt,
   uniqueIdAt,
 } from "./record.js";
+import { utf8Size } from "./utf8-size.js";
 
 /** One stored message, as a listener or `admin.browse` gets it. Immutable; what is costly to read is read when asked for. */
 export interface MessageView {
@@ -17,6 +22,7 @@ export interface MessageView {
   readonly messageId: string;
   /** Where this copy lies: store address and commit log offset, 32 hex digits. */
   readonly offsetMessageId: string;
+  /** Where it was sent to, also when it comes out of its group's retry topic. */
   readonly topic: string;
   readonly brokerName: string;
   readonly queueId: number;
@@ -98,6 +104,8 @@ export class StoredMessageView implements MessageView {
   /** Failures since it was read; they are not stored. */
   #localFailures = 0;
   #consumeStartTimestamp: number | undefined;
+  /** Where it was sent to, once that is another than where it lies. */
+  #sentTo: string | undefined;
 
   /** @param at - where its record begins within the block. */
   constructor(origin: MessageOrigin, block: RecordBlock, at: number, queueOffset: number, stamp?: PullStamp) {
@@ -117,6 +125,10 @@ export class StoredMessageView implements MessageView {
     return encodeOffsetMessageId(host, port, this.commitLogOffset);
   }
   get topic(): string {
+    return this.#sentTo ?? this.#origin.topic;
+  }
+  /** Where it lies: the retry topic of a group, for example. */
+  get storedTopic(): string {
     return this.#origin.topic;
   }
   get brokerName(): string {
@@ -139,21 +151,21 @@ export class StoredMessageView implements MessageView {
     return JSON.parse(this.text()) as T;
   }
   get tag(): string | undefined {
-    return this.#storedProperties().get(PROPERTY.TAGS);
+    return this.storedProperties.get(PROPERTY.TAGS);
   }
   get keys(): readonly string[] {
-    const keys = this.#storedProperties().get(PROPERTY.KEYS);
+    const keys = this.storedProperties.get(PROPERTY.KEYS);
     return keys === undefined ? [] : keys.split(" ").filter((key) => key !== "");
   }
   get properties(): Readonly<Record<string, string>> {
     this.#user ??= Object.freeze(
-      Object.fromEntries([...this.#storedProperties()].filter(([name]) => !isReservedProperty(name))),
+      Object.fromEntries([...this.storedProperties].filter(([name]) => !isReservedProperty(name))),
     );
     return this.#user;
   }
   get systemProperties(): Readonly<Record<string, string>> {
     const system: Record<string, string> = {};
-    for (const [name, value] of this.#storedProperties()) if (isReservedProperty(name)) system[name] = value;
+    for (const [name, value] of this.storedProperties) if (isReservedProperty(name)) system[name] = value;
     const uniqueId = uniqueIdAt(this.#block.records, this.#at);
     if (uniqueId !== "") system[PROPERTY.UNIQ_KEY] = uniqueId;
     system[PROPERTY.CLUSTER] = this.#origin.clusterName;
@@ -168,10 +180,10 @@ export class StoredMessageView implements MessageView {
     return system;
   }
   get messageGroup(): string | undefined {
-    return this.#storedProperties().get(PROPERTY.SHARDING_KEY);
+    return this.storedProperties.get(PROPERTY.SHARDING_KEY);
   }
   get transactionId(): string | undefined {
-    return this.#storedProperties().get(PROPERTY.TRAN_MSG) === "true" ? this.messageId : undefined;
+    return this.storedProperties.get(PROPERTY.TRAN_MSG) === "true" ? this.messageId : undefined;
   }
   get flag(): number {
     return flagAt(this.#block.records, this.#at);
@@ -198,6 +210,40 @@ export class StoredMessageView implements MessageView {
   get deliveryAttempt(): number {
     return this.reconsumeTimes + 1;
   }
+  /** Without failures that were not stored. */
+  get storedReconsumeTimes(): number {
+    return reconsumeTimesAt(this.#block.records, this.#at);
+  }
+
+  /** In RocketMQ's names, without those that are alike for all or stored beside them. */
+  get storedProperties(): ReadonlyMap<string, string> {
+    this.#stored ??= decodeProperties(propertiesAt(this.#block.records, this.#at));
+    return this.#stored;
+  }
+
+  /** Says from now on that it is of the topic that it was sent to, where it lies in a retry topic. */
+  restoreTopic(): void {
+    this.#sentTo = this.storedProperties.get(PROPERTY.RETRY_TOPIC);
+  }
+
+  /** What is stored when it is stored anew, with other properties and one more failure. */
+  toRetriedRecord(properties: ReadonlyMap<string, string>): RecordContent {
+    const { records } = this.#block;
+    const text = encodeDecoded(properties);
+    const body = bodyWithin(records, this.#at);
+    return {
+      tagsCode: tagsCodeAt(records, this.#at),
+      flag: this.flag,
+      sysFlag: sysFlagAt(records, this.#at),
+      bornTimestamp: this.bornTimestamp,
+      reconsumeTimes: this.storedReconsumeTimes + 1,
+      uniqueId: uniqueIdAt(records, this.#at),
+      properties: text,
+      propertiesSize: utf8Size(text),
+      body,
+      bodySize: body.length,
+    };
+  }
 
   /** A listener is about to get it; stamps `CONSUME_START_TIME`. */
   markConsumeStart(timestamp: number): void {
@@ -209,10 +255,5 @@ export class StoredMessageView implements MessageView {
     this.#localFailures += 1;
     // The listener may have changed the body that it got.
     this.#body = undefined;
-  }
-
-  #storedProperties(): ReadonlyMap<string, string> {
-    this.#stored ??= decodeProperties(propertiesAt(this.#block.records, this.#at));
-    return this.#stored;
   }
 }

@@ -1,5 +1,6 @@
 import { MqError } from "../errors.js";
 import { describe } from "../options.js";
+import { derivedFromGroup } from "./derived-names.js";
 
 const MAX_TOPIC_LENGTH = 127;
 const MAX_GROUP_LENGTH = 255;
@@ -20,6 +21,16 @@ const UNSET_CONSUMER_GROUP = "DEFAULT_CONSUMER";
 export function checkTopic(topic: unknown, responseCode: number = -1): string {
   if (typeof topic === "string" && topic.length <= MAX_TOPIC_LENGTH && LEGAL_NAME.test(topic)) return topic;
   throw illegalName("topic", topic, MAX_TOPIC_LENGTH, responseCode);
+}
+
+/**
+ * As {@link checkTopic} for a topic that is looked at and not sent to: the retry topic and the dead-letter queue of a group may be longer than others,
+ * by as much as the name of their group. RocketMQ's broker takes no dead letters for a group of more than 122 characters.
+ */
+export function checkKnownTopic(topic: unknown, responseCode: number = -1): string {
+  const group = typeof topic === "string" ? derivedFromGroup(topic) : undefined;
+  if (group !== undefined && group.length <= MAX_GROUP_LENGTH && LEGAL_NAME.test(group)) return topic as string;
+  return checkTopic(topic, responseCode);
 }
 
 /** As {@link checkTopic}, but up to 255 characters. */

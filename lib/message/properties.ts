@@ -102,13 +102,20 @@ export function hasSeparator(text: string): boolean {
  * @throws MqError `ERR_MQ_INVALID_ARGUMENT` if a name or value holds a separator.
  */
 export function encodeProperties(pairs: Iterable<readonly [name: string, value: string]>): string {
-  let text = "";
-  for (const [name, value] of pairs) {
-    if (hasSeparator(name) || hasSeparator(value)) {
-      throw new MqError("ERR_MQ_INVALID_ARGUMENT", `property ${JSON.stringify(name)} holds \\u0001 or \\u0002`);
+  const checked: (readonly [string, string])[] = [];
+  for (const pair of pairs) {
+    if (pair.some(hasSeparator)) {
+      throw new MqError("ERR_MQ_INVALID_ARGUMENT", `property ${JSON.stringify(pair[0])} holds \\u0001 or \\u0002`);
     }
-    text += name + NAME_END + value + VALUE_END;
+    checked.push(pair);
   }
+  return encodeDecoded(checked);
+}
+
+/** The same for what {@link decodeProperties} gave: a name end within a value, as other clients may write it, is read back as it was. */
+export function encodeDecoded(pairs: Iterable<readonly [name: string, value: string]>): string {
+  let text = "";
+  for (const [name, value] of pairs) text += name + NAME_END + value + VALUE_END;
   return text;
 }
 

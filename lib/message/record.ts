@@ -90,6 +90,10 @@ export function flagAt(records: Buffer, at: number): number {
   return records.readInt32LE(at + FLAG);
 }
 
+export function sysFlagAt(records: Buffer, at: number): number {
+  return records.readUInt16LE(at + SYS_FLAG);
+}
+
 export function bornTimestampAt(records: Buffer, at: number): number {
   return records.readUIntLE(at + BORN_TIMESTAMP, 6);
 }
@@ -110,7 +114,12 @@ export function propertiesAt(records: Buffer, at: number): string {
 
 /** A copy: the block is shared by every group that reads it. */
 export function bodyAt(records: Buffer, at: number): Buffer {
-  return Buffer.from(records.subarray(bodyStart(records, at), at + sizeAt(records, at)));
+  return Buffer.from(bodyWithin(records, at));
+}
+
+/** No copy: only for who writes it elsewhere. */
+export function bodyWithin(records: Buffer, at: number): Buffer {
+  return records.subarray(bodyStart(records, at), at + sizeAt(records, at));
 }
 
 export function bodyTextAt(records: Buffer, at: number): string {

@@ -7,7 +7,18 @@ import { FORMAT_VERSION } from "./migrations.js";
 import { prepare, type SqliteConnection } from "./sqlite.js";
 import type { Store } from "./store.js";
 
-const TABLES = ["mq_meta", "mq_topic", "mq_queue", "mq_log", "mq_group", "mq_consume_offset"] as const;
+const TABLES = [
+  "mq_meta",
+  "mq_topic",
+  "mq_queue",
+  "mq_log",
+  "mq_group",
+  "mq_consume_offset",
+  "mq_due",
+  "mq_sent_back",
+  "mq_broadcast_instance",
+  "mq_broadcast_offset",
+] as const;
 /** Blocks looked at in one step: at most 512 KiB of small messages, about 10 ms. */
 const BLOCKS_A_STEP = 16;
 
@@ -22,7 +33,9 @@ interface QueueProgress {
  *
  * The rules: SQLite finds the tables sound · the format is ours · each block belongs to a known queue, holds as many whole records as it says,
  * each with the code of its tag, and lies behind the block before it and the log's floor · offsets of a queue are dense and not below its floor ·
- * topics, groups and offsets have legal values, and each offset an existing group.
+ * topics, groups and offsets have legal values, and each offset an existing group · what is put off holds whole records as well, for a queue of
+ * a topic that exists · what was sent back lies in its queue, and the group's offset has not passed it · a broadcasting instance has a group, and its
+ * offsets have the instance.
  */
 export function* checkStore(store: Store): Generator<void, readonly string[]> {
   const { connection } = store;
@@ -35,6 +48,7 @@ export function* checkStore(store: Store): Generator<void, readonly string[]> {
   if (problems.length > 0) return problems;
   problems.push(...findMetaProblems(connection), ...findRowProblems(connection));
   yield* checkLog(store, problems);
+  yield* checkDue(store, problems);
   return problems;
 }
 
@@ -56,26 +70,69 @@ const FORBIDDEN_ROWS = [
   [
     "mq_group: illegal values",
     `SELECT consumer_group FROM mq_group WHERE retry_queue_nums < 0 OR retry_max_times < -1 OR consume_enable NOT IN (0, 1)
-     OR consume_broadcast_enable NOT IN (0, 1) OR consume_message_orderly NOT IN (0, 1)`,
+     OR consume_broadcast_enable NOT IN (0, 1) OR consume_message_orderly NOT IN (0, 1)
+     OR CASE WHEN retry_policy IS NULL THEN 0 WHEN NOT json_valid(retry_policy) THEN 1
+       ELSE coalesce(json_extract(retry_policy, '$.type'), '') NOT IN ('customized', 'exponential') END`,
   ],
   ["mq_queue: illegal values", "SELECT topic || ' ' || queue_id FROM mq_queue WHERE queue_id < 0 OR floor_offset < 0"],
   [
     "mq_consume_offset: a negative offset or queue",
     "SELECT consumer_group || ' ' || topic || ' ' || queue_id FROM mq_consume_offset WHERE next_offset < 0 OR queue_id < 0",
   ],
+  [
+    "mq_broadcast_offset: a negative offset or queue",
+    `SELECT consumer_group || ' ' || instance_name || ' ' || topic || ' ' || queue_id FROM mq_broadcast_offset
+     WHERE next_offset < 0 OR queue_id < 0`,
+  ],
+  [
+    "mq_broadcast_offset: an instance that does not exist",
+    `SELECT DISTINCT consumer_group || ' ' || instance_name FROM mq_broadcast_offset
+     WHERE (consumer_group, instance_name) NOT IN (SELECT consumer_group, instance_name FROM mq_broadcast_instance)`,
+  ],
+  ["mq_due: illegal values", "SELECT due_key FROM mq_due WHERE due_at < 0 OR queue_id < 0 OR message_count < 1"],
+  [
+    "mq_due: a topic that does not exist",
+    "SELECT DISTINCT topic FROM mq_due WHERE topic NOT IN (SELECT topic FROM mq_topic)",
+  ],
+  [
+    "mq_sent_back: no message of the queue",
+    `SELECT consumer_group || ' ' || queue_key || ' ' || queue_offset FROM mq_sent_back AS back WHERE NOT EXISTS
+       (SELECT 1 FROM mq_log AS log WHERE log.queue_key = back.queue_key AND queue_offset BETWEEN first_offset AND first_offset + message_count - 1)`,
+  ],
+  [
+    "mq_sent_back: the consume offset has passed it",
+    `SELECT back.consumer_group || ' ' || queue_key || ' ' || queue_offset FROM mq_sent_back AS back
+     JOIN mq_queue USING (queue_key) JOIN mq_consume_offset AS progress USING (topic, queue_id)
+     WHERE progress.consumer_group = back.consumer_group AND queue_offset < next_offset`,
+  ],
 ] as const;
 
-const OFFSETS_WITHOUT_GROUP =
-  "SELECT DISTINCT consumer_group FROM mq_consume_offset WHERE consumer_group NOT IN (SELECT consumer_group FROM mq_group)";
+/** Tables whose rows belong to a consumer group. */
+const OF_GROUPS = ["mq_consume_offset", "mq_sent_back", "mq_broadcast_instance"] as const;
 
 function findRowProblems(connection: SqliteConnection): readonly string[] {
   const list = (sql: string): readonly string[] => prepare<string>(connection, sql).pluck().all();
+  const withoutGroup = (table: string): readonly string[] =>
+    list(
+      `SELECT DISTINCT consumer_group FROM ${table} WHERE consumer_group NOT IN (SELECT consumer_group FROM mq_group)`,
+    ).filter((group) => !SYSTEM_GROUPS.has(group));
   return [
     ...FORBIDDEN_ROWS.flatMap(([rule, sql]) => list(sql).map((row) => `${rule}: ${row}`)),
-    ...list(OFFSETS_WITHOUT_GROUP)
-      .filter((group) => !SYSTEM_GROUPS.has(group))
-      .map((group) => `mq_consume_offset: a group that does not exist: ${group}`),
+    ...OF_GROUPS.flatMap((table) =>
+      withoutGroup(table).map((group) => `${table}: a group that does not exist: ${group}`),
+    ),
   ];
+}
+
+function* checkDue(store: Store, problems: string[]): Generator<void, void> {
+  for (let after = Number.MIN_SAFE_INTEGER; ; ) {
+    const blocks = store.due.listAfter(after, BLOCKS_A_STEP);
+    for (const block of blocks) problems.push(...findRecordProblems(`due block ${block.dueKey}`, block));
+    const last = blocks.at(-1);
+    if (last === undefined) return;
+    after = last.dueKey;
+    yield;
+  }
 }
 
 function* checkLog(store: Store, problems: string[]): Generator<void, void> {
@@ -118,7 +175,11 @@ function findBlockProblems(store: Store, block: LogBlock, queues: Map<number, Qu
   return problems;
 }
 
-function findRecordProblems(where: string, { records, messageCount }: LogBlock): string[] {
+/** What is wrong with the records of a block of the log or of what is put off. */
+function findRecordProblems(
+  where: string,
+  { records, messageCount }: Pick<LogBlock, "records" | "messageCount">,
+): string[] {
   let at = 0;
   let count = 0;
   while (at < records.length) {

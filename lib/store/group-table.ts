@@ -8,12 +8,14 @@ export interface GroupConfig {
   readonly consumeMessageOrderly: boolean;
   readonly retryQueueNums: number;
   readonly retryMaxTimes: number;
+  /** As JSON; `undefined`: RocketMQ's delay levels. */
+  readonly retryPolicy: string | undefined;
 }
 
-type GroupRow = [string, number, number, number, number, number];
+type GroupRow = [string, number, number, number, number, number, string | null];
 
 const COLUMNS =
-  "consumer_group, consume_enable, consume_broadcast_enable, consume_message_orderly, retry_queue_nums, retry_max_times";
+  "consumer_group, consume_enable, consume_broadcast_enable, consume_message_orderly, retry_queue_nums, retry_max_times, retry_policy";
 
 export class GroupTable {
   readonly #find: SqliteStatement<GroupRow>;
@@ -25,10 +27,10 @@ export class GroupTable {
     this.#list = prepare<GroupRow>(connection, `SELECT ${COLUMNS} FROM mq_group ORDER BY consumer_group`).raw();
     this.#put = prepare(
       connection,
-      `INSERT INTO mq_group (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)
+      `INSERT INTO mq_group (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET consume_enable = excluded.consume_enable, consume_broadcast_enable = excluded.consume_broadcast_enable,
          consume_message_orderly = excluded.consume_message_orderly, retry_queue_nums = excluded.retry_queue_nums,
-         retry_max_times = excluded.retry_max_times`,
+         retry_max_times = excluded.retry_max_times, retry_policy = excluded.retry_policy`,
     );
   }
 
@@ -49,11 +51,20 @@ export class GroupTable {
       Number(config.consumeMessageOrderly),
       config.retryQueueNums,
       config.retryMaxTimes,
+      config.retryPolicy ?? null,
     );
   }
 }
 
-function toConfig([group, enable, broadcast, orderly, retryQueueNums, retryMaxTimes]: GroupRow): GroupConfig {
+function toConfig([
+  group,
+  enable,
+  broadcast,
+  orderly,
+  retryQueueNums,
+  retryMaxTimes,
+  retryPolicy,
+]: GroupRow): GroupConfig {
   return {
     group,
     consumeEnable: enable === 1,
@@ -61,5 +72,6 @@ function toConfig([group, enable, broadcast, orderly, retryQueueNums, retryMaxTi
     consumeMessageOrderly: orderly === 1,
     retryQueueNums,
     retryMaxTimes,
+    retryPolicy: retryPolicy ?? undefined,
   };
 }

@@ -21,6 +21,9 @@ interface Migration {
  *
  * `mq_queue.floor_offset` and `log_floor` in `mq_meta` say where numbering goes on when rows were cut off; while a queue or the log has rows, their
  * end counts. So a commit that only appends writes one row a queue and nothing else.
+ *
+ * `mq_due` holds blocks of records as the log does, one for all that a commit puts off to one time for one queue: when they are due they move to the
+ * log without being read. `mq_sent_back` has a row for each message that a group acknowledged by sending it back, until its consume offset passes it.
  */
 const MIGRATIONS: readonly Migration[] = [
   {
@@ -47,10 +50,32 @@ const MIGRATIONS: readonly Migration[] = [
         PRIMARY KEY (consumer_group, topic, queue_id)
       ) STRICT, WITHOUT ROWID;`,
   },
+  {
+    version: 2,
+    sql: `
+      CREATE TABLE mq_due (
+        due_key INTEGER PRIMARY KEY, due_at INTEGER NOT NULL, topic TEXT NOT NULL, queue_id INTEGER NOT NULL,
+        message_count INTEGER NOT NULL, records BLOB NOT NULL
+      ) STRICT;
+      CREATE INDEX mq_due_at ON mq_due (due_at);
+      CREATE TABLE mq_sent_back (
+        consumer_group TEXT NOT NULL, queue_key INTEGER NOT NULL, queue_offset INTEGER NOT NULL,
+        PRIMARY KEY (consumer_group, queue_key, queue_offset)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE mq_broadcast_instance (
+        consumer_group TEXT NOT NULL, instance_name TEXT NOT NULL, last_seen_at INTEGER NOT NULL,
+        PRIMARY KEY (consumer_group, instance_name)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE mq_broadcast_offset (
+        consumer_group TEXT NOT NULL, instance_name TEXT NOT NULL, topic TEXT NOT NULL, queue_id INTEGER NOT NULL, next_offset INTEGER NOT NULL,
+        PRIMARY KEY (consumer_group, instance_name, topic, queue_id)
+      ) STRICT, WITHOUT ROWID;
+      ALTER TABLE mq_group ADD COLUMN retry_policy TEXT;`,
+  },
 ];
 
 /** The format this library writes. A store with a higher one is refused. */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 
 /** The version of the store in this database, 0 when there is none. Throws `ERR_MQ_STORE_FORMAT` for what this library cannot read. */
 export function readFormatVersion(connection: SqliteConnection): number {

@@ -4,17 +4,27 @@ import { MqError } from "../errors.js";
 export interface OpenFile {
   /** To be called after each commit: wakes every other engine on the file. */
   committed(): void;
+  /** Whether another engine of this process on the file uses a name that only one may use. */
+  isTaken(name: string): boolean;
+  take(name: string): void;
+  release(name: string): void;
   /** Ends the registration; may be called again. */
   close(): void;
 }
 
 type OnCommit = () => void;
 
+interface Registered {
+  readonly onCommit: OnCommit;
+  /** Absent in a copy of the package that is older. */
+  readonly names?: Set<string>;
+}
+
 // On globalThis, so that two copies of the package in one process find each other.
 const REGISTRY: symbol = Symbol.for("pocketmq.openFiles");
 
-function registry(): Map<string, Set<{ readonly onCommit: OnCommit }>> {
-  const holder = globalThis as { [REGISTRY]?: Map<string, Set<{ readonly onCommit: OnCommit }>> };
+function registry(): Map<string, Set<Registered>> {
+  const holder = globalThis as { [REGISTRY]?: Map<string, Set<Registered>> };
   holder[REGISTRY] ??= new Map();
   return holder[REGISTRY];
 }
@@ -29,13 +39,17 @@ export function registerOpenFile(realPath: string, onCommit: OnCommit): OpenFile
   const files = registry();
   const engines = files.get(realPath) ?? new Set();
   files.set(realPath, engines);
-  const own = { onCommit };
+  const names = new Set<string>();
+  const own: Registered = { onCommit, names };
   engines.add(own);
   return {
     committed: () => {
       if (engines.size === 1) return;
       for (const engine of engines) if (engine !== own) engine.onCommit();
     },
+    isTaken: (name) => [...engines].some((engine) => engine !== own && engine.names?.has(name) === true),
+    take: (name) => void names.add(name),
+    release: (name) => void names.delete(name),
     close: () => {
       engines.delete(own);
       if (engines.size === 0 && files.get(realPath) === engines) files.delete(realPath);

@@ -1,8 +1,11 @@
+import { BroadcastOffsetTable } from "./broadcast-offset-table.js";
 import { ConsumeOffsetTable } from "./consume-offset-table.js";
+import { DueTable } from "./due-table.js";
 import { GroupTable } from "./group-table.js";
 import { LogTable } from "./log-table.js";
 import { MetaTable } from "./meta-table.js";
 import { QueueTable } from "./queue-table.js";
+import { SentBackTable } from "./sent-back-table.js";
 import type { SqliteConnection } from "./sqlite.js";
 import { TopicTable } from "./topic-table.js";
 
@@ -15,6 +18,9 @@ export class Store {
   readonly log: LogTable;
   readonly groups: GroupTable;
   readonly consumeOffsets: ConsumeOffsetTable;
+  readonly broadcastOffsets: BroadcastOffsetTable;
+  readonly due: DueTable;
+  readonly sentBack: SentBackTable;
 
   constructor(connection: SqliteConnection) {
     this.connection = connection;
@@ -24,5 +30,8 @@ export class Store {
     this.log = new LogTable(connection);
     this.groups = new GroupTable(connection);
     this.consumeOffsets = new ConsumeOffsetTable(connection);
+    this.broadcastOffsets = new BroadcastOffsetTable(connection);
+    this.due = new DueTable(connection);
+    this.sentBack = new SentBackTable(connection);
   }
 }

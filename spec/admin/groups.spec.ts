@@ -27,6 +27,7 @@ describe("Admin.createGroup", () => {
       consumeMessageOrderly: config.consumeMessageOrderly,
       retryQueueNums: config.retryQueueNums,
       retryMaxTimes: config.retryMaxTimes,
+      retryPolicy: undefined,
       messageModel: undefined,
       members: 0,
       subscriptions: {},
@@ -42,6 +43,7 @@ describe("Admin.createGroup", () => {
       consumeMessageOrderly: true,
       retryQueueNums: 3,
       retryMaxTimes: -1,
+      retryPolicy: { type: "customized", delaysMs: [1_000, 0, 2 ** 31 - 1] },
     };
 
     await broker.mq.admin.createGroup("billing", settings);

@@ -84,20 +84,24 @@ describe("ConsumeOffsets", () => {
     expect(stored(broker)).toBe(4);
   });
 
-  it("lists a group as it will be after the next commit", async () => {
+  it("lists the queues of one group for which something waits to be stored", async () => {
     await using broker = await openPort();
     const { port } = broker;
     port.updateOffset("billing", "orders", 0, 1, true);
-    port.updateOffset("shipping", "orders", 0, 2, true);
     await port.persistOffsets();
 
-    port.updateOffset("billing", "orders", 0, 3, true);
-    port.updateOffset("billing", "orders", 1, 4, true);
+    port.updateOffset("billing", "orders", 1, 3, true);
+    port.updateOffset("billing", "invoices", 0, 4, true);
+    port.updateOffset("shipping", "orders", 2, 5, true);
+    const { offsets } = port.engine;
+    const pending = offsets.listPending("billing").map(({ topic, queueId }) => [topic, queueId]);
+    await port.persistOffsets();
 
-    expect(port.engine.offsets.listOfGroup("billing")).toEqual([
-      expect.objectContaining({ topic: "orders", queueId: 0, nextOffset: 3 }),
-      expect.objectContaining({ topic: "orders", queueId: 1, nextOffset: 4 }),
+    expect(pending).toEqual([
+      ["orders", 1],
+      ["invoices", 0],
     ]);
+    expect(offsets.listPending("billing")).toEqual([]);
   });
 
   it("keeps in memory only what is not stored yet", async () => {

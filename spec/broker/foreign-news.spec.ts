@@ -17,7 +17,7 @@ interface Setup extends AsyncDisposable {
   readonly shared: string[];
 }
 
-/** The topics exist, have one queue and one message, which was delivered, and nothing is left to be noticed. */
+/** The topics exist, have one queue and a message or two, which were delivered, and nothing is left to be noticed. */
 async function setup(topicCount: number, subscriptionCount = topicCount): Promise<Setup> {
   const folder = tempFolder();
   const path = folder.file("a.db");
@@ -39,6 +39,8 @@ async function setup(topicCount: number, subscriptionCount = topicCount): Promis
     listener: (message) => void got.push(`${message.topic} ${message.text()}`),
   });
   await consumer.start();
+  // The topics that the consumer made for itself are looked at with the next news.
+  await send(peer.mq, "topic-0", "second");
   await test.clock.advance(1_000);
   for (const list of [got, shared]) list.length = 0;
   return {
@@ -59,6 +61,13 @@ async function setup(topicCount: number, subscriptionCount = topicCount): Promis
 
 async function send(mq: Broker, topic: string, body: string): Promise<void> {
   await mq.producer({ group: "shop" }).send({ topic, body });
+}
+
+/** To a topic that is new. */
+async function sendInTransaction(mq: Broker, end: "COMMIT" | "ROLLBACK"): Promise<void> {
+  mq.database.exec("BEGIN");
+  mq.producer({ group: "shop" }).sendSync({ topic: "unknown", body: "ours" });
+  mq.database.exec(end);
 }
 
 /** How many reads it takes until a message that the peer sends to the first topic was delivered. */
@@ -106,8 +115,8 @@ describe("a commit of another process", () => {
     await test.clock.settle();
 
     expect([made, shared]).toEqual([
-      ["topic-0", "topic-1"],
-      ["topic-0", "topic-1"],
+      ["topic-0", "topic-1", "%RETRY%billing"],
+      ["topic-0", "topic-1", "%RETRY%billing"],
     ]);
   });
 
@@ -124,6 +133,46 @@ describe("a commit of another process", () => {
     await test.clock.advance(1_000);
 
     expect([queueReads, shared]).toEqual([0, []]);
+  });
+
+  it("shares nothing anew for a topic that was made here", async () => {
+    await using both = await setup(1, 2);
+    const { test, peer, shared } = both;
+    await send(test.mq, "topic-1", "ours");
+    await test.clock.settle();
+    shared.length = 0;
+
+    await send(peer.mq, "topic-0", "news");
+    await test.clock.advance(1_000);
+
+    expect(shared).toEqual([]);
+  });
+
+  it.each<[how: string, run: (both: Setup) => Promise<unknown>]>([
+    ["was stored with a transaction of the owner's", async ({ test }) => sendInTransaction(test.mq, "COMMIT")],
+    ["was rolled back with a transaction of the owner's", async ({ test }) => sendInTransaction(test.mq, "ROLLBACK")],
+    [
+      "was undone with a write that SQLite refused",
+      async ({ test, driver }) => {
+        driver.database.exec(`CREATE TRIGGER refuse BEFORE INSERT ON mq_log
+          WHEN instr(NEW.records, CAST('poison' AS BLOB)) > 0 BEGIN SELECT RAISE(ABORT, 'poison'); END`);
+        const poisoned = expect(send(test.mq, "unborn", "poison")).rejects.toMatchObject({ code: "ERR_MQ_STORE" });
+        await Promise.all([send(test.mq, "topic-0", "good"), poisoned]);
+      },
+    ],
+  ])("shares the topics anew when one was made there after one of ours %s", async (_how, run) => {
+    await using both = await setup(1, 2);
+    const { test, peer, shared } = both;
+    await run(both);
+    await test.clock.settle();
+    await send(test.mq, "topic-0", "ours");
+    await test.clock.settle();
+    shared.length = 0;
+
+    await peer.mq.admin.createTopic("topic-1");
+    await test.clock.advance(1_000);
+
+    expect(shared).toContain("topic-1");
   });
 
   it("is noticed with everything that came between two looks, commits of one's own among it", async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { GroupMember } from "../../lib/broker/broker-port.js";
+import { EventHub } from "../../lib/broker/broker-events.js";
+import type { GroupMember, MessageModel } from "../../lib/broker/broker-port.js";
 import { GroupMembers } from "../../lib/broker/group-members.js";
 import { MqError } from "../../lib/errors.js";
 import { thrown } from "../support/thrown.js";
@@ -8,12 +9,13 @@ interface Setup {
   readonly members: GroupMembers;
   readonly calls: string[];
   readonly warnings: (object | undefined)[];
+  readonly conflicts: object[];
   readonly make: (clientId: string, subscriptions?: Readonly<Record<string, string>>, group?: string) => GroupMember;
 }
 
 /** Members that note what they are told, by client id. */
 function setup(whenReadable = (run: () => void): void => run()): Setup {
-  const [calls, warnings]: [string[], (object | undefined)[]] = [[], []];
+  const [calls, warnings, conflicts]: [string[], (object | undefined)[], object[]] = [[], [], []];
   const ignore = (): void => undefined;
   const logger = {
     debug: ignore,
@@ -21,16 +23,20 @@ function setup(whenReadable = (run: () => void): void => run()): Setup {
     error: ignore,
     warn: (_text: string, data?: object) => void warnings.push(data),
   };
-  const members = new GroupMembers(logger, whenReadable);
+  const events = new EventHub(logger);
+  events.on("group:conflict", (event) => void conflicts.push(event));
+  const members = new GroupMembers(logger, events, whenReadable);
   const make: Setup["make"] = (clientId, subscriptions = { orders: "*" }, group = "billing") => ({
     clientId,
     group,
+    messageModel: "clustering",
+    instance: undefined,
     subscriptions: new Map(Object.entries(subscriptions)),
     dropLostQueues: () => void calls.push(`${clientId} drops`),
     takeNewQueues: () => void calls.push(`${clientId} takes`),
     brokerFailed: ({ code }) => void calls.push(`${clientId} ${code}`),
   });
-  return { members, calls, warnings, make };
+  return { members, calls, warnings, conflicts, make };
 }
 
 describe("GroupMembers", () => {
@@ -157,7 +163,70 @@ describe("GroupMembers", () => {
     members.join(make("c", { orders: "c" }));
 
     expect(before).toEqual([]);
-    expect(warnings).toEqual([{ group: "billing", clientId: "c" }]);
+    expect(warnings).toEqual([{ group: "billing", clientId: "c", topics: ["orders"] }]);
+  });
+
+  it("tells which topics members subscribe to differently, one by one and sorted, of all others together", async () => {
+    const { members, conflicts, make } = setup();
+    members.join(make("a", { orders: "*", invoices: "*" }));
+    await Promise.resolve();
+    const alone = [...conflicts];
+
+    members.join(make("b", { orders: "paid", invoices: "*" }));
+    members.join(make("c", { orders: "paid", refunds: "*" }));
+    await Promise.resolve();
+
+    expect(alone).toEqual([]);
+    expect(conflicts).toEqual([
+      { group: "billing", clientId: "b", topics: ["orders"] },
+      { group: "billing", clientId: "c", topics: ["invoices", "orders", "refunds"] },
+    ]);
+  });
+
+  it("tells nothing of the group's retry topic, to which nobody subscribes by himself", async () => {
+    const { members, conflicts, warnings, make } = setup();
+
+    members.join(make("a", { orders: "*", "%RETRY%billing": "*" }));
+    members.join(make("b", { orders: "*" }));
+    await Promise.resolve();
+
+    expect([conflicts, warnings]).toEqual([[], []]);
+  });
+
+  it("warns when members differ in their message model, and has that of the one registered last", () => {
+    const { members, warnings, make } = setup();
+    const [sharing, hearingAll] = [make("a"), { ...make("b"), messageModel: "broadcasting" as MessageModel }];
+    members.join(sharing);
+    members.join(hearingAll);
+
+    const models = [members.messageModelOf("billing")];
+    members.leave(hearingAll);
+    models.push(members.messageModelOf("billing"));
+    members.leave(sharing);
+    models.push(members.messageModelOf("billing"));
+
+    expect(models).toEqual(["broadcasting", "clustering", undefined]);
+    expect(warnings).toEqual([{ group: "billing", clientId: "b", messageModel: "broadcasting" }]);
+  });
+
+  it("counts broadcasting members, and gives them no share of what the others have", () => {
+    const { members, make } = setup();
+
+    members.join(make("a"));
+    members.join({ ...make("b"), messageModel: "broadcasting" });
+
+    expect([members.ids("billing"), members.countOf("billing"), members.count]).toEqual([["a"], 2, 2]);
+  });
+
+  it("lets the retry topic of a group that has members be read, whatever the last one subscribes to", () => {
+    const { members, make } = setup();
+    const unknown = thrown(() => members.subscriptionOf("billing", "%RETRY%billing"));
+
+    members.join(make("a"));
+
+    expect(unknown.code).toBe("ERR_MQ_SUBSCRIPTION");
+    expect(members.subscriptionOf("billing", "%RETRY%billing")).toBe("*");
+    expect(thrown(() => members.subscriptionOf("billing", "%RETRY%shipping")).code).toBe("ERR_MQ_SUBSCRIPTION");
   });
 
   it("tells every member that the broker failed, also when they leave upon it", () => {

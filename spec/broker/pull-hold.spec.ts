@@ -13,6 +13,8 @@ async function openPort(): Promise<TestPort> {
   await broker.port.registerConsumer({
     clientId: "127.0.0.1@w",
     group: "billing",
+    messageModel: "clustering",
+    instance: undefined,
     subscriptions: new Map([["orders", "paid"]]),
     dropLostQueues: () => undefined,
     takeNewQueues: () => undefined,

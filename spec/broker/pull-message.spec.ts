@@ -8,6 +8,8 @@ function member(subscriptions: Readonly<Record<string, string>>, clientId = "127
   return {
     clientId,
     group: "billing",
+    messageModel: "clustering",
+    instance: undefined,
     subscriptions: new Map(Object.entries(subscriptions)),
     dropLostQueues: () => undefined,
     takeNewQueues: () => undefined,

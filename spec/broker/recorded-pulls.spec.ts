@@ -58,6 +58,8 @@ async function openPort(expression: string, isEmpty = false): Promise<LocalBroke
   await port.registerConsumer({
     group: "g",
     clientId: "c",
+    messageModel: "clustering",
+    instance: undefined,
     subscriptions: new Map([[topic, expression]]),
     dropLostQueues: () => undefined,
     takeNewQueues: () => undefined,

@@ -175,6 +175,35 @@ describe("a system topic", () => {
     }
   });
 
+  it("takes messages that go to the retry topic of a group that nobody knows, which is created", async () => {
+    await using broker = await openTestBroker();
+
+    const { status } = await broker.mq.producer({ group: "shop" }).send({ topic: "%RETRY%billing", body: "x" });
+
+    expect(status).toBe("SEND_OK");
+    expect((await broker.mq.admin.listGroups()).map(({ group }) => group)).toEqual(["billing"]);
+  });
+
+  it("takes none of them where groups are not created, with 26, but dead letters of any group", async () => {
+    await using broker = await openTestBroker({ autoCreateGroup: false });
+    const { mq } = broker;
+    const producer = mq.producer({ group: "shop" });
+    const retry = { topic: "%RETRY%billing", body: "x" };
+
+    const refused = [
+      thrown(() => producer.sendSync(retry)),
+      await producer.send(retry).catch((error: unknown) => error),
+    ];
+    const { status } = await producer.send({ topic: "%DLQ%billing", body: "x" });
+    const topics = await mq.admin.listTopics();
+    await mq.admin.createGroup("billing");
+
+    const groupNotFound = { code: "ERR_MQ_GROUP_NOT_FOUND", responseCode: 26 };
+    expect(refused).toMatchObject([groupNotFound, groupNotFound]);
+    expect([status, topics.map(({ topic }) => topic)]).toEqual(["SEND_OK", ["%DLQ%billing"]]);
+    expect((await producer.send(retry)).status).toBe("SEND_OK");
+  });
+
   it("is there under the names of the broker and its cluster", async () => {
     await using broker = await openTestBroker({ brokerName: "b1", clusterName: "c1" });
     const producer = broker.mq.producer({ group: "shop" });

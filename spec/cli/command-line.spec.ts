@@ -26,7 +26,7 @@ describe("the command line", () => {
     expect(general).toMatchObject({ exit: 0, stderr: "" });
     expect(general.stdout).toMatch(/^ {2}demo {2}\w/m);
     expect(demo).toMatchObject({ exit: 0, stderr: "" });
-    for (const option of ["--input", "--tag-field", "--store", "--resume", "--json"]) {
+    for (const option of ["--input", "--tag-field", "--late-field", "--late-over", "--store", "--resume", "--json"]) {
       expect(demo.stdout).toContain(`  ${option} `);
     }
   });
@@ -38,11 +38,13 @@ describe("the command line", () => {
     [["demo"], "pocketmq: demo needs --input FILE (- is standard input), or --resume\n"],
     [
       ["demo", "--inptu", "a"],
-      "pocketmq: demo: Unknown option '--inptu'; it has --input, --tag-field, --store, --resume, --json\n",
+      "pocketmq: demo: Unknown option '--inptu'; it has --input, --tag-field, --late-field, --late-over, --store, --resume, --json\n",
     ],
     [["demo", "file.json"], "pocketmq: demo: Unexpected argument 'file.json'; it has --input, "],
     [["demo", "--input"], "pocketmq: demo: Option '--input <value>' argument missing; it has --input, "],
     [["demo", "--input", ""], "pocketmq: --input must not be empty\n"],
+    [["demo", "--input", "-", "--late-field", ""], "pocketmq: --late-field must not be empty\n"],
+    [["demo", "--input", "-", "--late-over", "5 h"], 'pocketmq: --late-over must be a number, got "5 h"\n'],
     [["demo", "--input", "-", "--store", ":memory:"], "pocketmq: --store must be a file: "],
   ] as const)("refuses %j with what there is, and 2", async (args, message) => {
     const { exit, stdout, stderr } = await run(...args);

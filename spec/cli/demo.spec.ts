@@ -1,28 +1,46 @@
 import { readFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { openBroker } from "../../lib/index.js";
 import { tempFolder } from "../support/temp-folder.js";
-import { type DemoJson, FLIGHTS_FILE, flightLines, json, runCli } from "./run-cli.js";
+import { type CliRun, type DemoJson, FLIGHTS_FILE, flightLines, json, runCli } from "./run-cli.js";
 
-/** Counted by other code than the command's. */
-function flightsByOrigin(): ReadonlyMap<string, number> {
-  const records = JSON.parse(readFileSync(FLIGHTS_FILE, "utf8")) as readonly { readonly origin: string }[];
-  const counts = new Map<string, number>();
-  for (const { origin } of records) counts.set(origin, (counts.get(origin) ?? 0) + 1);
-  return counts;
+interface Flight {
+  readonly date: string;
+  readonly delay: number;
+  readonly origin: string;
+  readonly destination: string;
 }
 
-describe("pocketmq demo", () => {
-  it("delivers each of the 20,000 flights once to each group that takes it", async () => {
+const flights = JSON.parse(readFileSync(FLIGHTS_FILE, "utf8")) as readonly Flight[];
+
+/** Counted by other code than the command's. */
+const byOrigin: ReadonlyMap<string, { readonly count: number; readonly largest: number }> = (() => {
+  const entries = new Map<string, { count: number; largest: number }>();
+  for (const { origin, delay } of flights) {
+    const { count, largest } = entries.get(origin) ?? { count: 0, largest: delay };
+    entries.set(origin, { count: count + 1, largest: Math.max(largest, delay) });
+  }
+  return entries;
+})();
+
+describe("pocketmq demo, given 20,000 flights,", () => {
+  let run: CliRun;
+  let result: DemoJson;
+
+  beforeAll(async () => {
     using folder = tempFolder();
-    const byOrigin = flightsByOrigin();
+    run = await runCli(["demo", "--input", FLIGHTS_FILE, "--json"], { tmpdir: folder.path });
+    result = json<DemoJson>(run);
+  });
 
-    const run = await runCli(["demo", "--input", FLIGHTS_FILE, "--json"], { tmpdir: folder.path });
-
-    const result = json<DemoJson>(run);
-    const [board, busiest] = result.groups;
+  it("ends well", () => {
     expect(run.exit).toBe(0);
     expect(result).toMatchObject({ ok: true, sent: 20_000, synchronous: "full", problems: [] });
+  });
+
+  it("delivers each once to each group that takes it", () => {
+    const [board, busiest] = result.groups;
+
     expect(board).toMatchObject({
       group: "departure-board",
       expected: 20_000,
@@ -30,15 +48,59 @@ describe("pocketmq demo", () => {
       missing: 0,
       repeated: 0,
     });
-    expect(new Map(board?.tags.map(({ tag, consumed }) => [tag, consumed]))).toEqual(byOrigin);
+    expect(new Map(board?.tags.map(({ tag, consumed }) => [tag, consumed]))).toEqual(
+      new Map([...byOrigin].map(([origin, { count }]) => [origin, count])),
+    );
     expect(busiest).toMatchObject({ group: "busiest-airports", expression: "DFW || ORD || ATL", isRight: true });
-    expect(busiest?.tags.map(({ tag, consumed }) => [tag, consumed])).toEqual([
-      ["DFW", byOrigin.get("DFW")],
-      ["ORD", byOrigin.get("ORD")],
-      ["ATL", byOrigin.get("ATL")],
+    expect(busiest?.tags.map(({ tag, consumed }) => [tag, consumed])).toEqual(
+      ["DFW", "ORD", "ATL"].map((origin) => [origin, byOrigin.get(origin)?.count]),
+    );
+  });
+
+  it("delivers each to each instance of the broadcasting group, and their boards show the same", () => {
+    const { displays } = result.displays;
+
+    expect(result.displays).toMatchObject({ group: "gate-displays", isRight: true });
+    expect(displays.map(({ name }) => name)).toEqual(["display-a", "display-b"]);
+    for (const { board, ...display } of displays) {
+      expect(display).toMatchObject({ messages: 20_000, missing: 0, repeated: 0 });
+      expect(new Map(board.map(({ tag, ...figures }) => [tag, figures]))).toEqual(byOrigin);
+    }
+  });
+
+  it("delivers those that are more than 300 minutes late three times, everything else once", () => {
+    const late = flights.filter(({ delay }) => delay > 300).length;
+
+    expect(late).toBe(10);
+    expect(result.late).toMatchObject({ group: "late-flights", isRight: true, repeated: 0, unexpected: 0 });
+    expect(result.late.attempts).toEqual([
+      { reconsumeTimes: 0, expected: 20_000, delivered: 20_000 },
+      { reconsumeTimes: 1, expected: late, delivered: late },
+      { reconsumeTimes: 2, expected: late, delivered: late },
     ]);
   });
 
+  it("lists exactly those in the dead-letter queue, after three failures each", () => {
+    const { topic, letters, ofEarlierRuns } = result.late.deadLetters;
+    const late = flights.flatMap(({ date, origin, destination, delay }, at) => {
+      const key = `${origin}-${destination}-${date.replaceAll(/\D/g, "")}-${at + 1}`;
+      return delay > 300 ? [{ key, tag: origin, value: delay, reconsumeTimes: 3 }] : [];
+    });
+
+    expect(topic).toBe("%DLQ%late-flights");
+    expect(letters.map(({ key, tag, value, reconsumeTimes }) => ({ key, tag, value, reconsumeTimes }))).toEqual(late);
+    expect(ofEarlierRuns).toBe(0);
+  });
+
+  it("says where it is in lines when stderr is no terminal", () => {
+    expect(run.stderr).toMatch(/^[ \d]{3} % {2}sent [\d,]+ {2}consumed [\d,]+/);
+    expect(run.stderr).toMatch(/^100 % {2}sent 20,000 {2}consumed 83,044/m);
+    expect(run.stderr).not.toContain("\r");
+    expect(run.stderr).not.toContain("\u001b");
+  });
+});
+
+describe("pocketmq demo", () => {
   it("shares the queues between the two members of a group", async () => {
     using folder = tempFolder();
 
@@ -78,21 +140,10 @@ describe("pocketmq demo", () => {
     expect(run.stdout).toMatch(/^busiest-airports: ATL \|\| DFW \|\| LAX$/m);
     expect(run.stdout).toMatch(/^ {2}together 60 of 60, each count as in the input$/m);
     expect(run.stdout).toMatch(/^ {2}sent +100 {2}\d+\.\d\d s +[\d,]+$/m);
-    expect(run.stdout).toMatch(/^ {2}consumed +160 {2}\d+\.\d\d s +[\d,]+$/m);
+    expect(run.stdout).toMatch(/^ {2}consumed +460 {2}\d+\.\d\d s +[\d,]+$/m);
     expect(run.stdout).toContain("Every count is as in the input; the store is whole.");
     expect(run.stdout).toContain(`Store kept (synchronous full): ${folder.file("a.db")}\n`);
     expect(run.stdout).not.toContain("\u001b");
-  });
-
-  it("says where it is in lines when stderr is no terminal", async () => {
-    using folder = tempFolder();
-
-    const run = await runCli(["demo", "--input", FLIGHTS_FILE, "--json"], { tmpdir: folder.path });
-
-    expect(run.stderr).toMatch(/^ {1}\d\d % {2}sent [\d,]+ {2}consumed [\d,]+ \+ [\d,]+\n/);
-    expect(run.stderr).toMatch(/^100 % {2}sent 20,000 {2}consumed 20,000 \+ [\d,]+$/m);
-    expect(run.stderr).not.toContain("\r");
-    expect(run.stderr).not.toContain("\u001b");
   });
 
   it("counts a second run on the same store by itself", async () => {
@@ -102,25 +153,30 @@ describe("pocketmq demo", () => {
 
     const run = await runCli(args, { tmpdir: folder.path, stdin: flightLines(30) });
 
-    const [board] = json<DemoJson>(run).groups;
+    const { groups, displays, late } = json<DemoJson>(run);
     expect(run.exit).toBe(0);
-    expect(board).toMatchObject({ expected: 30, consumed: 30, fromEarlierRuns: 0, repeated: 0 });
+    expect(groups[0]).toMatchObject({ expected: 30, consumed: 30, fromEarlierRuns: 0, repeated: 0 });
+    for (const display of displays.displays) expect(display).toMatchObject({ messages: 30, fromEarlierRuns: 0 });
+    expect(late).toMatchObject({ attempts: [{ delivered: 30 }, {}, {}], fromEarlierRuns: 0 });
   });
 
   it("takes what others left in the store, and does not count it", async () => {
     using folder = tempFolder();
     await using mq = await openBroker(folder.file("a.db"));
-    await mq.producer({ group: "p" }).send({ topic: "flights", tag: "DFW", body: "{}" });
+    await mq.producer({ group: "p" }).send({ topic: "flights", tag: "DFW", body: "no record" });
     await mq.close();
 
     const args = ["demo", "--input", "-", "--store", folder.file("a.db"), "--json"];
     const run = await runCli(args, { tmpdir: folder.path, stdin: flightLines(30) });
 
+    const { groups, displays, late } = json<DemoJson>(run);
     expect(run.exit).toBe(0);
-    expect(json<DemoJson>(run).groups).toMatchObject([
+    expect(groups).toMatchObject([
       { expected: 30, consumed: 30, fromEarlierRuns: 1 },
       { expected: 18, consumed: 18, fromEarlierRuns: 1 },
     ]);
+    for (const display of displays.displays) expect(display).toMatchObject({ messages: 30, fromEarlierRuns: 1 });
+    expect(late).toMatchObject({ attempts: [{ delivered: 30 }, {}, {}], fromEarlierRuns: 1 });
   });
 
   it("ends with 1 and shows the difference when messages do not arrive", async () => {
@@ -137,6 +193,10 @@ describe("pocketmq demo", () => {
     expect(run.stdout).toContain("  together 40 of 50, NOT as in the input\n");
     expect(run.stdout).toContain("  ! DFW: 40 consumed, 50 in the input, -10\n");
     expect(run.stdout).toContain("  ! 10 messages never came\n");
+    expect(run.stdout).toContain("  the boards do NOT agree with the input\n");
+    expect(run.stdout).toContain("  ! display-a: DFW: 40 shown, 50 in the input, -10\n");
+    expect(run.stdout).toContain("  ! 10 messages never came to display-b\n");
+    expect(run.stdout).toContain("  ! first: 40 delivered, 50 in the input, -10\n");
     expect(run.stdout).toContain("THE COUNTS DIFFER FROM THE INPUT");
   });
 });

@@ -56,6 +56,14 @@ describe("RowSet", () => {
 
     expect(added).toEqual([true, true, true, true, false, true, true, false]);
     expect(rows.size).toBe(6);
+    expect([0, 1, 8, 8_192, 1_000_000, 9_999_999].map((row) => rows.has(row))).toEqual([
+      true,
+      false,
+      true,
+      true,
+      true,
+      false,
+    ]);
   });
 });
 

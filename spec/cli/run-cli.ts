@@ -52,6 +52,7 @@ export interface DemoJson {
   readonly ok: boolean;
   readonly store: string;
   readonly sent: number;
+  readonly consumed: number;
   readonly synchronous: string;
   readonly problems: readonly string[];
   readonly groups: readonly {
@@ -67,6 +68,58 @@ export interface DemoJson {
     readonly tags: readonly { readonly tag?: string; readonly expected: number; readonly consumed: number }[];
     readonly differences: readonly object[];
   }[];
+  readonly displays: {
+    readonly group: string;
+    readonly isRight: boolean;
+    readonly expected: readonly BoardEntryJson[];
+    readonly displays: readonly {
+      readonly name: string;
+      readonly isRight: boolean;
+      readonly messages: number;
+      readonly missing: number;
+      readonly repeated: number;
+      readonly fromEarlierRuns: number;
+      readonly board: readonly BoardEntryJson[];
+    }[];
+  };
+  readonly late: {
+    readonly group: string;
+    readonly isRight: boolean;
+    readonly measured: number;
+    readonly attempts: readonly {
+      readonly reconsumeTimes: number;
+      readonly expected: number;
+      readonly delivered: number;
+    }[];
+    readonly repeated: number;
+    readonly unexpected: number;
+    readonly fromEarlierRuns: number;
+    readonly deadLetters: DeadLettersJson;
+  };
+}
+
+export interface BoardEntryJson {
+  readonly tag?: string;
+  readonly count: number;
+  readonly largest?: number;
+}
+
+export interface DeadLettersJson {
+  readonly topic: string;
+  readonly isRight: boolean;
+  readonly expected: number;
+  readonly found: number;
+  readonly missing: number;
+  readonly letters: readonly DeadLetterJson[];
+  readonly ofEarlierRuns: number;
+  readonly lettersOfEarlierRuns: readonly DeadLetterJson[];
+}
+
+export interface DeadLetterJson {
+  readonly key: string;
+  readonly tag?: string;
+  readonly value?: number;
+  readonly reconsumeTimes: number;
 }
 
 /** The part of `demo --resume --json` that the specs look at. */
@@ -80,7 +133,10 @@ export interface ResumeJson {
     readonly lagBefore: number;
     readonly lagAfter: number;
     readonly delivered: number;
+    readonly retries: number;
   }[];
+  readonly displays: readonly { readonly name: string; readonly delivered: number; readonly wasTheRest: boolean }[];
+  readonly deadLetters?: DeadLettersJson;
   readonly lastMessages: readonly { readonly tag?: string; readonly keys: readonly string[]; readonly body: string }[];
 }
 
@@ -88,8 +144,11 @@ export function json<T>(run: CliRun): T {
   return JSON.parse(run.stdout) as T;
 }
 
-/** NDJSON of so many flights between a few airports. */
-export function flightLines(amount: number): string {
+/** NDJSON of so many flights between a few airports; where it is said, each n-th is 301 minutes late and the others 300. */
+export function flightLines(amount: number, lateEach?: number): string {
   const airports = ["DFW", "ORD", "ATL", "LAX", "PHX"];
-  return Array.from({ length: amount }, (_, at) => `${JSON.stringify({ origin: airports[at % 5], at })}\n`).join("");
+  return Array.from({ length: amount }, (_, at) => {
+    const delay = lateEach === undefined ? {} : { delay: (at + 1) % lateEach === 0 ? 301 : 300 };
+    return `${JSON.stringify({ origin: airports[at % 5], at, ...delay })}\n`;
+  }).join("");
 }

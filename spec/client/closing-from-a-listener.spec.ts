@@ -24,7 +24,8 @@ function deferred(): { readonly promise: Promise<void>; readonly resolve: () => 
 function storedOffsets(path: string): readonly unknown[] {
   const database = new Database(path, { readonly: true });
   try {
-    return database.prepare("SELECT next_offset FROM mq_consume_offset ORDER BY queue_id").pluck().all();
+    const ofTopic = "SELECT next_offset FROM mq_consume_offset WHERE topic = 'orders' ORDER BY queue_id";
+    return database.prepare(ofTopic).pluck().all();
   } finally {
     database.close();
   }

@@ -23,7 +23,8 @@ function deferred(): { readonly promise: Promise<void>; readonly resolve: () => 
 
 function storedOffsets(path: string): readonly unknown[] {
   using database = disposable(new Database(path, { readonly: true }));
-  return database.prepare("SELECT next_offset FROM mq_consume_offset ORDER BY queue_id").pluck().all();
+  const ofTopic = "SELECT next_offset FROM mq_consume_offset WHERE topic = 'orders' ORDER BY queue_id";
+  return database.prepare(ofTopic).pluck().all();
 }
 
 function disposable(database: Database.Database): Database.Database & Disposable {
@@ -118,9 +119,13 @@ describe("PushConsumer.close", () => {
     expect(seen).toEqual([true]);
   });
 
-  it("forgets what waits for its retry, which comes again with attempt 1", async () => {
+  it.each([
+    ["leaves what was sent back to the next consumer, which gets it as the next attempt", "RW", [1, 2]],
+    ["forgets what could not be sent back, which comes again as the first attempt", "R", [1, 2, 1]],
+  ] as const)("%s", async (_rule, perm, expected) => {
     await using broker = await openTestBroker();
     const { mq, clock } = broker;
+    await mq.admin.createTopic("%RETRY%billing", { readQueueNums: 1, writeQueueNums: 1, perm });
     await send(mq, "bad");
     const attempts: number[] = [];
     const make = (): PushConsumer =>
@@ -141,7 +146,34 @@ describe("PushConsumer.close", () => {
     await make().start();
     await clock.settle();
 
-    expect(attempts).toEqual([1, 2, 1]);
+    expect(attempts).toEqual(expected);
+  });
+
+  it("waits until what failed meanwhile is sent back", async () => {
+    await using broker = await openTestBroker();
+    const { mq, clock } = broker;
+    await mq.admin.createTopic("orders", ONE_QUEUE);
+    await send(mq, "bad");
+    const [started, failing] = [deferred(), deferred()];
+    const attempts: number[] = [];
+    const listener = async ({ deliveryAttempt }: MessageView): Promise<void> => {
+      attempts.push(deliveryAttempt);
+      started.resolve();
+      await failing.promise;
+      if (deliveryAttempt === 1) throw new Error("no");
+    };
+    const make = (): PushConsumer => mq.pushConsumer({ group: "billing", subscriptions: { orders: "*" }, listener });
+    const first = make();
+    await first.start();
+    await started.promise;
+
+    const closing = first.close(FOREVER);
+    failing.resolve();
+    await closing;
+    await make().start();
+    await clock.advance(10_000);
+
+    expect(attempts).toEqual([1, 2]);
   });
 
   it("comes again from the lowest unacknowledged message after {0, 2} were acknowledged", async () => {
@@ -167,6 +199,44 @@ describe("PushConsumer.close", () => {
     expect(received).toEqual(["1", "2"]);
   });
 
+  it("gives up a queue that goes to another member while it waits for its listeners, whose failures count no more", async () => {
+    await using broker = await openTestBroker();
+    const { mq, clock } = broker;
+    await mq.admin.createTopic("orders", { readQueueNums: 2, writeQueueNums: 2 });
+    await mq.producer({ group: "shop" }).send({ topic: "orders", body: "a" }, { queue: 1 });
+    const failing: (() => void)[] = [];
+    const received: string[] = [];
+    const make = (instanceName: string): PushConsumer =>
+      mq.pushConsumer({
+        group: "billing",
+        subscriptions: { orders: "*" },
+        instanceName,
+        listener: ({ deliveryAttempt }) => {
+          received.push(`${instanceName} attempt ${deliveryAttempt}`);
+          if (deliveryAttempt > 1) return undefined;
+          return new Promise((resolve) => failing.push(() => resolve("retry")));
+        },
+      });
+    const first = make("w0");
+    await first.start();
+    await clock.settle();
+
+    const closing = first.close(FOREVER);
+    await clock.settle();
+    await make("w1").start();
+    await clock.settle();
+    const kept = first.assignment.map(({ queueId }) => queueId);
+    for (const fail of [...failing].reverse()) {
+      fail();
+      await clock.advance(100);
+    }
+    await closing;
+    await clock.advance(60_000);
+
+    expect(kept).toEqual([0]);
+    expect(received).toEqual(["w0 attempt 1", "w1 attempt 1", "w1 attempt 2"]);
+  });
+
   it("is the same promise each time, also before start, and nothing starts or changes afterwards", async () => {
     await using broker = await openTestBroker();
     const consumer = broker.mq.pushConsumer({ group: "billing", listener: () => undefined });
@@ -176,8 +246,13 @@ describe("PushConsumer.close", () => {
 
     expect(consumer.close()).toBe(closing);
     await expect(consumer.start()).rejects.toMatchObject({ code: "ERR_MQ_CLOSED" });
-    expect(() => consumer.subscribe("orders")).toThrow(expect.objectContaining({ code: "ERR_MQ_CLOSED" }));
-    expect(() => consumer.unsubscribe("orders")).toThrow(expect.objectContaining({ code: "ERR_MQ_CLOSED" }));
+    const changes = [
+      () => consumer.subscribe("orders"),
+      () => consumer.unsubscribe("orders"),
+      () => consumer.suspend(),
+      () => consumer.resume(),
+    ];
+    for (const change of changes) expect(change).toThrow(expect.objectContaining({ code: "ERR_MQ_CLOSED" }));
     expect(await broker.mq.admin.listGroups()).toEqual([]);
   });
 

@@ -38,7 +38,7 @@ async function observe({ where, history = ["h0", "h1", "h2"], removed = 0, store
   }
   database.prepare("DELETE FROM mq_log WHERE first_offset < ?").run(removed);
   database.prepare("UPDATE mq_queue SET floor_offset = ?").run(removed);
-  const stored = database.prepare("SELECT next_offset FROM mq_consume_offset").pluck();
+  const stored = database.prepare("SELECT next_offset FROM mq_consume_offset WHERE topic = 'orders'").pluck();
   if (storedOffset !== undefined)
     database.prepare("INSERT INTO mq_consume_offset VALUES ('billing', 'orders', 0, ?)").run(storedOffset);
 
@@ -130,6 +130,42 @@ describe("a consumer group that starts", () => {
     const { historyReceived } = await observe({ where: "last-offset", removed: 2, storedOffset: 0 });
 
     expect(historyReceived).toEqual(["h2"]);
+  });
+
+  it("takes its own retries from the minimum, also from an old queue, as it has asked for them", async () => {
+    const database = new Database(":memory:");
+    const received: string[] = [];
+    const subscriptions = { orders: "*" };
+    {
+      await using before = await openTestBroker({ database, defaultQueueCount: 1 });
+      const consumer = before.mq.pushConsumer({ group: "billing", subscriptions, listener: () => "retry" });
+      await consumer.start();
+      for (const body of ["a", "b", "c"]) {
+        await before.mq.producer({ group: "shop" }).send({ topic: "orders", body });
+        await before.clock.advance(1);
+      }
+      await consumer.close();
+      await before.clock.advance(10_000);
+    }
+    const [retryQueue] = database.prepare("SELECT queue_key FROM mq_queue WHERE topic LIKE '%RETRY%'").pluck().all();
+    database.prepare("DELETE FROM mq_log WHERE queue_key = ? AND first_offset = 0").run(retryQueue);
+    database.prepare("UPDATE mq_queue SET floor_offset = 1 WHERE queue_key = ?").run(retryQueue);
+    database.exec("DELETE FROM mq_consume_offset WHERE topic LIKE '%RETRY%'");
+
+    {
+      await using broker = await openTestBroker({ database });
+      const consumer = broker.mq.pushConsumer({
+        group: "billing",
+        subscriptions,
+        consumeFromWhere: "last-offset",
+        listener: (message) => void received.push(message.text()),
+      });
+      await consumer.start();
+      await broker.clock.settle();
+    }
+    database.close();
+
+    expect(received).toEqual(["b", "c"]);
   });
 
   it("takes last-offset when nothing is said", async () => {

@@ -25,6 +25,9 @@ describe("resolvePushConsumerOptions", () => {
       consumeFromWhere: "last-offset",
       strategy: allocateAveragely,
       instanceName: undefined,
+      messageModel: "clustering",
+      maxReconsumeTimes: undefined,
+      consumeTimeoutMs: 15 * 60 * 1_000,
       listener,
       batchListener: undefined,
       consumeConcurrency: 20,
@@ -49,6 +52,8 @@ describe("resolvePushConsumerOptions", () => {
 
   it.each([
     ["consumeConcurrency", 1, 1_000],
+    ["maxReconsumeTimes", -1, 2_147_483_647],
+    ["consumeTimeoutMs", 1, 2_147_483_647],
     ["pullBatchSize", 1, 1_024],
     ["pullBatchSizeInBytes", 1, 104_857_600],
     ["pullIntervalMs", 0, 65_535],
@@ -86,7 +91,7 @@ describe("resolvePushConsumerOptions", () => {
 
   it("names an option it does not know", () => {
     expect(refusal({ consumeThreadMax: 5 })).toContain('PushConsumerOptions has no option "consumeThreadMax"');
-    expect(refusal({ messageModel: "broadcasting" })).toContain('no option "messageModel"');
+    expect(refusal({ consumeTimeout: 15 })).toContain('no option "consumeTimeout"');
     expect(thrown(() => resolvePushConsumerOptions(undefined as never)).message).toContain("must be an object");
   });
 
@@ -146,6 +151,24 @@ describe("resolvePushConsumerOptions", () => {
     for (const consumeFromWhere of ["first", null, 5, {}, { timestamp: 0.5 }, { timestamp: new Date(Number.NaN) }]) {
       expect(refusal({ consumeFromWhere })).toContain("consumeFromWhere must be");
     }
+  });
+
+  it("takes clustering and broadcasting for a message model", () => {
+    const models = ["clustering", "broadcasting"].map(
+      (messageModel) => resolve({ group: "billing", listener, messageModel }).messageModel,
+    );
+
+    expect(models).toEqual(["clustering", "broadcasting"]);
+    for (const messageModel of ["CLUSTERING", "", null, 1])
+      expect(refusal({ messageModel })).toContain('messageModel must be "clustering" or "broadcasting"');
+  });
+
+  it("takes maxReconsumeTimes -1 for RocketMQ's 16, and leaves it to the group when nothing is said", () => {
+    const given = [-1, 0, 3, undefined].map((maxReconsumeTimes) =>
+      resolve({ group: "billing", listener, maxReconsumeTimes }),
+    );
+
+    expect(given.map(({ maxReconsumeTimes }) => maxReconsumeTimes)).toEqual([16, 0, 3, undefined]);
   });
 
   it("wants a function as strategy and a name that is not blank", () => {

@@ -55,7 +55,8 @@ describe("PushConsumer", () => {
     await clock.settle();
 
     expect(received).toEqual(["Aa"]);
-    expect(await mq.admin.consumeStats("billing")).toMatchObject({ lag: 0, queues: [{ consumerOffset: 3 }] });
+    const stats = await mq.admin.consumeStats("billing", "orders");
+    expect(stats).toMatchObject({ lag: 0, queues: [{ consumerOffset: 3 }] });
   });
 
   it("commits past a tail that the filter lets nothing through of", async () => {
@@ -70,7 +71,8 @@ describe("PushConsumer", () => {
     await clock.settle();
 
     expect(received).toEqual(["paid"]);
-    expect(await mq.admin.consumeStats("billing")).toMatchObject({ lag: 0, queues: [{ consumerOffset: 1_001 }] });
+    const stats = await mq.admin.consumeStats("billing", "orders");
+    expect(stats).toMatchObject({ lag: 0, queues: [{ consumerOffset: 1_001 }] });
   });
 
   it("does not commit a filtered-out tail while a message before it is unacknowledged", async () => {
@@ -150,7 +152,7 @@ describe("PushConsumer", () => {
     expect([meanwhile, received]).toEqual([[], ["a"]]);
   });
 
-  it("gets nothing while its group may not consume, says so once, and goes on within a second when it may", async () => {
+  it("gets nothing while its group may not consume, says so once a queue, and goes on within a second when it may", async () => {
     await using broker = await openTestBroker();
     const { mq, clock, logged } = broker;
     const { received, listener } = collector();
@@ -165,8 +167,10 @@ describe("PushConsumer", () => {
     await clock.advance(1_000);
 
     expect([meanwhile, received]).toEqual([[], ["a"]]);
-    expect(logged.map(({ level, text }) => [level, text])).toEqual([
-      ["warn", expect.stringContaining("consumer group billing may not consume (consumeEnable is false)")],
+    const text = expect.stringContaining("consumer group billing may not consume (consumeEnable is false)");
+    expect(logged).toEqual([
+      { level: "warn", text, data: { topic: "orders", queueId: 0 } },
+      { level: "warn", text, data: { topic: "%RETRY%billing", queueId: 0 } },
     ]);
   });
 
@@ -313,19 +317,20 @@ describe("PushConsumer", () => {
     expect(received).toEqual(["a"]);
   });
 
-  it("starts once, however often it is asked to", async () => {
+  it("starts once: a second start is refused, before and after the first has ended", async () => {
     await using broker = await openTestBroker();
     const { mq, clock } = broker;
     const { received, listener } = collector();
     const consumer = mq.pushConsumer({ group: "billing", subscriptions: { orders: "*" }, listener });
 
-    const [first, second] = [consumer.start(), consumer.start()];
-    await first;
-    await consumer.start();
+    const first = consumer.start();
+    const [meanwhile] = await Promise.allSettled([consumer.start(), first]);
+    const [afterwards] = await Promise.allSettled([consumer.start()]);
     await sendTags(mq, "orders", "a");
     await clock.settle();
 
-    expect(first).toBe(second);
+    const refused = { status: "rejected", reason: expect.objectContaining({ code: "ERR_MQ_ALREADY_CREATED" }) };
+    expect([meanwhile, afterwards]).toEqual([refused, refused]);
     expect(received).toEqual(["a"]);
     expect(await mq.admin.getGroup("billing")).toMatchObject({ members: 1 });
   });

@@ -98,6 +98,28 @@ describe("a broker that creates no groups by itself", () => {
     expect(error?.responseCode).toBe(code);
   });
 
+  it("refuses what an unknown one sends back as recorded in group-auto-create-off-send-back", async () => {
+    await using broker = await openTestPort({ autoCreateGroup: false, defaultQueueCount: 1 });
+    await broker.mq.producer({ group: "shop" }).send({ topic: "orders", body: "x" });
+    const { code } = filters.observed<{ readonly code: number }>("group-auto-create-off-send-back");
+    const messages = broker.port.messages.browse("orders", 0, 0, 1);
+    const request = { group: "billing", messages, delayLevel: 0, maxReconsumeTimes: undefined };
+
+    const error = await outcome(new Promise((sentBack, failed) => broker.port.sendBack(request, { sentBack, failed })));
+
+    expect(error?.responseCode).toBe(code);
+    expect(await broker.mq.admin.listTopics()).toMatchObject([{ topic: "orders" }]);
+  });
+
+  it("refuses a send to the retry topic of an unknown one as recorded in group-auto-create-off-send-to-retry", async () => {
+    await using broker = await openTestBroker({ autoCreateGroup: false });
+    const { code } = filters.observed<{ readonly code: number }>("group-auto-create-off-send-to-retry");
+
+    const error = await outcome(broker.mq.producer({ group: "shop" }).send({ topic: "%RETRY%billing", body: "x" }));
+
+    expect(error?.responseCode).toBe(code);
+  });
+
   it("lets a push consumer of an unknown one receive nothing, and says so at its start, unlike group-auto-create-off-push", async () => {
     await using broker = await openTestBroker({ autoCreateGroup: false });
     const recorded = filters.observed<{ readonly start: { readonly result: string }; readonly received: unknown }>(

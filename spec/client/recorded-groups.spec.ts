@@ -33,7 +33,9 @@ const queueIds = ({ consumer }: Member): number[] => consumer.assignment.map(({ 
 
 /** What is in the store, which lags behind what the broker would answer. */
 function storedOffset({ mq }: TestBroker): number | undefined {
-  const row = mq.database.prepare("SELECT next_offset FROM mq_consume_offset") as { get(): unknown };
+  const row = mq.database.prepare("SELECT next_offset FROM mq_consume_offset WHERE topic = 'orders'") as {
+    get(): unknown;
+  };
   return (row.get() as { next_offset: number } | undefined)?.next_offset;
 }
 

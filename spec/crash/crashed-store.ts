@@ -1,10 +1,11 @@
+import type Database from "better-sqlite3";
 import { expect } from "vitest";
 import type { Broker } from "../../lib/index.js";
 import { openTestBroker, type TestBroker } from "../support/test-broker.js";
 
-/** Opens what a crash left and proves that it is whole. */
-export async function openCrashedStore(path: string): Promise<TestBroker> {
-  const test = await openTestBroker({ path });
+/** Opens what a crash left and proves that it is whole. @param place - a connection in attached mode. */
+export async function openCrashedStore(place: string | Database.Database): Promise<TestBroker> {
+  const test = await openTestBroker(typeof place === "string" ? { path: place } : { database: place });
   expect(test.mq.database.pragma("integrity_check", { simple: true })).toBe("ok");
   expect(await test.mq.admin.checkStore()).toEqual({ problems: [] });
   return test;

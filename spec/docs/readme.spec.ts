@@ -41,6 +41,12 @@ describe("README", () => {
     expect(run(second)).toBe("1 stored\n");
   });
 
+  it("has a third example whose message fails twice and is shown to everybody", () => {
+    const [, , third] = examples as [string, string, string];
+
+    expect(run(third)).toBe("the lobby shows o-1003\ndead letter o-1003 after 2 attempts\n");
+  });
+
   it("links only to files that exist", () => {
     for (const [, target] of readme.matchAll(/\]\(([^)#]+)\)/g)) {
       expect(() => readFileSync(join(root, target as string))).not.toThrow();

@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import {
   allocateAveragely,
+  type ConsumeContext,
   type ConsumeResult,
   isMqError,
   type MessageQueue,
@@ -11,8 +12,11 @@ import { type Chance, seededChance } from "../../lib/time/chance.js";
 import { openTestBroker, type TestBroker } from "../support/test-broker.js";
 import { GroupOracle } from "./group-oracle.js";
 
-const [TOPIC, GROUP, QUEUES, MOST_MEMBERS] = ["orders", "readers", 8, 32] as const;
-const LOCAL_RETRY_MS = 5_000;
+const [TOPIC, GROUP, QUEUES, RETRY_QUEUES, MOST_MEMBERS] = ["orders", "readers", 8, 3, 32] as const;
+/** After which a failed message comes again for the first time. */
+const RETRY_MS = 10_000;
+/** Sooner than that: whoever still runs then is too late. */
+const TIMEOUT_MS = 8_000;
 
 export interface MembershipOptions {
   readonly seed: number;
@@ -28,6 +32,8 @@ export interface MembershipOutcome {
   readonly leaves: number;
   readonly repeats: number;
   readonly ignoredResults: number;
+  readonly retries: number;
+  readonly timeouts: number;
   readonly mostMembers: number;
 }
 
@@ -37,14 +43,14 @@ interface RunningListener {
 }
 
 /**
- * Members join and leave at random while messages are sent and consumed, with listeners that return at once, later or with a failure. Fails on the first
- * broken rule.
+ * Members join and leave at random while messages are sent and consumed, with listeners that return at once, later, too late or with a failure. Fails on
+ * the first broken rule.
  */
 export async function runMembership(options: MembershipOptions): Promise<MembershipOutcome> {
   await using test = await openTestBroker({ seed: options.seed, defaultQueueCount: QUEUES });
   const run = new MembershipRun(test, seededChance(options.seed));
   await test.mq.admin.createTopic(TOPIC);
-  await test.mq.admin.createGroup(GROUP);
+  await test.mq.admin.createGroup(GROUP, { retryQueueNums: RETRY_QUEUES });
   const perChange = options.messages / options.changes;
   for (let change = 0; change < options.changes; change += 1) {
     run.send(perChange);
@@ -59,7 +65,7 @@ export async function runMembership(options: MembershipOptions): Promise<Members
 class MembershipRun {
   readonly #test: TestBroker;
   readonly #chance: Chance;
-  readonly #oracle = new GroupOracle(QUEUES);
+  readonly #oracle = new GroupOracle();
   readonly #producer;
   readonly #members = new Map<string, PushConsumer>();
   readonly #changing = new Set<Promise<void>>();
@@ -68,17 +74,23 @@ class MembershipRun {
   #isDraining = false;
   #mostMembers = 0;
   #joined = 0;
+  #timeouts = 0;
 
   constructor(test: TestBroker, chance: Chance) {
     this.#test = test;
     this.#chance = chance;
     this.#producer = test.mq.producer({ group: "senders" });
+    test.mq.on("message:retried", ({ messageId, deliveryAttempt, dueAt }) =>
+      this.#oracle.retried(messageId, deliveryAttempt, dueAt, test.clock.now()),
+    );
   }
 
   get outcome(): MembershipOutcome {
-    const { consumed, repeats, ignoredResults } = this.#oracle;
+    const { consumed, repeats, ignoredResults, retries } = this.#oracle;
     return {
       consumed,
+      retries,
+      timeouts: this.#timeouts,
       joins: this.#joined,
       leaves: this.#joined - this.#members.size,
       repeats,
@@ -108,27 +120,30 @@ class MembershipRun {
     const turns = this.#chance.nextInt(4);
     for (let turn = 0; turn < turns; turn += 1) await new Promise<void>((resolve) => this.#test.clock.turn(resolve));
     if (this.#oneIn(4)) await this.#test.clock.settle();
-    if (this.#oneIn(20)) await this.#test.clock.advance(LOCAL_RETRY_MS);
+    if (this.#oneIn(20)) await this.#test.clock.advance(RETRY_MS);
     if (this.#changing.size === 0) this.#checkAssignment();
-    await this.#eachQueue((queueId, offset) => this.#oracle.checkOffset(queueId, offset));
+    await this.#eachQueue((queue, offset) => this.#oracle.checkOffset(queue, offset));
   }
 
-  /** Everything that was sent is consumed now, and the queues are shared as they should be. */
+  /** Everything that was sent is consumed now, what waits for its retry too, and the queues are shared as they should be. */
   async drain(): Promise<void> {
     await Promise.all(this.#sends.splice(0));
     this.#isDraining = true;
-    while (this.#running.size + this.#changing.size > 0 || (await this.#lag()) > 0) {
-      const before = `${this.#running.size} ${this.#changing.size} ${await this.#lag()}`;
+    for (let left = await this.#left(); left.some((count) => count > 0); ) {
       const hadListeners = this.#running.size > 0;
       for (const listener of [...this.#running]) listener.settle(true);
       await this.#test.clock.settle();
-      if (!hadListeners) await this.#test.clock.advance(LOCAL_RETRY_MS);
-      const after = `${this.#running.size} ${this.#changing.size} ${await this.#lag()}`;
-      if (!hadListeners && before === after) throw new Error(`stranded (running, changing, lag): ${after}`);
+      if (!hadListeners) await this.#test.clock.advance(this.#msUntilDue() ?? RETRY_MS);
+      const before = left.join(" ");
+      left = await this.#left();
+      if (!hadListeners && left.join(" ") === before)
+        throw new Error(`stranded (running, changing, lag, put off): ${before}`);
     }
     this.#isDraining = false;
     this.#checkAssignment();
-    await this.#eachQueue((queueId, offset, maxOffset) => this.#oracle.checkDrained(queueId, offset, maxOffset));
+    await this.#test.clock.advance(100);
+    await this.#eachQueue((queue, offset, maxOffset) => this.#oracle.checkDrained(queue, offset, maxOffset));
+    expect(this.#rows("SELECT * FROM mq_sent_back")).toEqual([]);
   }
 
   async #join(): Promise<void> {
@@ -138,7 +153,8 @@ class MembershipRun {
       subscriptions: { [TOPIC]: "*" },
       instanceName: `${this.#chance.nextInt(1_000)}-${this.#joined}`,
       allocateMessageQueueStrategy: this.#oracle.strategy,
-      listener: (message) => this.#listen(consumer.clientId, message),
+      consumeTimeoutMs: TIMEOUT_MS,
+      listener: (message, context) => this.#listen(consumer.clientId, message, context),
     });
     this.#members.set(consumer.clientId, consumer);
     const starting = this.#change(
@@ -167,8 +183,12 @@ class MembershipRun {
     }
   }
 
-  #listen(clientId: string, { queueId, queueOffset }: MessageView): ConsumeResult | Promise<ConsumeResult> {
-    const delivery = this.#oracle.delivered(clientId, queueId, queueOffset);
+  #listen(
+    clientId: string,
+    message: MessageView,
+    { messageQueue, signal }: ConsumeContext,
+  ): ConsumeResult | Promise<ConsumeResult> {
+    const delivery = this.#oracle.delivered(clientId, messageQueue, message, this.#test.clock.now());
     if (!this.#isDraining && this.#oneIn(100)) {
       this.#oracle.failed(delivery);
       return "retry";
@@ -177,18 +197,30 @@ class MembershipRun {
       this.#oracle.succeeded(delivery);
       return "success";
     }
-    return new Promise((resolve) => {
+    let isLate = false;
+    signal.addEventListener("abort", () => {
+      if (!isMqError(signal.reason, "ERR_MQ_TIMEOUT")) return;
+      isLate = true;
+      this.#timeouts += 1;
+      this.#oracle.timedOut(delivery);
+    });
+    const result = new Promise<"success" | "retry">((resolve) => {
       const listener: RunningListener = {
         clientId,
         settle: (isSuccess) => {
           this.#running.delete(listener);
-          if (isSuccess) this.#oracle.succeeded(delivery);
-          else this.#oracle.failed(delivery);
           resolve(isSuccess ? "success" : "retry");
         },
       };
       this.#running.add(listener);
     });
+    // Just before the consumer hears of it: the queue may have been taken away after the listener returned.
+    void result.then((said) => {
+      if (isLate) return;
+      if (said === "success") this.#oracle.succeeded(delivery);
+      else this.#oracle.failed(delivery);
+    });
+    return result;
   }
 
   #change(done: Promise<void>): Promise<void> {
@@ -204,13 +236,24 @@ class MembershipRun {
     expect(ids.map((id) => [id, toIds(this.#members.get(id)?.assignment ?? [])])).toEqual(expected);
   }
 
-  async #lag(): Promise<number> {
-    return (await this.#test.mq.admin.consumeStats(GROUP, TOPIC)).lag;
+  /** Listeners that run, members that change, messages that wait in their queues, and blocks of those that wait for their retry. */
+  async #left(): Promise<readonly number[]> {
+    const { lag } = await this.#test.mq.admin.consumeStats(GROUP);
+    return [this.#running.size, this.#changing.size, lag, this.#rows("SELECT due_key FROM mq_due").length];
   }
 
-  async #eachQueue(check: (queueId: number, consumerOffset: number, maxOffset: number) => void): Promise<void> {
-    const { queues } = await this.#test.mq.admin.consumeStats(GROUP, TOPIC);
-    for (const { queue, consumerOffset, brokerOffset } of queues) check(queue.queueId, consumerOffset, brokerOffset);
+  #msUntilDue(): number | undefined {
+    const [first] = this.#rows("SELECT due_at FROM mq_due ORDER BY due_at LIMIT 1") as { readonly due_at: number }[];
+    return first === undefined ? undefined : first.due_at - this.#test.clock.now();
+  }
+
+  #rows(sql: string): readonly unknown[] {
+    return (this.#test.mq.database.prepare(sql) as { all(): unknown[] }).all();
+  }
+
+  async #eachQueue(check: (queue: MessageQueue, consumerOffset: number, maxOffset: number) => void): Promise<void> {
+    const { queues } = await this.#test.mq.admin.consumeStats(GROUP);
+    for (const { queue, consumerOffset, brokerOffset } of queues) check(queue, consumerOffset, brokerOffset);
     expect(this.#oracle.violations).toEqual([]);
   }
 

@@ -10,7 +10,7 @@ const SEEDS =
 
 describe("a group whose members come and go", () => {
   it.each(SEEDS)("loses and strands nothing in 1,000 joins and leaves and 20,000 messages, seed %i", async (seed) => {
-    const { consumed, joins, leaves, repeats, ignoredResults, mostMembers } = await runMembership({
+    const { consumed, joins, leaves, repeats, ignoredResults, retries, timeouts, mostMembers } = await runMembership({
       seed,
       changes: 1_000,
       messages: 20_000,
@@ -20,6 +20,8 @@ describe("a group whose members come and go", () => {
     expect(joins + leaves).toBe(1_000);
     expect(repeats).toBeGreaterThan(0);
     expect(ignoredResults).toBeGreaterThan(0);
+    expect(retries).toBeGreaterThan(100);
+    expect(timeouts).toBeGreaterThan(0);
     expect(mostMembers).toBeGreaterThan(8);
     expect(mostMembers).toBeLessThanOrEqual(32);
   });

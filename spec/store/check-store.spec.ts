@@ -4,59 +4,7 @@ import { openBroker } from "../../lib/index.js";
 import { checkStore } from "../../lib/store/check-store.js";
 import type { SqliteConnection } from "../../lib/store/sqlite.js";
 import { Store } from "../../lib/store/store.js";
-import { VirtualClock } from "../support/virtual-clock.js";
-
-/** Three blocks: two messages with and without tag, one message, both in queue 0 of `orders`; one in queue 1. A group with progress. */
-async function storeWithMessages(): Promise<Database.Database> {
-  const database = new Database(":memory:");
-  const mq = await openBroker({ database, clock: new VirtualClock(), seed: 1, defaultQueueCount: 2 });
-  const producer = mq.producer({ group: "shop" });
-  producer.sendBatchSync(
-    [
-      { topic: "orders", tag: "paid", body: "a" },
-      { topic: "orders", body: "b" },
-    ],
-    { queue: 0 },
-  );
-  producer.sendSync({ topic: "orders", body: "c" }, { queue: 0 });
-  producer.sendSync({ topic: "orders", body: "d" }, { queue: 1 });
-  await mq.admin.createGroup("billing");
-  await mq.close();
-  database.prepare("INSERT INTO mq_consume_offset VALUES ('billing', 'orders', 0, 1)").run();
-  return database;
-}
-
-function problemsOf(database: Database.Database): readonly string[] {
-  const steps = checkStore(new Store(database as unknown as SqliteConnection));
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
-  }
-}
-
-/** Lets SQL write what the schema forbids. */
-function withoutConstraints(database: Database.Database, table: string, sql: string): void {
-  database.unsafeMode();
-  database.pragma("writable_schema = ON");
-  const schema = database.prepare("SELECT sql FROM sqlite_schema WHERE name = ?").pluck().get(table) as string;
-  const setSchema = database.prepare("UPDATE sqlite_schema SET sql = ? WHERE name = ?");
-  setSchema.run(
-    schema
-      .replaceAll(" NOT NULL", "")
-      .replace(/\) STRICT/, ")")
-      .replace(/^(?=.*\)$)/, ""),
-    table,
-  );
-  database.pragma("writable_schema = RESET");
-  database.exec(sql);
-  database.pragma("writable_schema = ON");
-  setSchema.run(schema, table);
-  database.pragma("writable_schema = RESET");
-}
-
-/** The position of the block with this first offset in queue 0. */
-const LAST_BLOCK = "(SELECT max(commit_log_offset) FROM mq_log)";
-const FIRST_BLOCK = "(SELECT min(commit_log_offset) FROM mq_log)";
+import { FIRST_BLOCK, LAST_BLOCK, problemsOf, storeWithMessages, withoutConstraints } from "./damaged-store.js";
 
 describe("checkStore", () => {
   it("finds nothing wrong with a store of this version, new or used", async () => {
@@ -71,9 +19,9 @@ describe("checkStore", () => {
     [
       "another format version",
       "UPDATE mq_meta SET value = 7 WHERE name = 'format_version'",
-      /^mq_meta: format version 7 instead of 1$/,
+      /^mq_meta: format version 7 instead of 2$/,
     ],
-    ["no format version", "DELETE FROM mq_meta", /^mq_meta: format version undefined instead of 1$/],
+    ["no format version", "DELETE FROM mq_meta", /^mq_meta: format version undefined instead of 2$/],
     [
       "a floor of the log that is no number",
       "INSERT INTO mq_meta VALUES ('log_floor', 'x')",
@@ -104,6 +52,16 @@ describe("checkStore", () => {
     [
       "a negative number of retry queues",
       "UPDATE mq_group SET retry_queue_nums = -1",
+      /^mq_group: illegal values: billing$/,
+    ],
+    [
+      "a retry policy that cannot be read",
+      "UPDATE mq_group SET retry_policy = '{\"type\":'",
+      /^mq_group: illegal values: billing$/,
+    ],
+    [
+      "a retry policy of no known kind",
+      'UPDATE mq_group SET retry_policy = \'{"type":"random"}\'',
       /^mq_group: illegal values: billing$/,
     ],
     [
@@ -234,7 +192,7 @@ describe("checkStore", () => {
     const database = await storeWithMessages();
     database.exec("UPDATE mq_topic SET perm = 99; UPDATE mq_log SET message_count = 9; DELETE FROM mq_group");
 
-    expect(problemsOf(database)).toHaveLength(1 + 1 + 3 + 1);
+    expect(problemsOf(database)).toHaveLength(2 + 1 + 3 + 3);
     database.close();
   });
 
@@ -248,7 +206,7 @@ describe("checkStore", () => {
 
   it("lets a consume offset lie outside of its queue, where retention or an operator's reset leaves it", async () => {
     const database = await storeWithMessages();
-    database.exec("UPDATE mq_consume_offset SET next_offset = 999");
+    database.exec("DELETE FROM mq_sent_back; UPDATE mq_consume_offset SET next_offset = 999");
 
     expect(problemsOf(database)).toEqual([]);
     database.close();
@@ -275,7 +233,7 @@ describe("checkStore", () => {
 
     const steps = [...checkStore(new Store(database as unknown as SqliteConnection))];
 
-    expect(steps.length).toBeGreaterThan(6 + 2);
+    expect(steps.length).toBeGreaterThan(10 + 2);
     expect(changes.get()).toBe(before);
     database.close();
   });

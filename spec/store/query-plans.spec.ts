@@ -25,21 +25,27 @@ async function plans(): Promise<ReadonlyMap<string, string>> {
   return found;
 }
 
-/** What may look at every row: lists of names for operators, and the one row of the log that is last. */
+/**
+ * What may look at every row: lists of names for operators, the one row of the log that is last and the one that is due first, and forgetting the
+ * broadcasting instances that are gone, once a day.
+ */
 const SCANS = [
   "FROM mq_topic ORDER BY topic",
   "FROM mq_group ORDER BY consumer_group",
   "SELECT commit_log_offset + length(records) FROM mq_log ORDER BY commit_log_offset DESC LIMIT 1",
+  "SELECT due_at FROM mq_due ORDER BY due_at LIMIT 1",
+  "DELETE FROM mq_broadcast_instance WHERE last_seen_at < ?",
+  "DELETE FROM mq_broadcast_offset WHERE (consumer_group, instance_name) NOT IN (SELECT consumer_group, instance_name FROM mq_broadcast_instance)",
 ];
 
 describe("the statements of the store", () => {
-  it("find their rows by an index, but for lists of all topics and groups", async () => {
+  it("find their rows by an index, but for those that look at all of them or at the first only", async () => {
     const found = await plans();
 
     const scanning = [...found].filter(
       ([source, plan]) => plan.includes("SCAN") && !SCANS.some((end) => source.endsWith(end)),
     );
-    expect(found.size).toBeGreaterThan(15);
+    expect(found.size).toBeGreaterThan(30);
     expect(scanning).toEqual([]);
   });
 
@@ -77,7 +83,22 @@ describe("the statements of the store", () => {
       "USING PRIMARY KEY (consumer_group=?)",
     ],
     ["FROM mq_meta WHERE name = ?", "USING PRIMARY KEY (name=?)"],
-  ])("read … %s by %s", async (ending, index) => {
+    ["FROM mq_due WHERE due_at <= ? ORDER BY due_at, due_key LIMIT ?", "USING INDEX mq_due_at (due_at<?)"],
+    ["FROM mq_due WHERE due_key > ? ORDER BY due_key LIMIT ?", "USING INTEGER PRIMARY KEY (rowid>?)"],
+    ["DELETE FROM mq_due WHERE due_key = ?", "USING INTEGER PRIMARY KEY (rowid=?)"],
+    [
+      "SELECT queue_offset FROM mq_sent_back WHERE consumer_group = ? AND queue_key = ?",
+      "USING PRIMARY KEY (consumer_group=? AND queue_key=?)",
+    ],
+    [
+      "DELETE FROM mq_sent_back WHERE consumer_group = ? AND queue_key = ? AND queue_offset < ?",
+      "USING PRIMARY KEY (consumer_group=? AND queue_key=? AND queue_offset<?)",
+    ],
+    [
+      "FROM mq_broadcast_offset WHERE consumer_group = ? AND instance_name = ? AND topic = ? AND queue_id = ?",
+      "USING PRIMARY KEY (consumer_group=? AND instance_name=? AND topic=? AND queue_id=?)",
+    ],
+  ])("find the rows of … %s by %s", async (ending, index) => {
     const matching = [...(await plans())].filter(([source]) => source.endsWith(ending));
 
     expect(matching.length).toBeGreaterThan(0);
@@ -89,5 +110,11 @@ describe("the statements of the store", () => {
 
     // In the order of the integer primary key, of which LIMIT takes one.
     expect(plan?.[1]).toBe("SCAN mq_log");
+  });
+
+  it("finds what is due first in the order of its index, of which LIMIT takes one, and without its records", async () => {
+    const [plan] = [...(await plans())].filter(([source]) => source.endsWith("FROM mq_due ORDER BY due_at LIMIT 1"));
+
+    expect(plan?.[1]).toBe("SCAN mq_due USING COVERING INDEX mq_due_at");
   });
 });

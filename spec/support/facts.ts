@@ -11,6 +11,7 @@ export type FactArea =
   | "message-ids"
   | "messages"
   | "names"
+  | "retry"
   | "selectors"
   | "tag-filter"
   | "validation";

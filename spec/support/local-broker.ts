@@ -28,7 +28,7 @@ export async function openTestPort(given: BrokerSettings = {}): Promise<TestPort
   const port = new LocalBroker(opened, settings);
   const { chance, logger } = settings;
   const ids = new UniqueIdGenerator({ clock, chance, address: "127.0.0.1", processId: 1 });
-  const context = { port, clock, chance, logger, ids, address: "127.0.0.1" };
+  const context = { port, clock, chance, logger, events: port.events, ids, address: "127.0.0.1" };
   const mq = new EmbeddedBroker<SqliteDatabase>(opened, port, settings, context);
   return {
     mq,

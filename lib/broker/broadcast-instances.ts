@@ -1,0 +1,78 @@
+import { isMqError, MqError } from "../errors.js";
+import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
+import { toMqError } from "../store/sqlite-error.js";
+import type { Clock, ClockTimer } from "../time/clock.js";
+import type { EventHub } from "./broker-events.js";
+import type { Engine } from "./engine.js";
+
+const DAY = 24 * 60 * 60 * 1_000;
+/** The progress of an instance is kept for 30 days; one that was killed may have been there up to a day longer than is known. */
+const KEPT_MS = 31 * DAY;
+
+/** The instances of broadcasting groups that are in this process: as long as they are, their progress is kept. */
+export class BroadcastInstances {
+  readonly #engine: Engine;
+  readonly #clock: Clock;
+  readonly #events: EventHub;
+  readonly #present = new Set<BroadcastInstance>();
+  #timer: ClockTimer | undefined;
+
+  constructor(engine: Engine, clock: Clock, events: EventHub) {
+    this.#engine = engine;
+    this.#clock = clock;
+    this.#events = events;
+  }
+
+  /** Inside a transaction: the instance starts; those that have been gone for long are forgotten. */
+  write(instance: BroadcastInstance): void {
+    const { broadcastOffsets } = this.#engine.store;
+    const now = this.#clock.now();
+    for (const present of [...this.#present, instance]) broadcastOffsets.touch(present, now);
+    broadcastOffsets.deleteNotSeenSince(now - KEPT_MS);
+  }
+
+  /** Two of one name would share their progress, and each lose what the other got. */
+  assertFree(instance: BroadcastInstance): void {
+    if (this.#engine.openFile?.isTaken(nameOf(instance)) !== true) return;
+    const { group, instanceName } = instance;
+    throw new MqError(
+      "ERR_MQ_ALREADY_CREATED",
+      `broadcasting group ${group} has a consumer named ${instanceName} in another broker of this process: give it an instanceName of its own`,
+    );
+  }
+
+  add(instance: BroadcastInstance): void {
+    this.#engine.openFile?.take(nameOf(instance));
+    this.#present.add(instance);
+    this.#timer ??= this.#clock.at(this.#clock.now() + DAY, () => this.#stayPresent());
+  }
+
+  /** It leaves now: from here on the days count. */
+  delete(instance: BroadcastInstance): void {
+    if (!this.#present.delete(instance)) return;
+    this.#engine.openFile?.release(nameOf(instance));
+    this.#note(() => this.#engine.store.broadcastOffsets.touch(instance, this.#clock.now()));
+    if (this.#present.size > 0) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #stayPresent(): void {
+    this.#timer = undefined;
+    const [first] = this.#present;
+    if (first === undefined) return;
+    this.add(first);
+    this.#note(() => this.write(first));
+  }
+
+  #note(work: () => void): void {
+    this.#engine.write(work).catch((error: unknown) => {
+      if (!isMqError(error, "ERR_MQ_CLOSED"))
+        this.#events.error(toMqError(error, "noting which broadcasting consumers are there"));
+    });
+  }
+}
+
+function nameOf({ group, instanceName }: BroadcastInstance): string {
+  return `broadcasting ${group} ${instanceName}`;
+}

@@ -1,0 +1,150 @@
+import { EventEmitter } from "node:events";
+import type { MqError } from "../errors.js";
+import type { Logger } from "../logger.js";
+import type { MessageQueue } from "../message/message-queue.js";
+import { describe, invalid, oneOf } from "../options.js";
+import { describeThrown } from "../thrown.js";
+
+/**
+ * What a broker tells about its own work, in the order in which it happened: one readonly object each, once the commit that an event speaks of is made
+ * and the code that was running has ended. Nothing waits for a listener; what one throws, or the promise it returns rejects with, is logged and changes
+ * nothing.
+ */
+export interface BrokerEvents {
+  /** A message came into a queue by this broker: one that was sent, a retry whose time had come (topic `%RETRY%group`), a dead letter (`%DLQ%group`). */
+  "message:stored": (event: {
+    readonly messageId: string;
+    readonly topic: string;
+    readonly queueId: number;
+    readonly queueOffset: number;
+  }) => void;
+  /** A listener is called with it. `deliveryAttempt` is 1 the first time. */
+  "message:delivered": (event: {
+    readonly messageId: string;
+    readonly topic: string;
+    readonly group: string;
+    readonly clientId: string;
+    readonly deliveryAttempt: number;
+  }) => void;
+  /** A listener was successful. The group's progress is stored with the next commit, at the latest 50 ms later. */
+  "message:consumed": (event: {
+    readonly messageId: string;
+    readonly topic: string;
+    readonly group: string;
+    readonly costMs: number;
+  }) => void;
+  /** The attempt failed, and a copy is stored that is delivered at `dueAt`. */
+  "message:retried": (event: {
+    readonly messageId: string;
+    readonly topic: string;
+    readonly group: string;
+    readonly deliveryAttempt: number;
+    readonly dueAt: number;
+  }) => void;
+  /** The attempt failed, it was the last one, and a copy is stored in the dead-letter queue of the group. */
+  "message:deadLettered": (event: {
+    readonly messageId: string;
+    readonly topic: string;
+    readonly group: string;
+    readonly deliveryAttempt: number;
+  }) => void;
+  /** The queues of a member are others than before, without those of the retry topic. */
+  "group:rebalanced": (event: {
+    readonly group: string;
+    readonly clientId: string;
+    readonly assignment: readonly MessageQueue[];
+  }) => void;
+  /** A member registered subscriptions that differ from those of other members, in these topics; its own count for all. */
+  "group:conflict": (event: {
+    readonly group: string;
+    readonly clientId: string;
+    readonly topics: readonly string[];
+  }) => void;
+  /** Something in the background failed and is tried again. Unheard it is logged, never thrown. */
+  error: (error: MqError) => void;
+}
+
+export type BrokerEvent = keyof BrokerEvents;
+
+const EVENTS: readonly BrokerEvent[] = [
+  "message:stored",
+  "message:delivered",
+  "message:consumed",
+  "message:retried",
+  "message:deadLettered",
+  "group:rebalanced",
+  "group:conflict",
+  "error",
+];
+
+/** Refuses an event that there is not: nobody would ever hear of it. */
+export function checkListener(event: unknown, listener: unknown): void {
+  oneOf("event", event ?? null, EVENTS, "error");
+  if (typeof listener !== "function") throw invalid(`listener must be a function, got ${describe(listener)}`);
+}
+
+/** Hands events to their listeners, each of which may do what it likes. */
+export class EventHub {
+  readonly #emitter = new EventEmitter().setMaxListeners(0);
+  readonly #logger: Logger;
+  #queue: (() => void)[] = [];
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  /** Whether it is worth while to make an event. */
+  isHeard(event: BrokerEvent): boolean {
+    return this.#emitter.listenerCount(event) > 0;
+  }
+
+  on<E extends BrokerEvent>(event: E, listener: BrokerEvents[E]): void {
+    this.#emitter.on(event, listener);
+  }
+
+  once<E extends BrokerEvent>(event: E, listener: BrokerEvents[E]): void {
+    this.#emitter.once(event, listener);
+  }
+
+  off<E extends BrokerEvent>(event: E, listener: BrokerEvents[E]): void {
+    this.#emitter.off(event, listener);
+  }
+
+  /** To those who listen when it is handed out: in a microtask, as listeners may call whatever called this. */
+  emit<E extends BrokerEvent>(event: E, value: Parameters<BrokerEvents[E]>[0]): void {
+    if (this.isHeard(event)) this.#later(() => this.#tell(event, value));
+  }
+
+  /** Something in the background failed and is tried again. @param level - how it is logged where nobody listens. */
+  error(error: MqError, data?: object, level: "warn" | "error" = "error"): void {
+    const log = (): void => this.#logger[level](error.message, data);
+    if (!this.isHeard("error")) log();
+    else this.#later(() => (this.isHeard("error") ? this.#tell("error", error) : log()));
+  }
+
+  #later(run: () => void): void {
+    this.#queue.push(run);
+    if (this.#queue.length === 1) void Promise.resolve().then(() => this.#handOut());
+  }
+
+  #handOut(): void {
+    const queue = this.#queue;
+    this.#queue = [];
+    for (const run of queue) run();
+  }
+
+  #tell(event: BrokerEvent, value: unknown): void {
+    for (const listener of this.#emitter.rawListeners(event)) this.#call(event, listener, value);
+  }
+
+  #call(event: BrokerEvent, listener: unknown, value: unknown): void {
+    const failed = (error: unknown): void =>
+      this.#logger.error(`a listener of "${event}" failed: ${describeThrown(error)}`);
+    try {
+      const result: unknown = Reflect.apply(listener as () => unknown, undefined, [value]);
+      if (typeof result === "object" && result !== null && "then" in result) Promise.resolve(result).catch(failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
+import type { Store } from "../store/store.js";
+import type { Clock, ClockTimer } from "../time/clock.js";
+import { ConsumeOffsets } from "./consume-offsets.js";
+import type { QueueStates } from "./queue-states.js";
+import type { SentBack } from "./sent-back.js";
+
+/** How long consumed messages may be repeated after a crash; an offset never causes a commit sooner. */
+const STORE_DELAY_MS = 50;
+/** Offsets that could not be stored, because the disk is full for example, are tried again. */
+const FAILED_STORE_DELAY_MS = 1_000;
+
+export interface ConsumeProgressParts {
+  readonly store: Store;
+  readonly queues: QueueStates;
+  readonly sentBack: SentBack;
+  readonly clock: Clock;
+  /** Makes a group commit come, with which pending offsets ride. */
+  readonly schedule: () => void;
+}
+
+/** The offsets of groups and of instances of broadcasting groups on their way into the store. */
+export class ConsumeProgress {
+  readonly ofGroups: ConsumeOffsets<string>;
+  readonly ofInstances: ConsumeOffsets<BroadcastInstance>;
+  readonly #clock: Clock;
+  readonly #schedule: () => void;
+  #timer: ClockTimer | undefined;
+  #isClosing = false;
+
+  constructor({ store, queues, sentBack, clock, schedule }: ConsumeProgressParts) {
+    this.#clock = clock;
+    this.#schedule = schedule;
+    this.ofGroups = new ConsumeOffsets(
+      store.consumeOffsets,
+      (group) => group,
+      (group, topic, queueId, nextOffset) => sentBack.passed(group, queues.get(topic, queueId).queueKey, nextOffset),
+    );
+    this.ofInstances = new ConsumeOffsets(
+      store.broadcastOffsets,
+      ({ group, instanceName }) => `${group}\u0001${instanceName}`,
+      () => undefined,
+    );
+  }
+
+  get hasPending(): boolean {
+    return this.ofGroups.hasPending || this.ofInstances.hasPending;
+  }
+
+  /** Something pending is to be stored within 50 ms. */
+  storeSoon(): void {
+    this.#storeAfter(STORE_DELAY_MS);
+  }
+
+  /** Inside a transaction. */
+  write(): void {
+    this.ofGroups.write();
+    this.ofInstances.write();
+  }
+
+  committed(): void {
+    this.ofGroups.committed();
+    this.ofInstances.committed();
+  }
+
+  /** What was written is pending again. */
+  rolledBack(): void {
+    this.ofGroups.rolledBack();
+    this.ofInstances.rolledBack();
+  }
+
+  /** Nothing of what was pending could be stored now. */
+  storeLater(): void {
+    if (!this.#isClosing) this.#storeAfter(FAILED_STORE_DELAY_MS);
+  }
+
+  /** Whoever closes stores what is pending by himself. */
+  beginClosing(): void {
+    this.#isClosing = true;
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+  }
+
+  #storeAfter(ms: number): void {
+    if (!this.hasPending || this.#timer !== undefined) return;
+    this.#timer = this.#clock.at(this.#clock.now() + ms, () => {
+      this.#timer = undefined;
+      this.#schedule();
+    });
+  }
+}

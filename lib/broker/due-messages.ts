@@ -1,0 +1,84 @@
+import { type RecordContent, writeRecord } from "../message/record.js";
+import type { Store } from "../store/store.js";
+import type { LogAppender } from "./log-appender.js";
+import { nextChunk } from "./record-chunk.js";
+
+/** What one transaction moves, so that a turn of the event loop stays short. */
+const MAX_BLOCKS_A_MOVE = 100;
+const MAX_BYTES_A_MOVE = 1024 * 1024;
+
+interface DueBatch {
+  readonly topic: string;
+  readonly queueId: number;
+  readonly dueAt: number;
+  readonly messages: RecordContent[];
+}
+
+/**
+ * Messages that are put off: stored in `mq_due`, and moved to their queues in one transaction each when their time has come. So none is lost and
+ * none is there twice, whichever process moves them.
+ *
+ * Source: RocketMQ, `broker/.../schedule/ScheduleMessageService.java`, which reads a queue a level and stores how far it came every ten seconds, so
+ * that a crash repeats what it delivered in between.
+ */
+export class DueMessages {
+  readonly #store: Store;
+  readonly #appender: LogAppender;
+  readonly #batches = new Map<string, DueBatch>();
+  /** `undefined`: to be looked up. */
+  #earliest: { readonly dueAt: number | undefined } | undefined;
+
+  constructor(store: Store, appender: LogAppender) {
+    this.#store = store;
+    this.#appender = appender;
+  }
+
+  /** Inside a transaction: collects what is put off; nothing is written yet. */
+  add(topic: string, queueId: number, dueAt: number, message: RecordContent): void {
+    const key = `${dueAt} ${queueId} ${topic}`;
+    const batch = this.#batches.get(key);
+    if (batch === undefined) this.#batches.set(key, { topic, queueId, dueAt, messages: [message] });
+    else batch.messages.push(message);
+  }
+
+  /** Inside a transaction: writes what was collected. */
+  write(): void {
+    for (const { topic, queueId, dueAt, messages } of this.#batches.values()) {
+      let from = 0;
+      while (from < messages.length) {
+        const { to, size } = nextChunk(messages, from);
+        const records = Buffer.allocUnsafe(size);
+        let position = 0;
+        for (let index = from; index < to; index += 1)
+          position = writeRecord(records, position, messages[index] as RecordContent);
+        this.#store.due.insert({ dueAt, topic, queueId, messageCount: to - from, records });
+        from = to;
+      }
+      const known = this.#earliest?.dueAt;
+      if (this.#earliest !== undefined && (known === undefined || dueAt < known)) this.#earliest = { dueAt };
+    }
+    this.#batches.clear();
+  }
+
+  /** Inside a transaction: gives what is due to the log, the earliest first, as much as one transaction takes. */
+  moveDue(now: number): void {
+    const blocks = this.#store.due.listDue(now, MAX_BLOCKS_A_MOVE, MAX_BYTES_A_MOVE);
+    for (const { dueKey, topic, queueId, messageCount, records } of blocks) {
+      this.#appender.addEncoded(topic, queueId, records, messageCount);
+      this.#store.due.delete(dueKey);
+    }
+    this.#earliest = undefined;
+  }
+
+  /** When the next message is due, as of the last commit. Reads. */
+  earliest(): number | undefined {
+    this.#earliest ??= { dueAt: this.#store.due.earliest() };
+    return this.#earliest.dueAt;
+  }
+
+  /** What is stored may be another, and what was collected is not stored. */
+  drop(): void {
+    this.#batches.clear();
+    this.#earliest = undefined;
+  }
+}

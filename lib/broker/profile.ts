@@ -1,0 +1,14 @@
+/** Whose defaults and quirks a broker has; PROFILES.md says each difference. */
+export type ProfileName = "embedded" | "rocketmq";
+
+/** Everything in which the two profiles differ. */
+export interface Profile {
+  readonly name: ProfileName;
+  /** Whether a message that was put off still has `DELAY`, `REAL_TOPIC` and `REAL_QID` among its properties when it is delivered. */
+  readonly keepsDelayProperties: boolean;
+}
+
+export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
+  embedded: { name: "embedded", keepsDelayProperties: false },
+  rocketmq: { name: "rocketmq", keepsDelayProperties: true },
+};

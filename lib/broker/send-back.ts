@@ -1,0 +1,146 @@
+import { MqError } from "../errors.js";
+import type { StoredMessageView } from "../message/message-view.js";
+import { PROPERTY } from "../message/properties.js";
+import { PERM } from "../message/system-topics.js";
+import type { GroupConfig } from "../store/group-table.js";
+import type { TopicConfig } from "../store/topic-table.js";
+import type { Chance } from "../time/chance.js";
+import { clampDelayLevel, delayOfLevel } from "../time/delay-levels.js";
+import type { ConsumeOffsets } from "./consume-offsets.js";
+import type { DueMessages } from "./due-messages.js";
+import type { Groups } from "./groups.js";
+import type { LogAppender } from "./log-appender.js";
+import type { Profile } from "./profile.js";
+import type { QueueStates } from "./queue-states.js";
+import { parseRetryPolicy, retryDelay, retryLevel } from "./retry-policy.js";
+import { queueCount, type RetryTopics } from "./retry-topics.js";
+import type { SentBack } from "./sent-back.js";
+
+/** Messages of one group that were delivered and could not be consumed. */
+export interface SendBackRequest {
+  readonly group: string;
+  /** As they were pulled. */
+  readonly messages: readonly StoredMessageView[];
+  /** 0: the group's retry policy decides, else the step after the message's last one. Above 0: this delay level. Below 0: to the dead letters. */
+  readonly delayLevel: number;
+  /** How many retries a message gets; `undefined`: as many as its group says. */
+  readonly maxReconsumeTimes: number | undefined;
+}
+
+/**
+ * What became of a message that was sent back. `dropped`: its group has no retry queues, and nothing is left of it. `known`: it had been sent back
+ * before.
+ */
+export type SendBackOutcome =
+  | { readonly kind: "retried"; readonly dueAt: number }
+  | { readonly kind: "deadLettered" | "dropped" | "known" };
+
+/** What a broker sends messages back with. */
+export interface SendBackParts {
+  readonly profile: Profile;
+  readonly chance: Chance;
+  readonly groups: Groups;
+  readonly retryTopics: RetryTopics;
+  readonly queues: QueueStates;
+  readonly appender: LogAppender;
+  readonly due: DueMessages;
+  readonly sentBack: SentBack;
+  readonly offsets: ConsumeOffsets<string>;
+}
+
+/**
+ * Stores a copy of each message in the retry topic of its group, to become visible after a while, or in its dead-letter queue, and acknowledges the
+ * message itself: both in the transaction that is open, so that a crash leaves exactly one of the two.
+ *
+ * Source: RocketMQ 5.3.3, `broker/.../processor/AbstractSendMessageProcessor.java`, `consumerSendMsgBack`.
+ */
+export class SendBack {
+  readonly #parts: SendBackParts;
+
+  constructor(parts: SendBackParts) {
+    this.#parts = parts;
+  }
+
+  /** Throws before anything is collected or written. */
+  apply({ group, messages, delayLevel, maxReconsumeTimes }: SendBackRequest, now: number): readonly SendBackOutcome[] {
+    const { groups, retryTopics } = this.#parts;
+    groups.requireForConsumer(group);
+    const config = groups.get(group);
+    const retry = config.retryQueueNums <= 0 ? undefined : retryTopics.requireRetryTopic(config);
+    if (retry !== undefined && (retry.perm & PERM.WRITE) === 0)
+      throw new MqError("ERR_MQ_NO_PERMISSION", `topic ${retry.topic} is not writable`);
+    const max = maxReconsumeTimes ?? config.retryMaxTimes;
+    const copies = messages.map((message): Copy => {
+      const isLast = message.storedReconsumeTimes >= max || delayLevel < 0;
+      if (retry === undefined) return { message, store: () => ({ kind: "dropped" }) };
+      return {
+        message,
+        store: isLast ? this.#bury(group, message) : this.#putOff(config, retry, message, delayLevel, now),
+      };
+    });
+    return copies.map(({ message, store }) => (this.#acknowledge(group, message) ? store() : { kind: "known" }));
+  }
+
+  /** False when it is already. */
+  #acknowledge(group: string, { storedTopic, queueId, queueOffset }: StoredMessageView): boolean {
+    const { queues, sentBack, offsets } = this.#parts;
+    const { queueKey } = queues.get(storedTopic, queueId);
+    if (sentBack.of(group, queueKey).has(queueOffset)) return false;
+    // Another member may have passed it meanwhile: then the offset is its acknowledgement.
+    if (queueOffset >= (offsets.find(group, storedTopic, queueId) ?? 0)) sentBack.add(group, queueKey, queueOffset);
+    return true;
+  }
+
+  #bury(group: string, message: StoredMessageView): Copy["store"] {
+    const { appender, profile, retryTopics } = this.#parts;
+    const properties = copiedProperties(message, profile);
+    if (profile.keepsDelayProperties) properties.set(PROPERTY.DELAY, "0");
+    const record = message.toRetriedRecord(properties);
+    return () => {
+      const { topic } = retryTopics.requireDeadLetterTopic(group);
+      appender.add(topic, 0, { ...record, queueOffset: -1, commitLogOffset: -1 });
+      return { kind: "deadLettered" };
+    };
+  }
+
+  #putOff(
+    { retryPolicy }: GroupConfig,
+    retry: TopicConfig,
+    message: StoredMessageView,
+    delayLevel: number,
+    now: number,
+  ): Copy["store"] {
+    const { due, profile, chance } = this.#parts;
+    const queueId = chance.nextInt(queueCount(retry));
+    const properties = copiedProperties(message, profile);
+    const reconsumeTimes = message.storedReconsumeTimes;
+    const policy = delayLevel === 0 && retryPolicy !== undefined ? parseRetryPolicy(retryPolicy) : undefined;
+    const level = clampDelayLevel(delayLevel > 0 ? delayLevel : retryLevel(reconsumeTimes));
+    const dueAt = now + (policy === undefined ? delayOfLevel(level) : retryDelay(policy, reconsumeTimes));
+    if (profile.keepsDelayProperties) {
+      if (policy === undefined) properties.set(PROPERTY.DELAY, String(level));
+      properties.set(PROPERTY.REAL_TOPIC, retry.topic).set(PROPERTY.REAL_QID, String(queueId));
+    }
+    const record = message.toRetriedRecord(properties);
+    return () => {
+      due.add(retry.topic, queueId, dueAt, record);
+      return { kind: "retried", dueAt };
+    };
+  }
+}
+
+/** A message and what stores its copy; everything that can be refused is done before. */
+interface Copy {
+  readonly message: StoredMessageView;
+  readonly store: () => SendBackOutcome;
+}
+
+/** Those of the message, with where it was sent to and which copy was the first. */
+function copiedProperties(message: StoredMessageView, { keepsDelayProperties }: Profile): Map<string, string> {
+  const properties = new Map(message.storedProperties);
+  if (!keepsDelayProperties)
+    for (const name of [PROPERTY.DELAY, PROPERTY.REAL_TOPIC, PROPERTY.REAL_QID]) properties.delete(name);
+  if (!properties.has(PROPERTY.RETRY_TOPIC)) properties.set(PROPERTY.RETRY_TOPIC, message.storedTopic);
+  if (!properties.has(PROPERTY.ORIGIN_MESSAGE_ID)) properties.set(PROPERTY.ORIGIN_MESSAGE_ID, message.offsetMessageId);
+  return properties.set(PROPERTY.WAIT, "false");
+}

@@ -1,0 +1,224 @@
+import { describe, expect, it } from "vitest";
+import type { Broker } from "../../lib/index.js";
+import type { SqliteStatement } from "../../lib/store/sqlite.js";
+import { tempFolder } from "../support/temp-folder.js";
+import { openTestBroker, type TestBroker } from "../support/test-broker.js";
+import { type Instance, rowsOf, sendAll, startInstance } from "./broadcasting-instance.js";
+
+const HOUR = 60 * 60 * 1_000;
+const DAY = 24 * HOUR;
+
+const instancesIn = ({ database }: Broker): readonly unknown[] =>
+  rowsOf(database, "mq_broadcast_instance", "consumer_group", "instance_name");
+
+const progressIn = ({ database }: Broker): readonly unknown[][] =>
+  rowsOf(database, "mq_broadcast_offset", "consumer_group", "instance_name", "next_offset");
+
+/** A broker in memory with a topic of one queue, and the instance `gone`, which got one message of it. */
+async function openWithGone(): Promise<TestBroker & { readonly gone: Instance }> {
+  const broker = await openTestBroker({ defaultQueueCount: 1 });
+  const { mq, clock } = broker;
+  await mq.admin.createTopic("orders");
+  const gone = await startInstance(mq, { instanceName: "gone" });
+  await sendAll(mq, ["m0"]);
+  await clock.advance(1_000);
+  return { ...broker, gone };
+}
+
+describe("a broadcasting instance that has been gone for 30 days", () => {
+  it("is forgotten when another one starts, of whatever group", async () => {
+    await using broker = await openWithGone();
+    const { mq, clock, gone } = broker;
+    await gone.consumer.close();
+    await clock.advance(32 * DAY);
+    const before = [instancesIn(mq), progressIn(mq)];
+
+    await startInstance(mq, { group: "alerts", instanceName: "other" });
+
+    expect(before).toEqual([[["news", "gone"]], [["news", "gone", 1]]]);
+    expect(instancesIn(mq)).toEqual([["alerts", "other"]]);
+    expect(progressIn(mq)).toEqual([]);
+  });
+
+  it("is forgotten at the daily look while another one is there", async () => {
+    await using broker = await openWithGone();
+    const { mq, clock, gone } = broker;
+    await startInstance(mq, { instanceName: "other" });
+    await clock.settle();
+    await gone.consumer.close();
+
+    await clock.advance(33 * DAY);
+
+    expect(instancesIn(mq)).toEqual([["news", "other"]]);
+    expect(progressIn(mq).map(([, name]) => name)).not.toContain("gone");
+  });
+
+  it("begins by consumeFromWhere when it comes back", async () => {
+    await using broker = await openWithGone();
+    const { mq, clock, gone } = broker;
+    await gone.consumer.close();
+    await sendAll(mq, ["m1"]);
+    await clock.advance(32 * DAY);
+    await startInstance(mq, { instanceName: "other" });
+
+    const { received } = await startInstance(mq, { instanceName: "gone", consumeFromWhere: "last-offset" });
+    await clock.settle();
+    await sendAll(mq, ["m2"]);
+    await clock.settle();
+
+    expect(received).toEqual(["m2"]);
+  });
+
+  it("takes nothing with it of those that were there since", async () => {
+    await using broker = await openWithGone();
+    const { mq, clock, gone } = broker;
+    const kept = await startInstance(mq, { instanceName: "kept", consumeFromWhere: "first-offset" });
+    const sameName = await startInstance(mq, {
+      group: "alerts",
+      instanceName: "gone",
+      consumeFromWhere: "first-offset",
+    });
+    await clock.settle();
+    await gone.consumer.close();
+    await clock.advance(20 * DAY);
+    for (const { consumer } of [kept, sameName]) await consumer.close();
+    await clock.advance(15 * DAY);
+
+    await startInstance(mq, { instanceName: "other", subscriptions: {} });
+
+    expect(instancesIn(mq)).toEqual([
+      ["alerts", "gone"],
+      ["news", "kept"],
+      ["news", "other"],
+    ]);
+    expect(progressIn(mq)).toEqual([
+      ["alerts", "gone", 1],
+      ["news", "kept", 1],
+    ]);
+  });
+});
+
+describe("a broadcasting instance that has been gone for less than 30 days", () => {
+  it("is known at the daily looks and at the start of others, and gets what it missed", async () => {
+    await using broker = await openWithGone();
+    const { mq, clock, gone } = broker;
+    await startInstance(mq, { instanceName: "other" });
+    await gone.consumer.close();
+    await sendAll(mq, ["m1"]);
+
+    await clock.advance(29 * DAY);
+    await startInstance(mq, { group: "alerts" });
+    const { received } = await startInstance(mq, { instanceName: "gone" });
+    await clock.settle();
+
+    expect(received).toEqual(["m1"]);
+  });
+
+  it("is known when it left 20 hours after a daily look: the days count from there", async () => {
+    await using broker = await openWithGone();
+    const { mq, clock, gone } = broker;
+    await clock.advance(2 * DAY + 20 * HOUR);
+    await gone.consumer.close();
+
+    await clock.advance(29 * DAY + 23 * HOUR);
+    await startInstance(mq, { group: "alerts" });
+
+    expect(instancesIn(mq)).toContainEqual(["news", "gone"]);
+    expect(progressIn(mq)).toEqual([["news", "gone", 1]]);
+  });
+});
+
+describe("a broadcasting instance that was killed", () => {
+  it("is known for 30 days, also when the last daily look before was 20 hours ago", async () => {
+    using folder = tempFolder();
+    const path = folder.file("mq.db");
+    let now: number;
+    {
+      await using broker = await openWithGone();
+      const { mq, clock } = broker;
+      await clock.advance(2 * DAY + 20 * HOUR);
+      // What is stored now is what a killed process leaves.
+      (mq.database.prepare("VACUUM INTO ?") as SqliteStatement).run(path);
+      now = clock.now();
+    }
+    await using again = await openTestBroker({ path });
+    again.clock.setTime(now + 29 * DAY + 23 * HOUR);
+
+    await startInstance(again.mq, { group: "alerts" });
+
+    expect(instancesIn(again.mq)).toContainEqual(["news", "gone"]);
+    expect(progressIn(again.mq)).toEqual([["news", "gone", 1]]);
+  });
+});
+
+describe("a broadcasting instance that is there", () => {
+  it("is never forgotten, however long nothing comes", async () => {
+    await using broker = await openWithGone();
+    const { mq, clock } = broker;
+
+    await clock.advance(365 * DAY);
+    await startInstance(mq, { group: "alerts" });
+    await clock.advance(365 * DAY);
+
+    expect(instancesIn(mq)).toEqual([
+      ["alerts", "DEFAULT"],
+      ["news", "gone"],
+    ]);
+    expect(progressIn(mq)).toContainEqual(["news", "gone", 1]);
+  });
+
+  it("is known to have been there until it left", async () => {
+    await using broker = await openWithGone();
+    const { mq, clock, gone } = broker;
+    await clock.advance(100 * DAY);
+    await gone.consumer.close();
+    await sendAll(mq, ["m1"]);
+    await clock.advance(28 * DAY);
+    await startInstance(mq, { group: "alerts" });
+
+    const { received } = await startInstance(mq, { instanceName: "gone" });
+    await clock.settle();
+
+    expect(received).toEqual(["m1"]);
+  });
+
+  it("stays the reason for a daily look when those that started before it leave", async () => {
+    await using broker = await openWithGone();
+    const { mq, clock, gone } = broker;
+    await startInstance(mq, { instanceName: "stays" });
+    await gone.consumer.close();
+
+    await clock.advance(100 * DAY);
+    await startInstance(mq, { group: "alerts" });
+
+    expect(instancesIn(mq)).toEqual([
+      ["alerts", "DEFAULT"],
+      ["news", "stays"],
+    ]);
+  });
+
+  it("is not forgotten by another process, though that one sees nothing of it for 30 days", async () => {
+    using folder = tempFolder();
+    const path = folder.file("mq.db");
+    await using here = await openTestBroker({ path, defaultQueueCount: 1 });
+    await using there = await openTestBroker({ path });
+    await here.mq.admin.createTopic("orders");
+    await startInstance(here.mq, { instanceName: "here" });
+    await sendAll(here.mq, ["m0"]);
+    await here.clock.advance(100);
+
+    await startInstance(there.mq, { instanceName: "there" });
+    for (let day = 1; day <= 40; day += 1) {
+      for (const { clock } of [here, there]) {
+        clock.setTime(clock.now() + DAY);
+        await clock.advance(100);
+      }
+    }
+
+    expect(instancesIn(here.mq)).toEqual([
+      ["news", "here"],
+      ["news", "there"],
+    ]);
+    expect(progressIn(here.mq)).toContainEqual(["news", "here", 1]);
+  });
+});

@@ -1,0 +1,64 @@
+import type Database from "better-sqlite3";
+import { deadLetterTopic, retryTopic } from "../../lib/message/derived-names.js";
+import { bodyTextAt, sizeAt } from "../../lib/message/record.js";
+
+/**
+ * Where a copy of a message lives: in its queue or in the retry topic and not acknowledged, put off, or a dead letter. A message without a live copy was
+ * acknowledged, or is lost.
+ */
+export type Place = "queue" | "due" | "retry" | "dead";
+
+/** By the bodies of the messages, which differ. */
+export type LiveCopies = ReadonlyMap<string, readonly Place[]>;
+
+interface BlockRow {
+  readonly topic: string;
+  readonly first_offset: number;
+  readonly records: Buffer;
+  /** `null`: none is stored. */
+  readonly next_offset: number | null;
+  /** Queue offsets as a JSON array. */
+  readonly sent_back: string;
+}
+
+/** Where a group keeps its progress: one table for all members, or one row an instance, of which there is one here. */
+export type ProgressTable = "mq_consume_offset" | "mq_broadcast_offset";
+
+/** Where a group finds each message of a topic; read from the tables alone. */
+export function liveCopies(
+  database: Database.Database,
+  topic: string,
+  group: string,
+  progress: ProgressTable = "mq_consume_offset",
+): LiveCopies {
+  const [retry, dead] = [retryTopic(group), deadLetterTopic(group)];
+  const copies = new Map<string, Place[]>();
+  const add = (body: string, ...places: readonly Place[]): void => {
+    copies.set(body, [...(copies.get(body) ?? []), ...places]);
+  };
+  const blocks = database.prepare<object, BlockRow>(`
+    SELECT topic, first_offset, records,
+      (SELECT next_offset FROM ${progress} AS progress WHERE consumer_group = @group AND progress.topic = queue.topic
+         AND progress.queue_id = queue.queue_id) AS next_offset,
+      (SELECT json_group_array(queue_offset) FROM mq_sent_back AS back WHERE consumer_group = @group
+         AND back.queue_key = queue.queue_key) AS sent_back
+    FROM mq_log JOIN mq_queue AS queue USING (queue_key) WHERE topic IN (@topic, @retry, @dead) ORDER BY commit_log_offset`);
+  for (const row of blocks.all({ topic, retry, dead, group })) {
+    const sentBack = new Set<number>(JSON.parse(row.sent_back));
+    for (const [index, body] of bodiesOf(row.records).entries()) {
+      const offset = row.first_offset + index;
+      if (row.topic === dead) add(body, "dead");
+      else if (offset < (row.next_offset ?? 0) || sentBack.has(offset)) add(body);
+      else add(body, row.topic === topic ? "queue" : "retry");
+    }
+  }
+  const due = database.prepare<[string], Buffer>("SELECT records FROM mq_due WHERE topic = ?").pluck();
+  for (const records of due.all(retry)) for (const body of bodiesOf(records)) add(body, "due");
+  return copies;
+}
+
+function bodiesOf(records: Buffer): readonly string[] {
+  const bodies: string[] = [];
+  for (let at = 0; at < records.length; at += sizeAt(records, at)) bodies.push(bodyTextAt(records, at));
+  return bodies;
+}
