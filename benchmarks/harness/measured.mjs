@@ -3,24 +3,37 @@ import { writeFileSync } from "node:fs";
 import { Session } from "node:inspector/promises";
 import { createHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
+import { cpuSecondsOf } from "../servers/cpu.mjs";
 
 const NS_PER_MS = 1e6;
 const LOOP_RESOLUTION_MS = 1;
 
-/** Runs `work`; what it took, and with `profile` a CPU profile of exactly this phase in that file. */
-export async function measured(work, { profile } = {}) {
+/**
+ * Runs `work`; what it took, and with `profile` a CPU profile of exactly this phase in that file. The CPU of a `server` counts too; where it cannot
+ * be known there is no figure.
+ */
+export async function measured(work, { profile, server } = {}) {
   globalThis.gc?.();
   const session = profile === undefined ? undefined : await startProfile();
+  const serverBefore = server && cpuSecondsOf(server.pid);
   const cpuBefore = process.cpuUsage();
   const start = performance.now();
   await work();
   const seconds = (performance.now() - start) / 1_000;
   const cpu = process.cpuUsage(cpuBefore);
+  const serverAfter = server && cpuSecondsOf(server.pid);
   if (session !== undefined) {
     const { profile: taken } = await session.post("Profiler.stop");
     writeFileSync(profile, JSON.stringify(taken));
   }
-  return { seconds, cpuSeconds: (cpu.user + cpu.system) / 1e6 };
+  const own = (cpu.user + cpu.system) / 1e6;
+  if (server === undefined) return { seconds, cpuSeconds: own };
+  return serverBefore === undefined ? { seconds } : { seconds, cpuSeconds: own + serverAfter - serverBefore };
+}
+
+export function perMessage({ seconds, cpuSeconds }, messages) {
+  const rate = messages / seconds;
+  return cpuSeconds === undefined ? { rate } : { rate, cpuMicroseconds: (cpuSeconds * 1e6) / messages };
 }
 
 async function startProfile() {

@@ -1,4 +1,4 @@
-/** Runs a trial in a fresh process on a fresh folder. */
+/** Runs a trial in a fresh process on a fresh folder, beside a fresh server where its driver needs one. */
 import { fork } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,10 +6,15 @@ import { join } from "node:path";
 
 const TIME_LIMIT_MS = 300_000;
 
-export async function runTrial(snapshot, trial) {
+export async function runTrial(snapshot, servers, trial) {
   const folder = mkdtempSync(join(tmpdir(), "pocketmq-bench-"));
   try {
-    return await inChild(snapshot, { ...trial, folder });
+    const server = await servers.start(trial.driverName, folder);
+    try {
+      return await inChild(snapshot, { ...trial, folder, server: server && { port: server.port, pid: server.pid } });
+    } finally {
+      await server?.stop();
+    }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
