@@ -1,9 +1,11 @@
 /**
- * `npm run bench -- [NAME…] [--smoke] [--trials 5] [--synchronous full,normal] [--drivers a,b] [--out FILE] [--check] [--profile FOLDER]`
+ * `npm run bench -- [NAME…] [--smoke] [--trials 5] [--synchronous full,normal] [--drivers a,b] [--no-servers] [--out FILE] [--check]
+ * [--profile FOLDER]`
  *
  * NAME: only scenarios whose name contains it. Within a round every driver takes its turn, each in a process of its own on fresh files, before
  * the next scenario; the order turns from round to round. So whatever else the machine does falls on all, and ratios within a round hold.
- * A run of everything replaces results/scenarios.json. `--smoke` makes everything small and only proves that it works.
+ * A run of everything replaces results/scenarios.json. `--smoke` makes everything small and only proves that it works. A driver whose server this
+ * machine does not have is skipped; nothing is ever installed.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
@@ -11,6 +13,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { BODY_SIZE } from "./drivers/bodies.mjs";
+import { LEFT_OUT } from "./drivers/left-out.mjs";
 import { describeMachine } from "./harness/machine.mjs";
 import { summarizeProfile } from "./harness/profile-summary.mjs";
 import { RESULTS, toMarkdown } from "./harness/report.mjs";
@@ -18,6 +21,7 @@ import { takeSnapshot } from "./harness/snapshot.mjs";
 import { judge } from "./harness/targets.mjs";
 import { runTrial } from "./harness/trial.mjs";
 import { SCENARIOS } from "./scenario/all.mjs";
+import { Servers } from "./servers/all.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const { values, positionals } = parseArgs({
@@ -27,6 +31,7 @@ const { values, positionals } = parseArgs({
     trials: { type: "string" },
     synchronous: { type: "string", default: "full,normal" },
     drivers: { type: "string" },
+    "no-servers": { type: "boolean", default: false },
     out: { type: "string" },
     check: { type: "boolean", default: false },
     profile: { type: "string" },
@@ -48,6 +53,7 @@ if (scenarios.length === 0)
 const isWhole =
   positionals.length === 0 &&
   values.drivers === undefined &&
+  !values["no-servers"] &&
   !values.smoke &&
   modes.length > 1 &&
   values.profile === undefined;
@@ -56,15 +62,27 @@ const turned = (items, by) => items.map((_, index) => items[(index + by) % items
 /** `normal` sets the size for `off` too. */
 const sizeOf = (sizes, mode) => sizes?.[values.smoke ? "smoke" : mode === "full" ? "full" : "normal"];
 
-const machine = describeMachine(root);
+const wanted = values.drivers?.split(",");
+const isWanted = (driver) => wanted === undefined || wanted.includes(driver);
+const servers = new Servers({ isWanted: !values["no-servers"] });
+const skipped = skippedDrivers();
+for (const [driver, reason] of Object.entries(skipped)) process.stdout.write(`skipped: ${driver}, ${reason}\n`);
+const machine = describeMachine(root, servers.versions());
 const { snapshot, remove } = takeSnapshot(root);
 const trials = [];
 const start = performance.now();
 const loads = [loadavg()[0]];
 
+function skippedDrivers() {
+  const drivers = new Set([...scenarios.flatMap((scenario) => scenario.drivers), ...Object.keys(LEFT_OUT)]);
+  const reasons = [...drivers]
+    .filter(isWanted)
+    .map((driver) => [driver, LEFT_OUT[driver] ?? servers.reasonToSkip(driver)]);
+  return Object.fromEntries(reasons.filter(([, reason]) => reason !== undefined));
+}
+
 async function runRound(scenario, synchronous, round) {
-  const wanted = values.drivers?.split(",");
-  const drivers = scenario.drivers.filter((driver) => wanted === undefined || wanted.includes(driver));
+  const drivers = scenario.drivers.filter((driver) => isWanted(driver) && skipped[driver] === undefined);
   const keep = (driver, figures) =>
     trials.push({ scenario: scenario.name, synchronous, driver, round, batch: scenario.batch, figures });
   if (scenario.measureAll !== undefined) {
@@ -81,12 +99,12 @@ async function runRound(scenario, synchronous, round) {
   for (const driver of turned(drivers, round)) {
     const messages = sizeOf(scenario.fewer?.[driver], synchronous) ?? sizeOf(scenario.messages, synchronous);
     const trial = { scenario: scenario.name, driverName: driver, synchronous, messages };
-    if (scenario.stored !== undefined) trial.stored = sizeOf(scenario.stored, synchronous);
+    trial.stored = sizeOf(scenario.fewerStored?.[driver], synchronous) ?? sizeOf(scenario.stored, synchronous);
     if (values.profile !== undefined) {
       mkdirSync(values.profile, { recursive: true });
       trial.profile = join(values.profile, `${scenario.name}-${synchronous}-${driver}.cpuprofile`);
     }
-    keep(driver, await runTrial(snapshot, trial));
+    keep(driver, await runTrial(snapshot, servers, trial));
     if (trial.profile !== undefined) process.stdout.write(`${trial.profile}\n${summarizeProfile(trial.profile)}\n\n`);
   }
 }
@@ -100,11 +118,12 @@ try {
   }
 } finally {
   remove();
+  servers.remove();
 }
 
 const results = {
   machine,
-  settings: { bodyBytes: BODY_SIZE, trials: rounds, smoke: values.smoke, loads },
+  settings: { bodyBytes: BODY_SIZE, trials: rounds, smoke: values.smoke, loads, skipped },
   seconds: Math.round((performance.now() - start) / 1_000),
   trials,
 };

@@ -90,6 +90,23 @@ class PocketMq {
     once.verify();
   }
 
+  /** As `drain`; a message that fails comes again a second later. */
+  async storm(deliveries) {
+    const consumer = this.#broker.pushConsumer({
+      group: GROUP,
+      subscriptions: { [TOPIC]: "*" },
+      listener: async (message, context) => {
+        if (!deliveries.mustFail(numberOf(message.text()))) return "success";
+        context.delayLevelWhenNextConsume = 1;
+        return "retry";
+      },
+    });
+    await consumer.start();
+    await deliveries.all;
+    await consumer.close();
+    deliveries.verify();
+  }
+
   /** Calls `onBody` for every message, from the next one on. */
   async consume(onBody) {
     const consumer = this.#broker.pushConsumer({
@@ -129,11 +146,13 @@ export function* storedBodies(path) {
   database.close();
 }
 
-/** How many messages of a closed store are acknowledged. */
+/** How many messages of a closed store are acknowledged, retries not counted. */
 export function storedProgress(path) {
   const database = new Database(path, { readonly: true });
-  const progress = database.prepare("SELECT sum(next_offset) FROM mq_consume_offset WHERE consumer_group = ?").pluck();
-  const acknowledged = progress.get(GROUP);
+  const progress = database
+    .prepare("SELECT sum(next_offset) FROM mq_consume_offset WHERE consumer_group = ? AND topic = ?")
+    .pluck();
+  const acknowledged = progress.get(GROUP, TOPIC);
   database.close();
   return acknowledged;
 }

@@ -6,8 +6,10 @@ import Database from "better-sqlite3";
 
 const require = createRequire(import.meta.url);
 
-/** What figures depend on. */
-export function describeMachine(root) {
+const RIVALS = ["plainjob", "bullmq", "ioredis", "pg-boss", "graphile-worker", "pg", "fastq"];
+
+/** What figures depend on. `servers`: their versions, by name. */
+export function describeMachine(root, servers) {
   const database = new Database(":memory:");
   const sqlite = database.prepare("SELECT sqlite_version()").pluck().get();
   database.close();
@@ -20,8 +22,13 @@ export function describeMachine(root) {
     node: process.version,
     sqlite,
     betterSqlite3: require("better-sqlite3/package.json").version,
-    plainjob: JSON.parse(readFileSync(`${root}/node_modules/plainjob/package.json`, "utf8")).version,
+    rivals: { ...Object.fromEntries(RIVALS.map((name) => [name, versionOf(root, name)])), ...servers },
   };
+}
+
+/** Read as a file: not every package exports its own. */
+function versionOf(root, name) {
+  return JSON.parse(readFileSync(`${root}/node_modules/${name}/package.json`, "utf8")).version;
 }
 
 function findCommit(root) {

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { SCENARIOS } from "../scenario/all.mjs";
+import { durabilityOf } from "./durability.mjs";
 import { figuresOf, medians, ratio } from "./statistics.mjs";
 import { judge } from "./targets.mjs";
 
@@ -19,6 +20,9 @@ const COLUMNS = [
   ["p999Ms", "p99.9 ms", (value) => digits(value)],
   ["syncP50Ms", "fdatasync p50 ms", (value) => digits(value)],
   ["syncP99Ms", "fdatasync p99 ms", (value) => digits(value)],
+  ["backP50Ms", "retried after p50 ms", (value) => digits(value)],
+  ["backP99Ms", "retried after p99 ms", (value) => digits(value)],
+  ["extraDeliveries", "deliveries too many", (value) => String(value)],
   ["loopDelayP99Ms", "loop late p99 ms", (value) => digits(value)],
   ["loopDelayMaxMs", "loop late longest ms", (value) => digits(value)],
   ["rssMB", "MB at the end", (value) => digits(value)],
@@ -29,11 +33,14 @@ const COLUMNS = [
 ];
 
 export function toMarkdown({ machine, settings, trials }) {
-  const loads = (settings.loads ?? []).map((load) => load.toFixed(1)).join(", ");
+  const loads = settings.loads.map((load) => load.toFixed(1)).join(", ");
+  const rivals = Object.entries(machine.rivals).map(([name, version]) => `${name} ${version}`);
   const header = [
     `${machine.cpu}, ${machine.memoryGiB} GiB, ${machine.disk}, ${machine.platform} · Node ${machine.node}, better-sqlite3 ${machine.betterSqlite3},`,
-    `SQLite ${machine.sqlite}, plainjob ${machine.plainjob} · commit ${machine.commit} · bodies of ${settings.bodyBytes} bytes · medians of ${settings.trials}`,
-    ...(loads === "" ? [] : [`Load average before, and after each round: ${loads}. Above 1, something else ran.`]),
+    `SQLite ${machine.sqlite} · ${rivals.join(", ")} ·`,
+    `commit ${machine.commit} · bodies of ${settings.bodyBytes} bytes · medians of ${settings.trials}`,
+    `Load average before, and after each round: ${loads}. Above 1, something else ran.`,
+    ...Object.entries(settings.skipped).map(([driver, reason]) => `Skipped: ${driver}, ${reason}.`),
   ].join("\n");
   const tables = SCENARIOS.flatMap((scenario) => scenarioTable(scenario, trials));
   return [header, targetTable(trials), ...tables].join("\n\n");
@@ -58,13 +65,21 @@ function scenarioTable({ name, title, drivers }, trials) {
   const measured = cells.filter(({ cell }) => cell.length > 0);
   if (measured.length === 0) return [];
   const columns = COLUMNS.filter(([figure]) => measured.some(({ cell }) => cell[0].figures[figure] !== undefined));
+  // Only where somebody promises something else.
+  const isDurabilityShown = measured.some(({ synchronous, driver }) => durabilityOf(driver, synchronous).setting);
   const rows = measured.map(({ synchronous, driver, cell }) => {
     const found = medians(cell);
     const shown = columns.map(([figure, , format]) => (found[figure] === undefined ? "" : format(found[figure])));
-    return [synchronous, driver, ...shown, compared(name, synchronous, driver, trials)];
+    const durability = isDurabilityShown ? [described(durabilityOf(driver, synchronous))] : [];
+    return [synchronous, driver, ...durability, ...shown, compared(name, synchronous, driver, trials)];
   });
-  const head = ["synchronous", "", ...columns.map(([, label]) => label), "pocketmq is"];
+  const durability = isDurabilityShown ? ["durability"] : [];
+  const head = ["synchronous", "", ...durability, ...columns.map(([, label]) => label), "pocketmq is"];
   return [`### ${name}: ${title}\n\n${table(head, rows)}`];
+}
+
+function described({ setting, promise }) {
+  return setting === undefined ? promise : `${promise}: ${setting}`;
 }
 
 /** How PocketMQ compares with this driver: median of the rounds' ratios. */
@@ -78,7 +93,8 @@ function compared(scenario, synchronous, driver, trials) {
   const found = ratio(ours, theirs, figure);
   if (found === undefined) return "";
   const unit = { startMs: "time", rssMB: "memory", p99Ms: "p99", rate: "rate" }[figure];
-  const cpu = figure === "rate" ? `, ${digits(ratio(ours, theirs, "cpuMicroseconds"))} × its CPU` : "";
+  const isCpuKnown = figure === "rate" && theirs[0].figures.cpuMicroseconds !== undefined;
+  const cpu = isCpuKnown ? `, ${digits(ratio(ours, theirs, "cpuMicroseconds"))} × its CPU` : "";
   return `${digits(found)} × its ${unit}${cpu}`;
 }
 

@@ -2,6 +2,7 @@ import { coldStart } from "./cold-start.mjs";
 import { drain } from "./drain.mjs";
 import { endToEnd } from "./end-to-end.mjs";
 import { memory } from "./memory.mjs";
+import { retryStorm } from "./retry-storm.mjs";
 import { batch, concurrent, single } from "./sending.mjs";
 
-export const SCENARIOS = [single, concurrent, batch, drain, endToEnd, memory, coldStart];
+export const SCENARIOS = [single, concurrent, batch, drain, retryStorm, endToEnd, memory, coldStart];
