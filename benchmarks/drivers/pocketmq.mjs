@@ -147,12 +147,17 @@ export function* storedBodies(path) {
 }
 
 /** How many messages of a closed store are acknowledged, retries not counted. */
-export function storedProgress(path) {
+export const storedProgress = (path) => acknowledgedIn(path, TOPIC);
+
+/** How many retries of a closed store are acknowledged. */
+export const storedRetries = (path) => acknowledgedIn(path, `%RETRY%${GROUP}`);
+
+function acknowledgedIn(path, topic) {
   const database = new Database(path, { readonly: true });
   const progress = database
     .prepare("SELECT sum(next_offset) FROM mq_consume_offset WHERE consumer_group = ? AND topic = ?")
     .pluck();
-  const acknowledged = progress.get(GROUP, TOPIC);
+  const acknowledged = progress.get(GROUP, topic);
   database.close();
   return acknowledged;
 }

@@ -33,6 +33,9 @@ export const retryStorm = {
     const figures = await drainFile(driver, path, { synchronous, count: messages, server }, (store) =>
       withLoopDelay(() => measured(() => store.storm(storm), { profile, server })),
     );
+    const retries = driver.storedRetries === undefined ? messages / 2 : driver.storedRetries(path);
+    if (retries !== messages / 2)
+      throw new Error(`${messages / 2} retries were handled, ${retries} are stored as done`);
     const backAfter = new Latencies();
     for (const milliseconds of storm.backAfter) backAfter.record(milliseconds);
     return {
