@@ -76,6 +76,8 @@ export class Engine {
   #written: WrittenBlock[] = [];
   /** Written inside a transaction of the owner's that has not ended yet, where somebody wants to hear of it. */
   #guestWritten: WrittenBlock[] = [];
+  /** Topics written by what the open transaction keeps, whatever is undone of it. */
+  #keptTopicChanges = 0;
   #isClosed = false;
 
   constructor(database: OpenedDatabase, settings: ResolvedBrokerSettings, events: EventHub, listener: EngineListener) {
@@ -123,11 +125,15 @@ export class Engine {
         this.progress.write();
         this.due.write();
         this.#writeMessages();
+        this.#keptTopicChanges = this.topics.changes;
       },
-      undone: () => this.#dropCaches(),
+      undone: () => {
+        this.#dropCaches();
+        this.topics.undoChanges(this.#keptTopicChanges);
+      },
       rolledBack: () => {
         this.#written = [];
-        this.topics.takeChanges();
+        this.#takeTopicChanges();
         if (this.isUsable) this.progress.storeLater();
       },
       ridersFailed: (error) => this.#events.error(error),
@@ -137,6 +143,7 @@ export class Engine {
     this.#guest = new GuestAppend(connection, new Backoff(clock, chance), {
       drop: () => {
         this.#dropCaches();
+        this.#takeTopicChanges();
         this.#written = [];
       },
       write: () => {
@@ -356,10 +363,15 @@ export class Engine {
   #committed(): void {
     const written = this.#written;
     this.#written = [];
-    const topicChanges = this.topics.takeChanges();
+    const topicChanges = this.#takeTopicChanges();
     this.#news.wrote(written, topicChanges);
     this.#openFile?.committed();
     this.#listener.committed(written, topicChanges > 0);
+  }
+
+  #takeTopicChanges(): number {
+    this.#keptTopicChanges = 0;
+    return this.topics.takeChanges();
   }
 
   #dropCaches(): void {

@@ -47,7 +47,17 @@ export class Topics {
     return this.#lastRoutes.get(topic);
   }
 
-  /** How often a topic was written since the last call. */
+  /** How often a topic was written in the transaction that is open. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  /** What was written since there were so many is undone. */
+  undoChanges(changes: number): void {
+    this.#changes = changes;
+  }
+
+  /** The transaction is over: how often a topic was written in it. */
   takeChanges(): number {
     const changes = this.#changes;
     this.#changes = 0;

@@ -96,8 +96,9 @@ const FORBIDDEN_ROWS = [
   ],
   [
     "mq_sent_back: no message of the queue",
-    `SELECT consumer_group || ' ' || queue_key || ' ' || queue_offset FROM mq_sent_back AS back WHERE NOT EXISTS
-       (SELECT 1 FROM mq_log AS log WHERE log.queue_key = back.queue_key AND queue_offset BETWEEN first_offset AND first_offset + message_count - 1)`,
+    `SELECT consumer_group || ' ' || queue_key || ' ' || queue_offset FROM mq_sent_back AS back WHERE queue_offset >= coalesce(
+       (SELECT first_offset + message_count FROM mq_log AS log WHERE log.queue_key = back.queue_key AND first_offset <= queue_offset
+        ORDER BY first_offset DESC LIMIT 1), queue_offset)`,
   ],
   [
     "mq_sent_back: the consume offset has passed it",

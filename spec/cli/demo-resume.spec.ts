@@ -124,17 +124,21 @@ describe("pocketmq demo --resume", () => {
     expect(run.exit).toBe(0);
     expect(run.stdout).toMatch(/^ {2}%DLQ%late-flights +1 +3 {2}\d{4}-/m);
     expect(run.stdout).toMatch(/^ {2}display-b +0 {2}every message$/m);
-    expect(run.stdout).toContain(
+    const [, own = "", earlier = ""] = run.stdout.split(/^%DLQ%.*\n|^ {2}besides 2 dead letters of earlier runs:\n/m);
+    expect(own).toBe(
       [
+        "  flight  origin  delay  reconsumeTimes",
         "  PHX-5   PHX       301               3",
         "  1 of 1, each late record of the input once",
-        "  besides 2 dead letters of earlier runs:",
-        "  flight  origin  delay  reconsumeTimes",
-        "  PHX-10  PHX       301               3",
-        "  PHX-20  PHX       301               3",
         "",
       ].join("\n"),
     );
+    // Which of the two failed first depends on the queues that they went to.
+    expect(earlier.split("\n").slice(0, 3).sort()).toEqual([
+      "  PHX-10  PHX       301               3",
+      "  PHX-20  PHX       301               3",
+      "  flight  origin  delay  reconsumeTimes",
+    ]);
   });
 
   it("ends with 1 when a late record of the last run has no dead letter", async () => {
