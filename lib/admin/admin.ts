@@ -49,7 +49,7 @@ export interface GroupSettings {
    * retried nor kept as a dead letter. @defaultValue 1
    */
   readonly retryQueueNums?: number | undefined;
-  /** How often a message is retried before it goes to the dead letters, for consumers that give no `maxReconsumeTimes`. @defaultValue 16 */
+  /** How often a message is retried before it goes to the dead letters, for consumers that give no `maxReconsumeTimes`; 0 and below: not at all. @defaultValue 16 */
   readonly retryMaxTimes?: number | undefined;
   /** How long failed messages wait, where the listener names no delay level. @defaultValue 10 s, 30 s, 1 to 10, 20, 30 min, 1 h, 2 h */
   readonly retryPolicy?: RetryPolicy | undefined;

@@ -56,8 +56,9 @@ export class AppendWrite implements Write, WithdrawableWrite {
         );
       }
     }
+    const created = this.#topics.checkForAppend(topic, queueId);
     this.#retryTopics.requireGroupOf(topic);
-    this.#topics.requireForAppend(topic, queueId);
+    if (created !== undefined) this.#topics.put(created);
     for (const message of messages) this.#appender.add(topic, queueId, message);
   }
 

@@ -10,6 +10,8 @@ export type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 /** Which message queues of a topic may be written and read now. */
 export interface TopicRoute {
   readonly topic: string;
+  /** Queues that it has, whether they can be written or read now or not. */
+  readonly queueNums: number;
   /** In order of queueId; empty when the topic is not writable. */
   readonly writeQueues: readonly MessageQueue[];
   readonly readQueues: readonly MessageQueue[];

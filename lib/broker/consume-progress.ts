@@ -39,7 +39,8 @@ export class ConsumeProgress {
     this.ofInstances = new ConsumeOffsets(
       store.broadcastOffsets,
       ({ group, instanceName }) => `${group}\u0001${instanceName}`,
-      () => undefined,
+      // Progress shows that it is there, whoever had forgotten it because of a clock that jumped.
+      (instance) => store.broadcastOffsets.touch(instance, clock.now()),
     );
   }
 

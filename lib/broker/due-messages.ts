@@ -70,7 +70,12 @@ export class DueMessages {
     this.#earliest = undefined;
   }
 
-  /** When the next message is due, as of the last commit. Reads. */
+  /** Whether {@link DueMessages.earliest} answers without reading. */
+  get isKnown(): boolean {
+    return this.#earliest !== undefined;
+  }
+
+  /** When the next message is due, as of the last commit. */
   earliest(): number | undefined {
     this.#earliest ??= { dueAt: this.#store.due.earliest() };
     return this.#earliest.dueAt;

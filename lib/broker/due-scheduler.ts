@@ -35,7 +35,9 @@ export class DueScheduler {
       // Whoever uses a store that is gone or stopped is told; nothing is due in it.
       if (this.#isClosed || !this.#engine.isUsable) return;
       try {
-        this.#arm(this.#engine.readNow(() => this.#engine.due.earliest()));
+        const { due } = this.#engine;
+        // A read on a connection of the owner's costs three pragmas; after most commits nothing has to be read.
+        this.#arm(due.isKnown ? due.earliest() : this.#engine.readNow(() => due.earliest()));
       } catch (error) {
         if (!isMqError(error, "ERR_MQ_SYSTEM_BUSY")) this.#events.error(toMqError(error, "looking for what is due"));
         this.#lookLater();

@@ -35,7 +35,7 @@ const BUSY_WAIT_MS = 3_000;
 export interface EngineListener {
   /** These blocks were committed by this engine, and whether topics were. */
   committed(written: readonly WrittenBlock[], topicsChanged: boolean): void;
-  /** These blocks were committed with a transaction of the connection's owner. */
+  /** These blocks were committed, by this engine or with a transaction of the connection's owner: before anybody else is told. */
   stored(written: readonly WrittenBlock[]): void;
   /** Somebody else has committed: another process or engine, or the owner of the connection. Only to be noted: it may come within a transaction. */
   foreignCommitSeen(): void;
@@ -137,7 +137,11 @@ export class Engine {
         if (this.isUsable) this.progress.storeLater();
       },
       ridersFailed: (error) => this.#events.error(error),
-      stored: () => this.progress.committed(),
+      stored: () => {
+        this.progress.committed();
+        this.progress.storeSoon();
+        this.#listener.stored(this.#written);
+      },
       committed: () => this.#committed(),
     });
     this.#guest = new GuestAppend(connection, new Backoff(clock, chance), {

@@ -67,6 +67,7 @@ export class GroupCommit {
 
   /** Throws `ERR_MQ_TOO_MANY_REQUESTS` instead of queueing without bound. */
   enqueue(write: Write): void {
+    if (this.#isClosed) throw new MqError("ERR_MQ_CLOSED", "the broker is closed");
     this.#pending.add(write);
     this.schedule();
   }

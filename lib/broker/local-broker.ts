@@ -64,7 +64,6 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.events = new EventHub(settings.logger);
     this.engine = new Engine(database, settings, this.events, {
       committed: (written, topicsChanged) => {
-        emitStored(this.events, settings.storeHost, written);
         this.#scheduler.look();
         if (this.#hold.count > 0) this.engine.reader.withFresh(written, () => this.#wake(written));
         if (topicsChanged) this.members.rebalanceAll();
@@ -172,7 +171,9 @@ export class LocalBroker implements EmbeddedBrokerPort {
   unregisterConsumer(member: GroupMember): void {
     this.members.leave(member);
     if (member.instance !== undefined) this.#instances.delete(member.instance);
-    if (this.members.countOf(member.group) === 0) this.messages.forget(member.group);
+    if (this.members.countOf(member.group) > 0) return;
+    this.messages.forget(member.group);
+    this.engine.sentBack.forget(member.group);
   }
 
   memberIds(group: string): readonly string[] {

@@ -1,4 +1,5 @@
 import { deadLetterTopic, derivedFromGroup, isRetryTopic, retryTopic } from "../message/derived-names.js";
+import { checkConsumerGroup } from "../message/names.js";
 import { PERM } from "../message/system-topics.js";
 import type { GroupConfig } from "../store/group-table.js";
 import type { TopicConfig } from "../store/topic-table.js";
@@ -55,7 +56,7 @@ export class RetryTopics {
 
   /** Inside a transaction: a client sends to this topic. One that is a group's retry topic needs the group. */
   requireGroupOf(topic: string): void {
-    if (isRetryTopic(topic)) this.#groups.requireForConsumer(derivedFromGroup(topic) as string);
+    if (isRetryTopic(topic)) this.#groups.requireForConsumer(checkConsumerGroup(derivedFromGroup(topic)));
   }
 
   #template(topic: string): TopicConfig {

@@ -19,6 +19,11 @@ export class SentBack {
     this.#groups.clear();
   }
 
+  /** The group has no members any more: nothing of it is kept in memory. */
+  forget(group: string): void {
+    this.#groups.delete(group);
+  }
+
   /** Queue offsets, those that the consume offset has passed perhaps among them. */
   of(group: string, queueKey: number): ReadonlySet<number> {
     return this.#of(group, queueKey);

@@ -1,4 +1,5 @@
 import { MqError } from "../errors.js";
+import { isRetryTopic } from "../message/derived-names.js";
 import type { MessageQueue } from "../message/message-queue.js";
 import { findSystemTopic, listSystemTopics, PERM } from "../message/system-topics.js";
 import type { Store } from "../store/store.js";
@@ -116,10 +117,10 @@ export class Topics {
   }
 
   /**
-   * The topic for a message that is being stored, created when it may be. Inside a transaction, whose end drops what is cached here unless it is
-   * a commit of our own; throws before anything is written.
+   * Checks the topic for a message that is being stored; the configuration of one that is to be created is returned. Inside a transaction, whose end
+   * drops what is cached here unless it is a commit of our own.
    */
-  requireForAppend(topic: string, queueId: number): void {
+  checkForAppend(topic: string, queueId: number): TopicConfig | undefined {
     let config = this.#configs.get(topic) ?? this.#load(topic, true);
     const isNew = config === undefined;
     if (config === undefined) {
@@ -130,7 +131,7 @@ export class Topics {
     if (queueId < 0 || queueId >= queueNums) {
       throw new MqError("ERR_MQ_OFFSET", `topic ${topic} has ${queueNums} message queues, got queueId ${queueId}`);
     }
-    if (isNew) this.put(config);
+    return isNew ? config : undefined;
   }
 
   #load(topic: string, isKept: boolean): TopicConfig | undefined {
@@ -141,7 +142,7 @@ export class Topics {
 
   /** How a topic is set up when nobody says otherwise. */
   template(topic: string): TopicConfig {
-    const count = this.#settings.defaultQueueCount;
+    const count = isRetryTopic(topic) ? 1 : this.#settings.defaultQueueCount;
     return {
       topic,
       readQueueNums: count,
@@ -159,6 +160,7 @@ export class Topics {
       Object.freeze(Array.from({ length: count }, (_, id) => queue(id)));
     return {
       topic,
+      queueNums: Math.max(readQueueNums, writeQueueNums),
       writeQueues: queues((perm & PERM.WRITE) === 0 ? 0 : writeQueueNums),
       readQueues: queues((perm & PERM.READ) === 0 ? 0 : readQueueNums),
     };

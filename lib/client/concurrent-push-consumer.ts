@@ -95,7 +95,7 @@ export class ConcurrentPushConsumer implements PushConsumer {
         instance === undefined
           ? new GroupOffsetStore(port, group, consumeFromWhere)
           : new InstanceOffsetStore(port, instance, consumeFromWhere),
-      expressionOf: (topic) => this.#subscriptions.get(topic) ?? EVERY_MESSAGE,
+      expressionOf: (topic) => this.#allSubscriptions().get(topic) ?? EVERY_MESSAGE,
       submit: (processQueue, messages) => this.#service.submit(processQueue, messages),
       forget: (processQueue) => this.#failures.forget(processQueue),
     });
@@ -191,6 +191,7 @@ export class ConcurrentPushConsumer implements PushConsumer {
     this.#service.stop();
     await this.#waitForListeners(graceMs);
     this.#queues.drop(() => true);
+    this.#tellAssignment();
     this.#context.port.unregisterConsumer(this.#member);
     await this.#queues.ended();
     try {
@@ -264,6 +265,7 @@ export class ConcurrentPushConsumer implements PushConsumer {
   #brokerFailed(error: MqError): void {
     this.#context.logger.error(`consumer ${this.clientId} of group ${this.#options.group} stopped: ${error.message}`);
     this.#queues.drop(() => true);
+    this.#tellAssignment();
     this.#service.close();
     this.#hold?.release();
   }

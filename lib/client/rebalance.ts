@@ -65,8 +65,7 @@ export class Rebalance {
     try {
       const route = this.#context.port.findRoute(topic);
       const sorted = [...(route?.readQueues ?? [])].sort(compareMessageQueues);
-      if (!this.#firstCounts.has(topic))
-        this.#firstCounts.set(topic, Math.max(sorted.length, route?.writeQueues.length ?? 0));
+      if (!this.#firstCounts.has(topic)) this.#firstCounts.set(topic, route?.queueNums ?? 0);
       if (sorted.length === 0) return [];
       const members = this.#context.port.memberIds(this.#group);
       const chosen = new Set(this.#strategy(this.#group, this.#clientId, [...sorted], members).map(formatMessageQueue));

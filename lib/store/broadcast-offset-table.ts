@@ -35,7 +35,7 @@ export class BroadcastOffsetTable {
     this.#touch = prepare(
       connection,
       `INSERT INTO mq_broadcast_instance (consumer_group, instance_name, last_seen_at) VALUES (?, ?, ?)
-       ON CONFLICT DO UPDATE SET last_seen_at = excluded.last_seen_at`,
+       ON CONFLICT DO UPDATE SET last_seen_at = max(last_seen_at, excluded.last_seen_at)`,
     );
     this.#deleteNotSeenSince = prepare(connection, "DELETE FROM mq_broadcast_instance WHERE last_seen_at < ?");
     this.#deleteOrphans = prepare(

@@ -41,6 +41,7 @@ describe("group:rebalanced", () => {
       "a: orders-0 orders-1 orders-2 orders-3",
       "a: orders-0 orders-1",
       "b: orders-2 orders-3",
+      "b: ",
       "a: orders-0 orders-1 orders-2 orders-3",
     ]);
     expect(heard.at(-1)?.[1]).toEqual({ group: "billing", clientId: a.clientId, assignment: a.assignment });

@@ -54,7 +54,7 @@ async function openPort(expression: string, isEmpty = false): Promise<LocalBroke
   };
   port.appendSync({ topic: "MsgRaw", queueId: 0, messages: [record], bytes: 15, deadline: Number.MAX_SAFE_INTEGER });
   const topic = isEmpty ? "MsgEmpty" : "MsgRaw";
-  if (isEmpty) await port.engine.write(() => port.engine.topics.requireForAppend(topic, 0));
+  if (isEmpty) await makeTopic(port, topic);
   await port.registerConsumer({
     group: "g",
     clientId: "c",
@@ -66,6 +66,10 @@ async function openPort(expression: string, isEmpty = false): Promise<LocalBroke
     brokerFailed: () => undefined,
   });
   return port;
+}
+
+function makeTopic({ engine }: LocalBroker, topic: string): Promise<void> {
+  return engine.write(() => engine.topics.put(engine.topics.template(topic)));
 }
 
 function pull(port: LocalBroker, topic: string, offset: number, maxMessages = 10, queueId = 0): Promise<PullResult> {
@@ -142,7 +146,7 @@ describe("a pull", () => {
 
   it("of a group without this subscription is refused as recorded in raw-pull-without-subscription", async () => {
     const port = await openPort("*");
-    await port.engine.write(() => port.engine.topics.requireForAppend("Other", 0));
+    await makeTopic(port, "Other");
     const { code } = validation.observed<{ readonly code: number }>("raw-pull-without-subscription");
 
     const error = await pull(port, "Other", 0).catch((reason: unknown) => reason);

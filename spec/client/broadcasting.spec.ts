@@ -37,6 +37,7 @@ describe("the instances of a broadcasting group", () => {
     expect(rebalanced).toEqual([
       [first.consumer.clientId, 2],
       [second.consumer.clientId, 2],
+      [first.consumer.clientId, 0],
     ]);
   });
 
