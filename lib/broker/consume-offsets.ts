@@ -32,6 +32,7 @@ export interface PendingOffset {
 export class ConsumeOffsets<Owner> {
   readonly #rows: OffsetRows<Owner>;
   readonly #nameOf: (owner: Owner) => string;
+  readonly #onPending: () => void;
   readonly #onWrite: (owner: Owner, topic: string, queueId: number, nextOffset: number) => void;
   #pending = new Map<string, Progress<Owner>>();
   /** Written in the transaction that is open. */
@@ -39,15 +40,18 @@ export class ConsumeOffsets<Owner> {
 
   /**
    * @param nameOf - differs for different owners.
+   * @param onPending - called when an offset came that waits to be stored.
    * @param onWrite - called within the transaction that stores an offset.
    */
   constructor(
     rows: OffsetRows<Owner>,
     nameOf: (owner: Owner) => string,
+    onPending: () => void,
     onWrite: (owner: Owner, topic: string, queueId: number, nextOffset: number) => void,
   ) {
     this.#rows = rows;
     this.#nameOf = nameOf;
+    this.#onPending = onPending;
     this.#onWrite = onWrite;
   }
 
@@ -70,7 +74,7 @@ export class ConsumeOffsets<Owner> {
   }
 
   /**
-   * `increaseOnly` ignores what is lower than what is pending or stored: a member that lost a queue may report late. Reads nothing, as it is called
+   * Kept in memory and written with the next group commit, at the latest 50 ms later. `increaseOnly` ignores what is lower than what is pending or stored: a member that lost a queue may report late. Reads nothing, as it is called
    * from wherever a listener ends.
    */
   update(owner: Owner, topic: string, queueId: number, nextOffset: number, increaseOnly: boolean): void {
@@ -82,6 +86,7 @@ export class ConsumeOffsets<Owner> {
       pending.nextOffset = nextOffset;
       pending.mayLower ||= !increaseOnly;
     }
+    this.#onPending();
   }
 
   /** Inside a transaction. */

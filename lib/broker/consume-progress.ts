@@ -34,11 +34,13 @@ export class ConsumeProgress {
     this.ofGroups = new ConsumeOffsets(
       store.consumeOffsets,
       (group) => group,
+      () => this.storeSoon(),
       (group, topic, queueId, nextOffset) => sentBack.passed(group, queues.get(topic, queueId).queueKey, nextOffset),
     );
     this.ofInstances = new ConsumeOffsets(
       store.broadcastOffsets,
       ({ group, instanceName }) => `${group}\u0001${instanceName}`,
+      () => this.storeSoon(),
       // Progress shows that it is there, whoever had forgotten it because of a clock that jumped.
       (instance) => store.broadcastOffsets.touch(instance, clock.now()),
     );

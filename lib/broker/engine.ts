@@ -1,5 +1,4 @@
 import { MqError } from "../errors.js";
-import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 import type { OpenedDatabase } from "../store/open-database.js";
 import { type OpenFile, registerOpenFile } from "../store/open-files.js";
 import { toMqError } from "../store/sqlite-error.js";
@@ -76,8 +75,6 @@ export class Engine {
   #written: WrittenBlock[] = [];
   /** Written inside a transaction of the owner's that has not ended yet, where somebody wants to hear of it. */
   #guestWritten: WrittenBlock[] = [];
-  /** Topics written by what the open transaction keeps, whatever is undone of it. */
-  #keptTopicChanges = 0;
   #isClosed = false;
 
   constructor(database: OpenedDatabase, settings: ResolvedBrokerSettings, events: EventHub, listener: EngineListener) {
@@ -125,15 +122,11 @@ export class Engine {
         this.progress.write();
         this.due.write();
         this.#writeMessages();
-        this.#keptTopicChanges = this.topics.changes;
       },
-      undone: () => {
-        this.#dropCaches();
-        this.topics.undoChanges(this.#keptTopicChanges);
-      },
+      undone: () => this.#dropCaches(),
       rolledBack: () => {
         this.#written = [];
-        this.#takeTopicChanges();
+        this.topics.takeChanged();
         if (this.isUsable) this.progress.storeLater();
       },
       ridersFailed: (error) => this.#events.error(error),
@@ -147,7 +140,6 @@ export class Engine {
     this.#guest = new GuestAppend(connection, new Backoff(clock, chance), {
       drop: () => {
         this.#dropCaches();
-        this.#takeTopicChanges();
         this.#written = [];
       },
       write: () => {
@@ -245,24 +237,6 @@ export class Engine {
       const deadline = this.#settings.clock.now() + BUSY_WAIT_MS;
       this.#commits.enqueue(new WorkWrite(work, deadline, resolve, reject));
     });
-  }
-
-  /** Kept in memory and written with the next group commit, at the latest 50 ms later. */
-  updateOffset(group: string, topic: string, queueId: number, nextOffset: number, increaseOnly: boolean): void {
-    this.progress.ofGroups.update(group, topic, queueId, nextOffset, increaseOnly);
-    this.progress.storeSoon();
-  }
-
-  /** The same for one instance of a broadcasting group. */
-  updateBroadcastOffset(
-    instance: BroadcastInstance,
-    topic: string,
-    queueId: number,
-    nextOffset: number,
-    increaseOnly: boolean,
-  ): void {
-    this.progress.ofInstances.update(instance, topic, queueId, nextOffset, increaseOnly);
-    this.progress.storeSoon();
   }
 
   /** Resolves once every offset given so far is durable. */
@@ -367,15 +341,9 @@ export class Engine {
   #committed(): void {
     const written = this.#written;
     this.#written = [];
-    const topicChanges = this.#takeTopicChanges();
-    this.#news.wrote(written, topicChanges);
+    this.#news.wrote(written, this.topics.takeChanges());
     this.#openFile?.committed();
-    this.#listener.committed(written, topicChanges > 0);
-  }
-
-  #takeTopicChanges(): number {
-    this.#keptTopicChanges = 0;
-    return this.topics.takeChanges();
+    this.#listener.committed(written, this.topics.takeChanged());
   }
 
   #dropCaches(): void {

@@ -9,6 +9,7 @@ import { EventHub } from "./broker-events.js";
 import type {
   AppendObserver,
   AppendRequest,
+  BrokerPort,
   EmbeddedBrokerPort,
   GroupMember,
   PullRequest,
@@ -195,7 +196,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
   }
 
   updateOffset(group: string, topic: string, queueId: number, nextOffset: number, increaseOnly: boolean): void {
-    if (this.#database.connection.open) this.engine.updateOffset(group, topic, queueId, nextOffset, increaseOnly);
+    if (this.#database.connection.open) this.engine.offsets.update(group, topic, queueId, nextOffset, increaseOnly);
   }
 
   queryBroadcastOffset(instance: BroadcastInstance, topic: string, queueId: number): Promise<QueueProgress> {
@@ -206,15 +207,8 @@ export class LocalBroker implements EmbeddedBrokerPort {
     });
   }
 
-  updateBroadcastOffset(
-    instance: BroadcastInstance,
-    topic: string,
-    queueId: number,
-    nextOffset: number,
-    increaseOnly: boolean,
-  ): void {
-    if (!this.#database.connection.open) return;
-    this.engine.updateBroadcastOffset(instance, topic, queueId, nextOffset, increaseOnly);
+  updateBroadcastOffset(...offset: Parameters<BrokerPort["updateBroadcastOffset"]>): void {
+    if (this.#database.connection.open) this.engine.progress.ofInstances.update(...offset);
   }
 
   async persistOffsets(): Promise<void> {

@@ -30,8 +30,8 @@ export class News {
   }
 
   /** Our own commits are no news. */
-  wrote(written: readonly WrittenBlock[], topicChanges: number): void {
-    this.#topicChanges += topicChanges;
+  wrote(written: readonly WrittenBlock[], topicChanges: readonly number[]): void {
+    for (const change of topicChanges) if (change === this.#topicChanges + 1) this.#topicChanges = change;
     for (const { block } of written) {
       if (block.commitLogOffset === this.#logEnd) this.#logEnd += block.records.length;
     }

@@ -30,7 +30,9 @@ export class Topics {
   readonly #routes = new Map<string, TopicRoute>();
   /** As they were before the caches were dropped: good enough to choose a queue by, the append checks it. */
   readonly #lastRoutes = new Map<string, TopicRoute>();
-  #changes = 0;
+  /** Which changes of topics were made in the transaction that is open, of those that nothing has undone. */
+  #changes: number[] = [];
+  #hasChanged = false;
 
   constructor(store: Store, settings: TopicSettingsOfBroker) {
     this.#store = store;
@@ -38,6 +40,7 @@ export class Topics {
   }
 
   drop(): void {
+    this.#changes = [];
     this.#configs.clear();
     for (const [topic, route] of this.#routes) this.#lastRoutes.set(topic, route);
     this.#routes.clear();
@@ -48,20 +51,17 @@ export class Topics {
     return this.#lastRoutes.get(topic);
   }
 
-  /** How often a topic was written in the transaction that is open. */
-  get changes(): number {
-    return this.#changes;
+  /** Whether a topic was written since the last call. */
+  takeChanged(): boolean {
+    const hasChanged = this.#hasChanged;
+    this.#hasChanged = false;
+    return hasChanged;
   }
 
-  /** What was written since there were so many is undone. */
-  undoChanges(changes: number): void {
-    this.#changes = changes;
-  }
-
-  /** The transaction is over: how often a topic was written in it. */
-  takeChanges(): number {
+  /** The transaction was committed: the changes that it made, by their numbers. */
+  takeChanges(): readonly number[] {
     const changes = this.#changes;
-    this.#changes = 0;
+    this.#changes = [];
     return changes;
   }
 
@@ -85,10 +85,10 @@ export class Topics {
   /** Inside a transaction. */
   put(config: TopicConfig): void {
     this.#store.topics.put(config);
-    this.#store.meta.countTopicChange();
+    this.#changes.push(this.#store.meta.countTopicChange());
     this.#configs.delete(config.topic);
     this.#routes.delete(config.topic);
-    this.#changes += 1;
+    this.#hasChanged = true;
   }
 
   /** Without reading. */

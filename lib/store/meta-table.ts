@@ -3,14 +3,14 @@ import { prepare, type SqliteConnection, type SqliteStatement } from "./sqlite.j
 /** Single values of the whole store. */
 export class MetaTable {
   readonly #find: SqliteStatement<unknown>;
-  readonly #countTopicChange: SqliteStatement;
+  readonly #countTopicChange: SqliteStatement<number>;
 
   constructor(connection: SqliteConnection) {
     this.#find = prepare<unknown>(connection, "SELECT value FROM mq_meta WHERE name = ?").pluck();
-    this.#countTopicChange = prepare(
+    this.#countTopicChange = prepare<number>(
       connection,
-      "INSERT INTO mq_meta (name, value) VALUES ('topic_changes', 1) ON CONFLICT DO UPDATE SET value = value + 1",
-    );
+      `INSERT INTO mq_meta (name, value) VALUES ('topic_changes', 1) ON CONFLICT DO UPDATE SET value = value + 1 RETURNING value`,
+    ).pluck();
   }
 
   /** How often a topic was created or changed: whoever knows this number knows whether its routes are still right. */
@@ -18,8 +18,9 @@ export class MetaTable {
     return this.#number("topic_changes");
   }
 
-  countTopicChange(): void {
-    this.#countTopicChange.run();
+  /** Returns which change it is. */
+  countTopicChange(): number {
+    return this.#countTopicChange.get() as number;
   }
 
   /** Where `commitLogOffset` goes on when the log is empty. */
