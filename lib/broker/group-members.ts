@@ -85,7 +85,7 @@ export class GroupMembers {
     if (membership.members.has(member.clientId)) {
       throw new MqError(
         "ERR_MQ_ALREADY_CREATED",
-        `consumer group ${member.group} has a member ${member.clientId} already`,
+        `consumer group ${member.group} has a member ${member.clientId} already: give this one an instanceName of its own`,
       );
     }
     membership.members.set(member.clientId, member);

@@ -26,7 +26,7 @@ export class RetryTopics {
   isComplete(group: string): boolean {
     const config = this.#groups.find(group);
     const topic = this.#topics.find(retryTopic(group));
-    return config !== undefined && topic !== undefined && queueCount(topic) >= config.retryQueueNums;
+    return config !== undefined && topic !== undefined && usableQueueCount(topic) >= config.retryQueueNums;
   }
 
   /** Inside a transaction: the group of a consumer that starts, with its retry topic; both are created when the group may be. */
@@ -39,7 +39,7 @@ export class RetryTopics {
   requireRetryTopic({ group, retryQueueNums }: GroupConfig): TopicConfig {
     const topic = retryTopic(group);
     const known = this.#topics.find(topic);
-    if (known !== undefined && queueCount(known) >= retryQueueNums) return known;
+    if (known !== undefined && usableQueueCount(known) >= retryQueueNums) return known;
     const base = known ?? { ...this.#template(topic), readQueueNums: 0, writeQueueNums: 0 };
     return this.#put({
       ...base,
@@ -71,7 +71,7 @@ export class RetryTopics {
   }
 }
 
-/** Queues that are both written to and read. */
-export function queueCount({ readQueueNums, writeQueueNums }: TopicConfig): number {
+/** Queues that are both written to and read: what is sent to others reaches nobody. */
+export function usableQueueCount({ readQueueNums, writeQueueNums }: TopicConfig): number {
   return Math.min(readQueueNums, writeQueueNums);
 }

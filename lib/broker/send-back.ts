@@ -13,7 +13,7 @@ import type { LogAppender } from "./log-appender.js";
 import type { Profile } from "./profile.js";
 import type { QueueStates } from "./queue-states.js";
 import { parseRetryPolicy, retryDelay, retryLevel } from "./retry-policy.js";
-import { queueCount, type RetryTopics } from "./retry-topics.js";
+import { type RetryTopics, usableQueueCount } from "./retry-topics.js";
 import type { SentBack } from "./sent-back.js";
 
 /** Messages of one group that were delivered and could not be consumed. */
@@ -111,7 +111,7 @@ export class SendBack {
     now: number,
   ): Copy["store"] {
     const { due, profile, chance } = this.#parts;
-    const queueId = chance.nextInt(queueCount(retry));
+    const queueId = chance.nextInt(usableQueueCount(retry));
     const properties = copiedProperties(message, profile);
     const reconsumeTimes = message.storedReconsumeTimes;
     const policy = delayLevel === 0 && retryPolicy !== undefined ? parseRetryPolicy(retryPolicy) : undefined;

@@ -50,7 +50,8 @@ export class ConsumeService {
 
   constructor(options: ConsumeServiceOptions) {
     this.#options = options;
-    this.#timeouts = new ConsumeTimeouts(options.timeoutMs, options.clock, (delivery) => this.#timedOut(delivery));
+    const { timeoutMs, clock } = options;
+    this.#timeouts = new ConsumeTimeouts(this.#running, timeoutMs, clock, (delivery) => this.#timedOut(delivery));
   }
 
   submit(processQueue: ProcessQueue, messages: readonly CachedMessage[]): void {
@@ -185,10 +186,9 @@ export class ConsumeService {
 
   #finish(delivery: Delivery, acknowledged: number): void {
     this.#running.delete(delivery);
-    this.#timeouts.ended(delivery);
     const { processQueue, batch } = delivery;
     if (!processQueue.isDropped && !delivery.hasTimedOut) {
-      const consumed = batch.slice(0, acknowledged);
+      const consumed = acknowledged === batch.length ? batch : batch.slice(0, acknowledged);
       if (consumed.length > 0) this.#consumed(delivery, consumed);
       if (acknowledged < batch.length)
         this.#options.failures.failed(processQueue, batch.slice(acknowledged), this.#delayLevelOf(delivery));

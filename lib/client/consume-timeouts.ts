@@ -11,44 +11,41 @@ export class ConsumeTimeouts {
   readonly #timeoutMs: number;
   readonly #clock: Clock;
   readonly #onTimeout: (delivery: Delivery) => void;
-  /** In the order in which they began. */
-  readonly #running = new Set<Delivery>();
+  readonly #running: Iterable<Delivery>;
   #timer: ClockTimer | undefined;
+  #isStopped = false;
 
-  constructor(timeoutMs: number, clock: Clock, onTimeout: (delivery: Delivery) => void) {
+  /** @param running - those that have not ended, in the order in which they began. */
+  constructor(running: Iterable<Delivery>, timeoutMs: number, clock: Clock, onTimeout: (delivery: Delivery) => void) {
+    this.#running = running;
     this.#timeoutMs = timeoutMs;
     this.#clock = clock;
     this.#onTimeout = onTimeout;
   }
 
   began(delivery: Delivery): void {
-    this.#running.add(delivery);
     if (this.#timer === undefined) this.#arm(delivery);
   }
 
-  ended(delivery: Delivery): void {
-    this.#running.delete(delivery);
-  }
-
   stop(): void {
-    this.#running.clear();
     this.#timer?.cancel();
-    this.#timer = undefined;
+    this.#isStopped = true;
   }
 
-  #arm(first: Delivery): void {
-    this.#timer = this.#clock.at(first.startedAt + this.#timeoutMs, () => this.#look());
+  #arm({ startedAt }: Delivery): void {
+    if (!this.#isStopped) this.#timer = this.#clock.at(startedAt + this.#timeoutMs, () => this.#look());
   }
 
   #look(): void {
     this.#timer = undefined;
     const now = this.#clock.now();
     for (const delivery of this.#running) {
-      if (delivery.startedAt + this.#timeoutMs > now) break;
-      this.#running.delete(delivery);
+      if (delivery.hasTimedOut) continue;
+      if (delivery.startedAt + this.#timeoutMs > now) {
+        this.#arm(delivery);
+        return;
+      }
       this.#onTimeout(delivery);
     }
-    const [first] = this.#running;
-    if (first !== undefined && this.#timer === undefined) this.#arm(first);
   }
 }

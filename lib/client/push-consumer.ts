@@ -14,7 +14,7 @@ export interface CloseOptions {
  *
  * In a clustering group a message that fails is retried: a copy is stored in `%RETRY%group`, in the transaction that acknowledges the message, and
  * delivered to a member of this group alone, after 10 s, 30 s, 1 min, 2 min … 2 h. After 16 retries it goes to the dead-letter queue `%DLQ%group`, a
- * topic as any other; but as in RocketMQ a dead letter has used up its attempts: a consumer of it that fails buries it at once in its own group's. It keeps its id, tag, keys, properties and body; `reconsumeTimes` counts, `topic` is where it was sent to.
+ * topic like the others; but, as with RocketMQ, a dead letter has used up its attempts: a consumer of it that fails buries it at once in its own group's. It keeps its id, tag, keys, properties and body; `reconsumeTimes` counts, `topic` is where it was sent to.
  *
  * ```
  * created ──start()──▶ started ──close()──▶ closing ──▶ closed
