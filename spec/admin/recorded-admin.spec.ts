@@ -5,7 +5,7 @@ import { type Broker, isMqError, type MessageQueue } from "../../lib/index.js";
 import { loadFacts } from "../support/facts.js";
 import { openTestPort } from "../support/local-broker.js";
 import { browseQueue } from "../support/shared-connection.js";
-import { openTestBroker, type TestBroker } from "../support/test-broker.js";
+import { openRecordedBroker, type TestBroker } from "../support/test-broker.js";
 
 interface Answer {
   readonly code: number;
@@ -78,7 +78,7 @@ async function consumeFour({ mq, clock }: TestBroker): Promise<void> {
 
 describe("a topic that is asked for", () => {
   it.each(admin.names.filter((name) => name.startsWith("topic-config-")))("is told as recorded in %s", async (fact) => {
-    await using broker = await openTestBroker();
+    await using broker = await openRecordedBroker();
     const topic = fact.slice("topic-config-".length);
     const { code } = admin.observed<Answer>(fact);
 
@@ -89,7 +89,7 @@ describe("a topic that is asked for", () => {
   });
 
   it.each(admin.names.filter((name) => name.startsWith("route-")))("has the queues of %s", async (fact) => {
-    await using broker = await openTestPort();
+    await using broker = await openTestPort({ profile: "rocketmq" });
     const { code } = admin.observed<Answer>(fact);
     const [queues] = code === 0 ? bodyOf<{ readonly queueDatas: readonly RecordedTopic[] }>(fact).queueDatas : [];
 
@@ -104,7 +104,7 @@ describe("a topic that is asked for", () => {
 
 describe("a topic that is created, created again and changed", () => {
   it("ends as recorded in create-topic-response", async () => {
-    await using broker = await openTestBroker();
+    await using broker = await openRecordedBroker();
     const { admin: calls } = broker.mq;
     const steps = admin.observed<readonly Answer[]>("create-topic-response");
     const config = JSON.parse(steps.at(-1)?.body ?? "") as RecordedTopic;
@@ -123,7 +123,7 @@ describe("a topic that is created, created again and changed", () => {
   });
 
   it("keeps what lies in queues that were taken away, as recorded in shrink-queues", async () => {
-    await using broker = await openTestPort();
+    await using broker = await openTestPort({ profile: "rocketmq" });
     const { mq, port } = broker;
     const recorded = admin.observed<{ readonly maxOffsetQueue3: string } & Readonly<Record<string, unknown>>>(
       "shrink-queues",
@@ -150,7 +150,7 @@ describe("a topic that is created, created again and changed", () => {
   });
 
   it("has the offsets of topic-stats in each of its queues", async () => {
-    await using broker = await openTestBroker({ defaultQueueCount: 2 });
+    await using broker = await openRecordedBroker({ defaultQueueCount: 2 });
     const { mq, clock } = broker;
     for (let count = 0; count < 3; count += 1) await send(mq, "AdmOff", 0);
 
@@ -167,7 +167,7 @@ describe("a topic that is created, created again and changed", () => {
   });
 
   it("refuses to tell the ends of a queue it does not have, where those of offsets-written-queue are 0", async () => {
-    await using broker = await openTestBroker({ defaultQueueCount: 1 });
+    await using broker = await openRecordedBroker({ defaultQueueCount: 1 });
     await send(broker.mq, "AdmOff", 0);
     const { maxQueue9, minQueue9 } =
       admin.observed<Readonly<Record<"maxQueue9" | "minQueue9", OffsetAnswer>>>("offsets-written-queue");
@@ -180,7 +180,7 @@ describe("a topic that is created, created again and changed", () => {
   });
 
   it("refuses to tell the ends of a topic that nobody knows, which are 0 in RocketMQ's broker", async () => {
-    await using broker = await openTestBroker();
+    await using broker = await openRecordedBroker();
     const recorded = [
       "raw-min-offset-unknown-topic",
       "raw-max-offset-unknown-topic",
@@ -198,7 +198,7 @@ describe("a topic that is created, created again and changed", () => {
 
 describe("a group that is asked for", () => {
   it("has the progress of consume-stats-topic and the topics of topics-by-consumer", async () => {
-    await using broker = await openTestBroker();
+    await using broker = await openRecordedBroker();
     await consumeFour(broker);
     const { topicList } = bodyOf<{ readonly topicList: readonly string[] }>("topics-by-consumer");
     const { admin: calls } = broker.mq;
@@ -218,7 +218,7 @@ describe("a group that is asked for", () => {
   });
 
   it("is refused when nobody knows it, where consume-stats-unknown-group is an empty answer", async () => {
-    await using broker = await openTestBroker();
+    await using broker = await openRecordedBroker();
     const { code } = admin.observed<Answer>("consume-stats-unknown-group");
 
     // A name that was misspelt must not look like a group without lag.
@@ -227,7 +227,7 @@ describe("a group that is asked for", () => {
   });
 
   it("has the member and the subscription of consumer-connection, but for retry topics", async () => {
-    await using broker = await openTestBroker({ defaultQueueCount: 2 });
+    await using broker = await openRecordedBroker({ defaultQueueCount: 2 });
     const consumer = broker.mq.pushConsumer({
       group: "g-adm",
       instanceName: "adm",
@@ -252,7 +252,7 @@ describe("a group that is asked for", () => {
   });
 
   it("has no members when it is stopped, which consumer-connection-offline says with an error", async () => {
-    await using broker = await openTestBroker();
+    await using broker = await openRecordedBroker();
     await consumeFour(broker);
 
     const info = await broker.mq.admin.getGroup("g-adm");
@@ -262,7 +262,7 @@ describe("a group that is asked for", () => {
   });
 
   it("is refused its pulls as recorded in consume-disabled", async () => {
-    await using broker = await openTestPort({ defaultQueueCount: 1 });
+    await using broker = await openTestPort({ profile: "rocketmq", defaultQueueCount: 1 });
     const { mq, port } = broker;
     await send(mq, "AdmG", 0);
     await port.registerConsumer(memberOf("g-noconsume", "AdmG"));
@@ -276,7 +276,7 @@ describe("a group that is asked for", () => {
 
 describe("a broker without settings", () => {
   it("has the names of cluster-info", async () => {
-    await using broker = await openTestBroker({ defaultQueueCount: 1 });
+    await using broker = await openRecordedBroker({ defaultQueueCount: 1 });
     const { clusterAddrTable } = bodyOf<{ readonly clusterAddrTable: Readonly<Record<string, readonly string[]>> }>(
       "cluster-info",
     );
@@ -288,7 +288,7 @@ describe("a broker without settings", () => {
   });
 
   it("creates topics and groups, and hands out as much in one pull, as recorded in broker-config", async () => {
-    await using broker = await openTestBroker();
+    await using broker = await openRecordedBroker();
     const config = admin.observed<Readonly<Record<string, string>>>("broker-config");
     const consumer = broker.mq.pushConsumer({ group: "billing", listener: () => undefined });
 

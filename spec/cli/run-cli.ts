@@ -152,3 +152,16 @@ export function flightLines(amount: number, lateEach?: number): string {
     return `${JSON.stringify({ origin: airports[at % 5], at, ...delay })}\n`;
   }).join("");
 }
+
+/** The keys of the dead letters that a report lists: those of its run, in its order, and those of earlier ones, sorted. */
+export function deadLettersIn({ stdout }: CliRun): {
+  readonly own: readonly string[];
+  readonly verdict: string | undefined;
+  readonly earlier: readonly string[];
+} {
+  const [, list = ""] = stdout.split(/^%DLQ%late-flights: .*\n/m);
+  const [own = "", earlier = ""] = (list.split("\n\n")[0] ?? "").split(/^ {2}besides .* of earlier runs:$/m);
+  const keys = (text: string): string[] => [...text.matchAll(/^ {2}(\S+) +\S+ +\d+ +3$/gm)].map(([, key = ""]) => key);
+  // Which of several failed first depends on the queues that they went to.
+  return { own: keys(own), verdict: /^ {2}(\d+ of \d+, .*)$/m.exec(own)?.[1], earlier: keys(earlier).sort() };
+}

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { ConsumeFromWhere } from "../../lib/index.js";
 import { retryTopic } from "../../lib/message/derived-names.js";
 import { loadFacts } from "../support/facts.js";
-import { openTestBroker, type TestBroker } from "../support/test-broker.js";
+import { openRecordedBroker, type TestBroker } from "../support/test-broker.js";
 import { type Instance, rowsOf, sendAll, startInstance } from "./broadcasting-instance.js";
 
 const groups = loadFacts("groups");
@@ -26,7 +26,7 @@ describe("a broadcasting consumer without progress", () => {
       ([, second = 0, third = 0]) => ({ timestamp: second + (third - second) / 2 }),
     ],
   ])("receives as recorded in %s", async (fact, where) => {
-    await using broker = await openTestBroker({ profile: "rocketmq", defaultQueueCount: 1 });
+    await using broker = await openRecordedBroker({ defaultQueueCount: 1 });
     const { mq, clock } = broker;
     const times: number[] = [];
     for (const text of ["h0", "h1", "h2"]) {
@@ -60,7 +60,7 @@ describe("a broadcasting group", () => {
       Number(queueId),
       Number(next),
     ]);
-    await using broker = await openTestBroker({ profile: "rocketmq" });
+    await using broker = await openRecordedBroker();
     const { mq } = broker;
     await mq.admin.createTopic("orders", TWO_QUEUES);
 
@@ -87,7 +87,7 @@ describe("a broadcasting group", () => {
       readonly messageModel: string;
       readonly subscriptionTable: Readonly<Record<string, { readonly subString: string }>>;
     };
-    await using broker = await openTestBroker({ profile: "rocketmq" });
+    await using broker = await openRecordedBroker();
     const { mq } = broker;
     await mq.admin.createTopic("orders", TWO_QUEUES);
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { PushConsumerOptions } from "../../lib/index.js";
 import { loadFacts } from "../support/facts.js";
-import { openTestBroker } from "../support/test-broker.js";
+import { openRecordedBroker } from "../support/test-broker.js";
 import { refusal } from "../support/thrown.js";
 
 const validation = loadFacts("validation");
@@ -27,7 +27,7 @@ describe("a push consumer", () => {
     ["consumer-no-subscription", { subscriptions: {} }],
     ["consumer-unknown-topic", { subscriptions: { unknown: "*" } }],
   ])("starts or is refused as recorded in %s", async (fact, options) => {
-    await using broker = await openTestBroker();
+    await using broker = await openRecordedBroker();
     const make = (): Promise<void> =>
       broker.mq.pushConsumer({ ...usual, ...options } as unknown as PushConsumerOptions).start();
 
@@ -39,7 +39,7 @@ describe("a push consumer", () => {
 
 describe("a producer that was closed", () => {
   it("refuses a send as recorded in producer-after-shutdown", async () => {
-    await using broker = await openTestBroker();
+    await using broker = await openRecordedBroker();
     const producer = broker.mq.producer({ group: "shop" });
     await producer.close();
 

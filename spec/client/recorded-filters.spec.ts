@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { isMqError, type MqError } from "../../lib/index.js";
 import { loadFacts } from "../support/facts.js";
 import { openTestPort } from "../support/local-broker.js";
-import { openTestBroker } from "../support/test-broker.js";
+import { openRecordedBroker } from "../support/test-broker.js";
 import { refusal } from "../support/thrown.js";
 
 interface RecordedFilter {
@@ -32,7 +32,7 @@ async function outcome(call: Promise<unknown>): Promise<MqError | undefined> {
 
 describe("a new group that subscribes by tags", () => {
   it.each(["all", "tag-a", "tag-a-or-b", "tag-hash-collision"])("receives as recorded in %s", async (fact) => {
-    await using broker = await openTestBroker();
+    await using broker = await openRecordedBroker();
     const { expression, result } = filters.observed<RecordedFilter>(fact);
     const producer = broker.mq.producer({ group: "shop" });
     for (const message of MESSAGES) await producer.send({ topic: "orders", ...message });
@@ -52,7 +52,7 @@ describe("a new group that subscribes by tags", () => {
 
 describe("a broker that creates no topics by itself", () => {
   it("refuses a send to an unknown one as recorded in auto-create-off-raw-send", async () => {
-    await using broker = await openTestBroker({ autoCreateTopic: false });
+    await using broker = await openRecordedBroker({ autoCreateTopic: false });
     const { code } = filters.observed<{ readonly code: number }>("auto-create-off-raw-send");
 
     const error = await outcome(broker.mq.producer({ group: "shop" }).send({ topic: "FlNope", body: "x" }));
@@ -62,7 +62,7 @@ describe("a broker that creates no topics by itself", () => {
   });
 
   it("says so with the broker's code, where the client of auto-create-off-send finds no route", async () => {
-    await using broker = await openTestBroker({ autoCreateTopic: false });
+    await using broker = await openRecordedBroker({ autoCreateTopic: false });
     const recorded = filters.error("auto-create-off-send");
     const producer = broker.mq.producer({ group: "shop" });
 
@@ -72,7 +72,7 @@ describe("a broker that creates no topics by itself", () => {
   });
 
   it("has no template of new topics, as recorded in auto-create-off-tbw102", async () => {
-    await using broker = await openTestBroker({ autoCreateTopic: false });
+    await using broker = await openRecordedBroker({ autoCreateTopic: false });
     const { config, route } = filters.observed<{ readonly config: number; readonly route: number }>(
       "auto-create-off-tbw102",
     );
@@ -88,7 +88,7 @@ describe("a broker that creates no topics by itself", () => {
 
 describe("a broker that creates no groups by itself", () => {
   it("refuses a pull of an unknown one as recorded in group-auto-create-off-pull", async () => {
-    await using broker = await openTestPort({ autoCreateGroup: false });
+    await using broker = await openTestPort({ profile: "rocketmq", autoCreateGroup: false });
     await broker.mq.producer({ group: "shop" }).send({ topic: "orders", body: "x" });
     const { code } = filters.observed<{ readonly code: number }>("group-auto-create-off-pull");
     const request = { group: "billing", topic: "orders", queueId: 0, offset: 0, maxMessages: 32, maxBytes: 1_024 };
@@ -99,7 +99,7 @@ describe("a broker that creates no groups by itself", () => {
   });
 
   it("refuses what an unknown one sends back as recorded in group-auto-create-off-send-back", async () => {
-    await using broker = await openTestPort({ autoCreateGroup: false, defaultQueueCount: 1 });
+    await using broker = await openTestPort({ profile: "rocketmq", autoCreateGroup: false, defaultQueueCount: 1 });
     await broker.mq.producer({ group: "shop" }).send({ topic: "orders", body: "x" });
     const { code } = filters.observed<{ readonly code: number }>("group-auto-create-off-send-back");
     const messages = broker.port.messages.browse("orders", 0, 0, 1);
@@ -112,7 +112,7 @@ describe("a broker that creates no groups by itself", () => {
   });
 
   it("refuses a send to the retry topic of an unknown one as recorded in group-auto-create-off-send-to-retry", async () => {
-    await using broker = await openTestBroker({ autoCreateGroup: false });
+    await using broker = await openRecordedBroker({ autoCreateGroup: false });
     const { code } = filters.observed<{ readonly code: number }>("group-auto-create-off-send-to-retry");
 
     const error = await outcome(broker.mq.producer({ group: "shop" }).send({ topic: "%RETRY%billing", body: "x" }));
@@ -121,7 +121,7 @@ describe("a broker that creates no groups by itself", () => {
   });
 
   it("lets a push consumer of an unknown one receive nothing, and says so at its start, unlike group-auto-create-off-push", async () => {
-    await using broker = await openTestBroker({ autoCreateGroup: false });
+    await using broker = await openRecordedBroker({ autoCreateGroup: false });
     const recorded = filters.observed<{ readonly start: { readonly result: string }; readonly received: unknown }>(
       "group-auto-create-off-push",
     );

@@ -3,7 +3,7 @@ import type { PullResult } from "../../lib/broker/broker-port.js";
 import type { Broker, MessageView, PushConsumer } from "../../lib/index.js";
 import { loadFacts } from "../support/facts.js";
 import { openTestPort } from "../support/local-broker.js";
-import { openTestBroker, type TestBroker } from "../support/test-broker.js";
+import { openRecordedBroker, type TestBroker } from "../support/test-broker.js";
 
 interface RecordedPoll {
   readonly suspendTimeoutMillis: number;
@@ -45,7 +45,7 @@ async function createTopic(mq: Broker, topic: string, queues: number): Promise<v
 
 describe("the members of a group", () => {
   it("share the queues as recorded in live-rebalance, within their starts and ends", async () => {
-    await using broker = await openTestBroker();
+    await using broker = await openRecordedBroker();
     const { mq } = broker;
     await createTopic(mq, "orders", 4);
     const members = new Map<string, Member>();
@@ -65,7 +65,7 @@ describe("the members of a group", () => {
   });
 
   it("are those of members-json, which says them in the order of a hash table", async () => {
-    await using broker = await openTestPort();
+    await using broker = await openTestPort({ profile: "rocketmq" });
     for (const name of ["m1", "m2", "m3"]) await join(broker.mq, name, {});
     const { body } = groups.observed<{ readonly body: string }>("members-json");
     const { consumerIdList } = JSON.parse(body) as { readonly consumerIdList: readonly string[] };
@@ -77,7 +77,7 @@ describe("the members of a group", () => {
   });
 
   it("that subscribe to different tags receive as recorded in conflicting-tags", async () => {
-    await using broker = await openTestBroker();
+    await using broker = await openRecordedBroker();
     const { mq, clock } = broker;
     await createTopic(mq, "GrpConf", 2);
     const recorded = groups.observed<Readonly<Record<string, unknown>> & { readonly brokerSubscription: string }>(
@@ -112,7 +112,7 @@ describe("the members of a group", () => {
   });
 
   it("that subscribe to different topics receive as recorded in conflicting-topics", async () => {
-    await using broker = await openTestBroker();
+    await using broker = await openRecordedBroker();
     const { mq, clock } = broker;
     for (const topic of ["GrpTx1", "GrpTx2"]) await createTopic(mq, topic, 2);
 
@@ -138,7 +138,7 @@ describe("the members of a group", () => {
 
 describe("the stored offset of a group", () => {
   it("follows the consumer sooner than recorded in offset-commit, and is the same after its end", async () => {
-    await using broker = await openTestBroker({ defaultQueueCount: 1 });
+    await using broker = await openRecordedBroker({ defaultQueueCount: 1 });
     const { mq, clock } = broker;
     const recorded = groups.observed<{
       readonly secondsFromStartToFirstCommit: number;
@@ -168,7 +168,7 @@ describe("the stored offset of a group", () => {
   });
 
   it("passes what the filter drops at the end of a queue, as recorded in filtered-tail-committed", async () => {
-    await using broker = await openTestBroker({ defaultQueueCount: 1 });
+    await using broker = await openRecordedBroker({ defaultQueueCount: 1 });
     const { received } = await join(broker.mq, "m0", { orders: "keep" });
 
     for (const tag of ["keep", "drop", "drop"])
@@ -181,7 +181,7 @@ describe("the stored offset of a group", () => {
   });
 
   it("is the lowest one that is not acknowledged, as recorded in lowest-unacked", async () => {
-    await using broker = await openTestBroker({ defaultQueueCount: 1 });
+    await using broker = await openRecordedBroker({ defaultQueueCount: 1 });
     const { mq, clock } = broker;
     const succeeded: string[] = [];
     let unblock = (): void => undefined;
@@ -216,7 +216,7 @@ describe("a pull that may wait", () => {
   }>("long-poll");
 
   async function openPolling(suspendMs: number) {
-    const broker = await openTestPort();
+    const broker = await openTestPort({ profile: "rocketmq" });
     await createTopic(broker.mq, "orders", 1);
     await join(broker.mq, "m0", { orders: "*" });
     const answers: { readonly heldMs: number; readonly result: PullResult }[] = [];

@@ -3,7 +3,7 @@ import type { Broker, Message, MessageView, SendOptions, SendReceipt } from "../
 import { selectByHash } from "../../lib/index.js";
 import { loadFacts } from "../support/facts.js";
 import { browseQueue } from "../support/shared-connection.js";
-import { openTestBroker, type TestBroker } from "../support/test-broker.js";
+import { openRecordedBroker, type TestBroker } from "../support/test-broker.js";
 
 interface RecordedView {
   readonly topic: string;
@@ -85,7 +85,7 @@ const SENDS: readonly (readonly [fact: string, message: Omit<Message, "topic">, 
 describe("a message that is sent and delivered", () => {
   const sends = SENDS.map(([fact, content, options]) => ({ fact, content, options }));
   it.each(sends)("is answered and received as recorded in $fact", async ({ fact, content, options }) => {
-    await using broker = await openTestBroker({ defaultQueueCount: 4 });
+    await using broker = await openRecordedBroker({ defaultQueueCount: 4 });
     const recorded = facts.observed<RecordedSend>(fact);
     const { topic: _topic, brokerName, queueOffset: _offset, ...answer } = recorded.sendResult ?? {};
 
@@ -111,7 +111,7 @@ describe("a message that is sent and delivered", () => {
   });
 
   it("is received as recorded in oneway, without an answer", async () => {
-    await using broker = await openTestBroker({ defaultQueueCount: 4 });
+    await using broker = await openRecordedBroker({ defaultQueueCount: 4 });
     const recorded = facts.observed<RecordedSend>("oneway");
 
     const { receipt, delivered } = await sendAndReceive(broker, async (mq) => {
@@ -127,7 +127,7 @@ describe("a message that is sent and delivered", () => {
 
 describe("a stored message that is browsed", () => {
   it("has the fields of raw-pull and, read by a consumer, of pull-consumer", async () => {
-    await using broker = await openTestBroker({ defaultQueueCount: 1 });
+    await using broker = await openRecordedBroker({ defaultQueueCount: 1 });
     const producer = broker.mq.producer({ group: "shop" });
     await producer.send({ topic: "MsgRaw", body: "hello", tag: "TagA", keys: "k1" });
     const raw = facts.observed<{ readonly stored: RecordedView }>("raw-pull").stored;
@@ -145,7 +145,7 @@ describe("a stored message that is browsed", () => {
 
 describe("one message object sent twice", () => {
   it("is two messages, where RocketMQ's client marks the object and gives both the same id", async () => {
-    await using broker = await openTestBroker({ defaultQueueCount: 1 });
+    await using broker = await openRecordedBroker({ defaultQueueCount: 1 });
     const producer = broker.mq.producer({ group: "shop" });
     const message = { topic, body: "x" };
     const recorded = facts.observed<{ readonly sameMsgId: boolean; readonly sameOffsetMsgId: boolean }>(
@@ -171,7 +171,7 @@ describe("a batch", () => {
   }));
 
   it("is stored as recorded in batch, but for ids", async () => {
-    await using broker = await openTestBroker({ defaultQueueCount: 1 });
+    await using broker = await openRecordedBroker({ defaultQueueCount: 1 });
     const recorded = facts.observed<{
       readonly sendResult: Readonly<Record<string, unknown>>;
       readonly stored: readonly RecordedView[];
@@ -197,7 +197,7 @@ describe("a batch", () => {
   });
 
   it("gives each message the id of its receipt, where RocketMQ's broker stores one id of its own for all", async () => {
-    await using broker = await openTestBroker({ defaultQueueCount: 1 });
+    await using broker = await openRecordedBroker({ defaultQueueCount: 1 });
     const recorded = facts.observed<{
       readonly distinctUniqKeysStored: number;
       readonly storedUniqKeyIsAClientMsgId: boolean;
@@ -214,7 +214,7 @@ describe("a batch", () => {
   });
 
   it("may hold one message, as recorded in batch-of-one", async () => {
-    await using broker = await openTestBroker({ defaultQueueCount: 1 });
+    await using broker = await openRecordedBroker({ defaultQueueCount: 1 });
     const { sendResult } = facts.observed<{ readonly sendResult: Readonly<Record<string, unknown>> }>("batch-of-one");
     const producer = broker.mq.producer({ group: "shop" });
     await producer.sendBatch(batch);

@@ -6,7 +6,7 @@ import { DELAY_LEVELS_MS } from "../../lib/time/delay-levels.js";
 import { loadFacts } from "../support/facts.js";
 import { openTestPort, type TestPort } from "../support/local-broker.js";
 import { browseQueue } from "../support/shared-connection.js";
-import { openTestBroker } from "../support/test-broker.js";
+import { openRecordedBroker } from "../support/test-broker.js";
 
 interface RecordedMessage {
   readonly properties: Readonly<Record<string, string>>;
@@ -106,7 +106,7 @@ interface Failing {
 
 /** What happens within 100 s to a message whose listener fails, in the shape of the fact. */
 async function observe({ fact, name, settings, fail, prepare }: Failing): Promise<unknown> {
-  await using broker = await openTestBroker({ profile: "rocketmq", defaultQueueCount: 1 });
+  await using broker = await openRecordedBroker({ defaultQueueCount: 1 });
   const { mq, clock } = broker;
   const [topic, group] = [`Rt${name}`, `g-rt-${name}`];
   const views: MessageView[] = [];
@@ -214,7 +214,7 @@ describe("a message that a group fails on", () => {
   });
 
   it("comes with the others behind ackIndex as recorded in ack-index", async () => {
-    await using broker = await openTestBroker({ profile: "rocketmq", defaultQueueCount: 1 });
+    await using broker = await openRecordedBroker({ defaultQueueCount: 1 });
     const { mq, clock } = broker;
     const listenerCalls: string[][] = [];
     const batch = ["m0", "m1", "m2", "m3", "m4"].map((body) => ({ topic: "RtAck", body }));
@@ -236,7 +236,7 @@ describe("a message that a group fails on", () => {
   });
 
   it("comes again when its listener takes too long, as recorded in consume-timeout", async () => {
-    await using broker = await openTestBroker({ profile: "rocketmq", defaultQueueCount: 1 });
+    await using broker = await openRecordedBroker({ defaultQueueCount: 1 });
     const { mq, clock } = broker;
     const recorded = facts.observed<{ readonly deliveries: readonly RecordedMessage[] }>("consume-timeout");
     const views: MessageView[] = [];

@@ -86,21 +86,29 @@ async function crash(
   return { copies, consumed, left: copiesIn(crashed) };
 }
 
-describe("a process that is killed while it sends a message back", () => {
-  it.each<[string, readonly Step[]]>([
-    ["before the transaction begins", [BEFORE_BEGIN]],
-    ["after it began", [AFTER_BEGIN]],
-    ["after the message is acknowledged in it", [["after", "INSERT INTO mq_sent_back"]]],
-    ["after the copy is put off in it", [["after", "INSERT INTO mq_due"]]],
-    ["before the commit", [BEFORE_COMMIT]],
-  ])("%s: the message is still in its queue, and is consumed once", async (_where, steps) => {
-    const { copies, consumed, left } = await crash("retry", steps);
+describe("a process that is killed while it stores the copy of a message that failed", () => {
+  it.each<[Scenario, string, readonly Step[]]>([
+    ["retry", "before the transaction begins", [BEFORE_BEGIN]],
+    ["retry", "after it began", [AFTER_BEGIN]],
+    ["retry", "after the message is acknowledged in it", [["after", "INSERT INTO mq_sent_back"]]],
+    ["retry", "after the copy is put off in it", [["after", "INSERT INTO mq_due"]]],
+    ["retry", "before the commit", [BEFORE_COMMIT]],
+    ["dead", "before the transaction begins", [BEFORE_BEGIN]],
+    ["dead", "after it began", [AFTER_BEGIN]],
+    ["dead", "after the message is acknowledged in it", [["after", "INSERT INTO mq_sent_back"]]],
+    ["dead", "after the dead-letter topic is made in it", [["after", "INSERT INTO mq_topic"]]],
+    ["dead", "after the dead letter is stored in it", [["after", "INSERT INTO mq_log"]]],
+    ["dead", "before the commit", [BEFORE_COMMIT]],
+  ])("(%s) %s: the message is still in its queue, and is consumed once", async (scenario, _where, steps) => {
+    const { copies, consumed, left } = await crash(scenario, steps);
 
     expect(copies).toEqual(new Map([["a", ["queue"]]]));
     expect(consumed).toEqual(["a 0"]);
     expect(left).toEqual(new Map([["a", []]]));
   });
+});
 
+describe("a process that is killed while it sends a message back", () => {
   it.each<[string, readonly Step[]]>([
     ["after the commit", [AFTER_COMMIT]],
     ["before the offset is stored", [AFTER_COMMIT, ["before", "INSERT INTO mq_consume_offset"]]],
@@ -138,21 +146,6 @@ describe("a process that is killed while it sends a message back and one before 
 });
 
 describe("a process that is killed while it makes a message a dead letter", () => {
-  it.each<[string, readonly Step[]]>([
-    ["before the transaction begins", [BEFORE_BEGIN]],
-    ["after it began", [AFTER_BEGIN]],
-    ["after the message is acknowledged in it", [["after", "INSERT INTO mq_sent_back"]]],
-    ["after the dead-letter topic is made in it", [["after", "INSERT INTO mq_topic"]]],
-    ["after the dead letter is stored in it", [["after", "INSERT INTO mq_log"]]],
-    ["before the commit", [BEFORE_COMMIT]],
-  ])("%s: the message is still in its queue, and is consumed once", async (_where, steps) => {
-    const { copies, consumed, left } = await crash("dead", steps);
-
-    expect(copies).toEqual(new Map([["a", ["queue"]]]));
-    expect(consumed).toEqual(["a 0"]);
-    expect(left).toEqual(new Map([["a", []]]));
-  });
-
   it.each<[string, readonly Step[]]>([
     ["after the commit", [AFTER_COMMIT]],
     ["before the offset is stored", [AFTER_COMMIT, ["before", "INSERT INTO mq_consume_offset"]]],

@@ -50,6 +50,13 @@ export async function openTestBroker<D extends SqliteDatabase = SqliteDatabase>(
   };
 }
 
+/** The same with the profile under which recorded facts hold. */
+export function openRecordedBroker<D extends SqliteDatabase = SqliteDatabase>(
+  options: TestBrokerOptions<D> = {},
+): Promise<TestBroker<D>> {
+  return openTestBroker<D>({ profile: "rocketmq", ...options });
+}
+
 /** Everything that breaks a rule of the store. */
 export function findProblems(database: SqliteDatabase): readonly string[] {
   const steps = checkStore(new Store(database as SqliteConnection));
