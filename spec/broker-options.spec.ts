@@ -27,6 +27,7 @@ describe("resolveBrokerOptions", () => {
         autoCreateGroup: true,
         defaultQueueCount: 4,
         busyTimeoutMs: 50,
+        leaseMs: 10_000,
         clock: systemClock,
         chance: systemChance,
         logger: expect.any(Object),
@@ -40,6 +41,7 @@ describe("resolveBrokerOptions", () => {
       profile: undefined,
       synchronous: undefined,
       busyTimeoutMs: undefined,
+      leaseMs: undefined,
       brokerName: undefined,
       clusterName: undefined,
       autoCreateTopic: undefined,
@@ -66,6 +68,7 @@ describe("resolveBrokerOptions", () => {
       profile: "rocketmq",
       synchronous: "normal",
       busyTimeoutMs: 0,
+      leaseMs: 1_000,
       brokerName: "b",
       clusterName: "c",
       autoCreateTopic: false,
@@ -88,6 +91,7 @@ describe("resolveBrokerOptions", () => {
         autoCreateGroup: false,
         defaultQueueCount: 65_535,
         busyTimeoutMs: 0,
+        leaseMs: 1_000,
         clock,
       },
     });
@@ -113,6 +117,8 @@ describe("resolveBrokerOptions", () => {
     [{ busyTimeoutMs: -1 }, "busyTimeoutMs must be an integer from 0 to 60000, got -1"],
     [{ busyTimeoutMs: 60_001 }, "busyTimeoutMs must be an integer from 0 to 60000, got 60001"],
     [{ busyTimeoutMs: "50" }, 'busyTimeoutMs must be an integer from 0 to 60000, got "50"'],
+    [{ leaseMs: 999 }, "leaseMs must be an integer from 1000 to 3600000, got 999"],
+    [{ leaseMs: 3_600_001 }, "leaseMs must be an integer from 1000 to 3600000, got 3600001"],
     [{ busyTimeoutMs: 0.5 }, "busyTimeoutMs must be an integer from 0 to 60000, got 0.5"],
     [{ brokerName: "" }, 'brokerName must be 1 to 127 letters, digits, "%", "|", "_" or "-", got ""'],
     [{ brokerName: "a.b" }, 'brokerName must be 1 to 127 letters, digits, "%", "|", "_" or "-", got "a.b"'],
@@ -143,7 +149,7 @@ describe("resolveBrokerOptions", () => {
     const error = thrown(() => resolveBrokerOptions(untyped({ path: ":memory:", [name]: 1 })));
 
     expect(error.message).toBe(
-      `BrokerOptions has no option "${name}"; it has path, database, profile, synchronous, busyTimeoutMs, brokerName, clusterName, ` +
+      `BrokerOptions has no option "${name}"; it has path, database, profile, synchronous, busyTimeoutMs, leaseMs, brokerName, clusterName, ` +
         "autoCreateTopic, autoCreateGroup, defaultQueueCount, clock, seed, logger",
     );
   });

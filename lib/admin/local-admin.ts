@@ -228,7 +228,7 @@ export class LocalAdmin implements EmbeddedAdmin {
     const names = new Set([
       ...store.consumeOffsets.listOfGroup(group).map(({ topic }) => topic),
       ...offsets.listPending(group).map(({ topic }) => topic),
-      ...this.#broker.members.subscriptionsOf(group).keys(),
+      ...(this.#broker.listMembers(group).at(-1)?.subscriptions.keys() ?? []),
     ]);
     const retry = retryTopic(group);
     const ownTopics = [...names].filter((topic) => topic !== retry).sort();
@@ -252,14 +252,15 @@ export class LocalAdmin implements EmbeddedAdmin {
   }
 
   #toGroupInfo(config: GroupConfig): GroupInfo {
-    const { members } = this.#broker;
     const { group, retryPolicy } = config;
-    const subscriptions = [...members.subscriptionsOf(group)].filter(([topic]) => topic !== retryTopic(group));
+    const members = this.#broker.listMembers(group);
+    const last = members.at(-1);
+    const subscriptions = [...(last?.subscriptions ?? [])].filter(([topic]) => topic !== retryTopic(group));
     return {
       ...config,
       retryPolicy: retryPolicy === undefined ? undefined : parseRetryPolicy(retryPolicy),
-      messageModel: members.messageModelOf(group),
-      members: members.countOf(group),
+      messageModel: last?.messageModel,
+      members: members.length,
       subscriptions: Object.fromEntries(subscriptions),
     };
   }

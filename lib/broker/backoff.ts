@@ -25,15 +25,21 @@ export class Backoff {
     }
     const ceiling = Math.min(MAX_DELAY_MS, 2 ** Math.min(5, this.#attempts - TURNS));
     const delay = 1 + this.#chance.nextInt(ceiling);
-    this.#timer = this.#clock.at(this.#clock.now() + delay, run);
+    this.#timer = this.#clock.at(this.#clock.now() + delay, () => {
+      this.#timer = undefined;
+      run();
+    });
   }
 
   reset(): void {
     this.#attempts = 0;
   }
 
-  cancel(): void {
+  /** Whether a pause was going on, which is over now. */
+  cancel(): boolean {
+    const isPausing = this.#timer !== undefined;
     this.#timer?.cancel();
     this.#timer = undefined;
+    return isPausing;
   }
 }

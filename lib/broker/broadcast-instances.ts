@@ -1,4 +1,4 @@
-import { isMqError, MqError } from "../errors.js";
+import { isMqError } from "../errors.js";
 import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 import { toMqError } from "../store/sqlite-error.js";
 import type { Clock, ClockTimer } from "../time/clock.js";
@@ -31,18 +31,7 @@ export class BroadcastInstances {
     broadcastOffsets.deleteNotSeenSince(now - KEPT_MS);
   }
 
-  /** Two of one name would share their progress, and each lose what the other got. */
-  assertFree(instance: BroadcastInstance): void {
-    if (this.#engine.openFile?.isTaken(nameOf(instance)) !== true) return;
-    const { group, instanceName } = instance;
-    throw new MqError(
-      "ERR_MQ_ALREADY_CREATED",
-      `broadcasting group ${group} has a consumer named ${instanceName} in another broker of this process: give it an instanceName of its own`,
-    );
-  }
-
   add(instance: BroadcastInstance): void {
-    this.#engine.openFile?.take(nameOf(instance));
     this.#present.add(instance);
     this.#timer ??= this.#clock.at(this.#clock.now() + DAY, () => this.#stayPresent());
   }
@@ -50,7 +39,6 @@ export class BroadcastInstances {
   /** It leaves now: from here on the days count. */
   delete(instance: BroadcastInstance): void {
     if (!this.#present.delete(instance)) return;
-    this.#engine.openFile?.release(nameOf(instance));
     this.#note(() => this.#engine.store.broadcastOffsets.touch(instance, this.#clock.now()));
     if (this.#present.size > 0) return;
     this.#timer?.cancel();
@@ -71,8 +59,4 @@ export class BroadcastInstances {
         this.#events.error(toMqError(error, "noting which broadcasting consumers are there"));
     });
   }
-}
-
-function nameOf({ group, instanceName }: BroadcastInstance): string {
-  return `broadcasting ${group} ${instanceName}`;
 }

@@ -102,9 +102,12 @@ export interface GroupMember {
   readonly instance: BroadcastInstance | undefined;
   /** In a clustering group with its retry topic. */
   readonly subscriptions: SubscriptionTable;
+  /** The share of a clustering member as of the last {@link GroupMember.dropLostQueues}. */
+  readonly wantedQueues: Iterable<MessageQueue>;
   /**
-   * The members, queues or subscriptions of the group changed. All members are told `dropLostQueues` before any is told `takeNewQueues`, in one
-   * turn: a queue is never with two members, and never with none.
+   * The members, queues or subscriptions of the group changed. All members here are told `dropLostQueues` before any is told `takeNewQueues`, in one
+   * turn: a queue is never with two members. Of its share a clustering member may hold and take what {@link BrokerPort.holdsQueue} says; it is
+   * told `takeNewQueues` again when that is more.
    */
   dropLostQueues(): void;
   takeNewQueues(): void;
@@ -136,13 +139,18 @@ export interface BrokerPort {
    * Throws `ERR_MQ_TOO_MANY_REQUESTS` as {@link BrokerPort.append} does.
    */
   sendBack(request: SendBackRequest, observer: SendBackObserver): WithdrawableWrite;
-  /** Resolves once the group and its retry topic exist and the member takes part. */
+  /**
+   * Resolves once the group and its retry topic exist, the member takes part, and it has those queues of its share that nobody else had. Rejects with
+   * `ERR_MQ_ALREADY_CREATED` when another member has its name; where that one is in a process that may be gone it waits for that to be decided.
+   */
   registerConsumer(member: GroupMember): Promise<void>;
   /** The member's subscriptions changed. */
   heartbeat(member: GroupMember): void;
   unregisterConsumer(member: GroupMember): void;
-  /** Client ids of the members among which the queues of a clustering group are shared, sorted. */
+  /** Client ids of the members among which the queues of a clustering group are shared, sorted; those in other processes among them. */
   memberIds(group: string): readonly string[];
+  /** Whether members of this clustering group here may have the message queue: no member in another process has it. */
+  holdsQueue(group: string, queue: MessageQueue): boolean;
   queryOffset(group: string, topic: string, queueId: number): Promise<QueueProgress>;
   /** Stored with the next group commit, at the latest 50 ms later. */
   updateOffset(group: string, topic: string, queueId: number, nextOffset: number, increaseOnly: boolean): void;

@@ -14,6 +14,7 @@ export interface ResolvedBrokerSettings {
   readonly autoCreateGroup: boolean;
   readonly defaultQueueCount: number;
   readonly busyTimeoutMs: number;
+  readonly leaseMs: number;
   readonly clock: Clock;
   readonly chance: Chance;
   readonly logger: Logger;

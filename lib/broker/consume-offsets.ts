@@ -23,6 +23,18 @@ export interface PendingOffset {
   readonly queueId: number;
 }
 
+export interface ConsumeOffsetsOptions<Owner> {
+  readonly rows: OffsetRows<Owner>;
+  /** Differs for different owners. */
+  readonly nameOf: (owner: Owner) => string;
+  /** Called when an offset came that waits to be stored. */
+  readonly onPending: () => void;
+  /** Called within the transaction that is to store an offset; false: it does not count any more. */
+  readonly mayWrite: (owner: Owner, topic: string, queueId: number) => boolean;
+  /** Called within the transaction that stores an offset. */
+  readonly onWrite: (owner: Owner, topic: string, queueId: number, nextOffset: number) => void;
+}
+
 /**
  * Consume progress that is not stored yet; it is written with the next group commit, so that an offset never costs a commit of its own. Everything
  * else is read from the store when it is asked for, which is seldom.
@@ -33,25 +45,17 @@ export class ConsumeOffsets<Owner> {
   readonly #rows: OffsetRows<Owner>;
   readonly #nameOf: (owner: Owner) => string;
   readonly #onPending: () => void;
+  readonly #mayWrite: (owner: Owner, topic: string, queueId: number) => boolean;
   readonly #onWrite: (owner: Owner, topic: string, queueId: number, nextOffset: number) => void;
   #pending = new Map<string, Progress<Owner>>();
   /** Written in the transaction that is open. */
   #written: Map<string, Progress<Owner>> | undefined;
 
-  /**
-   * @param nameOf - differs for different owners.
-   * @param onPending - called when an offset came that waits to be stored.
-   * @param onWrite - called within the transaction that stores an offset.
-   */
-  constructor(
-    rows: OffsetRows<Owner>,
-    nameOf: (owner: Owner) => string,
-    onPending: () => void,
-    onWrite: (owner: Owner, topic: string, queueId: number, nextOffset: number) => void,
-  ) {
+  constructor({ rows, nameOf, onPending, mayWrite, onWrite }: ConsumeOffsetsOptions<Owner>) {
     this.#rows = rows;
     this.#nameOf = nameOf;
     this.#onPending = onPending;
+    this.#mayWrite = mayWrite;
     this.#onWrite = onWrite;
   }
 
@@ -92,6 +96,7 @@ export class ConsumeOffsets<Owner> {
   /** Inside a transaction. */
   write(): void {
     for (const { owner, topic, queueId, nextOffset, mayLower } of this.#pending.values()) {
+      if (!this.#mayWrite(owner, topic, queueId)) continue;
       if (mayLower) this.#rows.put(owner, topic, queueId, nextOffset);
       else this.#rows.raise(owner, topic, queueId, nextOffset);
       this.#onWrite(owner, topic, queueId, nextOffset);

@@ -2,6 +2,7 @@ import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 import type { Store } from "../store/store.js";
 import type { Clock, ClockTimer } from "../time/clock.js";
 import { ConsumeOffsets } from "./consume-offsets.js";
+import type { QueueOwnership } from "./queue-claims.js";
 import type { QueueStates } from "./queue-states.js";
 import type { SentBack } from "./sent-back.js";
 
@@ -17,6 +18,9 @@ export interface ConsumeProgressParts {
   readonly clock: Clock;
   /** Makes a group commit come, with which pending offsets ride. */
   readonly schedule: () => void;
+  readonly ownership: QueueOwnership;
+  /** Whether something else waits to ride with a commit. */
+  readonly hasOtherRiders: () => boolean;
 }
 
 /** The offsets of groups and of instances of broadcasting groups on their way into the store. */
@@ -25,25 +29,30 @@ export class ConsumeProgress {
   readonly ofInstances: ConsumeOffsets<BroadcastInstance>;
   readonly #clock: Clock;
   readonly #schedule: () => void;
+  readonly #hasOtherRiders: () => boolean;
   #timer: ClockTimer | undefined;
   #isClosing = false;
 
-  constructor({ store, queues, sentBack, clock, schedule }: ConsumeProgressParts) {
+  constructor({ store, queues, sentBack, clock, schedule, ownership, hasOtherRiders }: ConsumeProgressParts) {
     this.#clock = clock;
     this.#schedule = schedule;
-    this.ofGroups = new ConsumeOffsets(
-      store.consumeOffsets,
-      (group) => group,
-      () => this.storeSoon(),
-      (group, topic, queueId, nextOffset) => sentBack.passed(group, queues.get(topic, queueId).queueKey, nextOffset),
-    );
-    this.ofInstances = new ConsumeOffsets(
-      store.broadcastOffsets,
-      ({ group, instanceName }) => `${group}\u0001${instanceName}`,
-      () => this.storeSoon(),
+    this.#hasOtherRiders = hasOtherRiders;
+    this.ofGroups = new ConsumeOffsets({
+      rows: store.consumeOffsets,
+      nameOf: (group) => group,
+      onPending: () => this.storeSoon(),
+      mayWrite: (...queue) => ownership.holdsNow(...queue),
+      onWrite: (group, topic, queueId, nextOffset) =>
+        sentBack.passed(group, queues.get(topic, queueId).queueKey, nextOffset),
+    });
+    this.ofInstances = new ConsumeOffsets({
+      rows: store.broadcastOffsets,
+      nameOf: ({ group, instanceName }) => `${group}\u0001${instanceName}`,
+      onPending: () => this.storeSoon(),
+      mayWrite: () => true,
       // Progress shows that it is there, whoever had forgotten it because of a clock that jumped.
-      (instance) => store.broadcastOffsets.touch(instance, clock.now()),
-    );
+      onWrite: (instance) => store.broadcastOffsets.touch(instance, clock.now()),
+    });
   }
 
   get hasPending(): boolean {
@@ -52,7 +61,7 @@ export class ConsumeProgress {
 
   /** Something pending is to be stored within 50 ms. */
   storeSoon(): void {
-    this.#storeAfter(STORE_DELAY_MS);
+    if (this.hasPending) this.#storeAfter(STORE_DELAY_MS);
   }
 
   /** Inside a transaction. */
@@ -72,9 +81,9 @@ export class ConsumeProgress {
     this.ofInstances.rolledBack();
   }
 
-  /** Nothing of what was pending could be stored now. */
+  /** Nothing of what was pending could be stored now, nor what else rides with a commit. */
   storeLater(): void {
-    if (!this.#isClosing) this.#storeAfter(FAILED_STORE_DELAY_MS);
+    if (!this.#isClosing && (this.hasPending || this.#hasOtherRiders())) this.#storeAfter(FAILED_STORE_DELAY_MS);
   }
 
   /** Whoever closes stores what is pending by himself. */
@@ -87,8 +96,7 @@ export class ConsumeProgress {
   }
 
   #storeAfter(ms: number): void {
-    if (!this.hasPending || this.#timer !== undefined) return;
-    this.#timer = this.#clock.at(this.#clock.now() + ms, () => {
+    this.#timer ??= this.#clock.at(this.#clock.now() + ms, () => {
       this.#timer = undefined;
       this.#schedule();
     });

@@ -1,4 +1,5 @@
 import { MqError } from "../errors.js";
+import { FORMAT_VERSION } from "../store/migrations.js";
 import type { OpenedDatabase } from "../store/open-database.js";
 import { type OpenFile, registerOpenFile } from "../store/open-files.js";
 import { toMqError } from "../store/sqlite-error.js";
@@ -6,9 +7,10 @@ import { Store } from "../store/store.js";
 import { AppendWrite } from "./append-write.js";
 import { Backoff } from "./backoff.js";
 import type { EventHub } from "./broker-events.js";
-import type { AppendObserver, AppendRequest, SendBackObserver, WithdrawableWrite } from "./broker-port.js";
+import type { AppendObserver, AppendRequest, GroupMember, SendBackObserver, WithdrawableWrite } from "./broker-port.js";
 import type { ResolvedBrokerSettings } from "./broker-settings.js";
 import { CommittedReads } from "./committed-reads.js";
+import { Company } from "./company.js";
 import type { ConsumeOffsets } from "./consume-offsets.js";
 import { ConsumeProgress } from "./consume-progress.js";
 import { DueMessages } from "./due-messages.js";
@@ -18,6 +20,7 @@ import { GuestAppend } from "./guest-append.js";
 import { LogAppender, type WrittenBlock } from "./log-appender.js";
 import { LogReader } from "./log-reader.js";
 import { type ForeignNews, News } from "./news.js";
+import type { QueueOwnership } from "./queue-claims.js";
 import { QueueStates } from "./queue-states.js";
 import { RetryTopics } from "./retry-topics.js";
 import { SendBack, type SendBackRequest } from "./send-back.js";
@@ -40,7 +43,14 @@ export interface EngineListener {
   foreignCommitSeen(): void;
   /** Another engine of this process says that it has committed to the same file. */
   lookSoon(): void;
+  /** Queues of these groups are this engine's now. */
+  queuesGranted(groups: ReadonlySet<string>): void;
+  /** The registration of this member is stored. */
+  memberRegistered(member: GroupMember, registration: number): void;
 }
+
+/** Where nobody else can open the store. */
+const EVERY_QUEUE: QueueOwnership = { holdsNow: () => true };
 
 /**
  * The writing and caching half of a broker: every transaction, every cache of what is stored, and their agreement.
@@ -60,6 +70,8 @@ export class Engine {
   readonly sentBack: SentBack;
   readonly due: DueMessages;
   readonly reader: LogReader;
+  /** What is shared with other engines on the file; `undefined` in memory, where there can be none. */
+  readonly company: Company | undefined;
   readonly #news: News;
   readonly #settings: ResolvedBrokerSettings;
   readonly #database: OpenedDatabase;
@@ -87,8 +99,20 @@ export class Engine {
     this.#transactions = new Transactions(database, {
       dropCaches: () => this.#dropCaches(),
       foreignCommitSeen: () => listener.foreignCommitSeen(),
+      assertReadable: () => assertFormat(this.store),
     });
     this.store = new Store(connection);
+    this.company =
+      realPath === undefined
+        ? undefined
+        : new Company({
+            store: this.store,
+            leaseMs: settings.leaseMs,
+            schedule: () => this.#commits.schedule(),
+            granted: (groups) => listener.queuesGranted(groups),
+            registered: (member, registration) => listener.memberRegistered(member, registration),
+          });
+    const ownership = this.company?.claims ?? EVERY_QUEUE;
     this.topics = new Topics(this.store, settings);
     this.groups = new Groups(this.store, settings.autoCreateGroup);
     this.retryTopics = new RetryTopics(this.topics, this.groups);
@@ -100,6 +124,8 @@ export class Engine {
       sentBack: this.sentBack,
       clock,
       schedule: () => this.#commits.schedule(),
+      ownership,
+      hasOtherRiders: () => this.company?.hasPending === true,
     });
     this.reader = new LogReader(this.store);
     this.#appender = new LogAppender(this.store, this.queues);
@@ -114,12 +140,14 @@ export class Engine {
       due: this.due,
       sentBack: this.sentBack,
       offsets: this.offsets,
+      ownership,
     });
     this.#reads = new CommittedReads(this.#transactions, clock, new Backoff(clock, chance));
     this.#commits = new GroupCommit(this.#transactions, connection, clock, new Backoff(clock, chance), {
-      hasRiders: () => this.progress.hasPending,
+      hasRiders: () => this.#hasRiders,
       finish: () => {
         this.progress.write();
+        this.company?.write();
         this.due.write();
         this.#writeMessages();
       },
@@ -159,11 +187,6 @@ export class Engine {
   /** Progress of clustering groups. */
   get offsets(): ConsumeOffsets<string> {
     return this.progress.ofGroups;
-  }
-
-  /** The file among those of this process; `undefined` in memory, where nobody else can be. */
-  get openFile(): OpenFile | undefined {
-    return this.#openFile;
   }
 
   /** Throws when the store was closed or stopped, or its connection was closed. */
@@ -239,9 +262,13 @@ export class Engine {
     });
   }
 
-  /** Resolves once every offset given so far is durable. */
+  /** Resolves once every offset given so far is durable, and others know which members and queues are here. */
   async persistOffsets(): Promise<void> {
-    if (this.progress.hasPending) await this.write(() => undefined);
+    if (this.#hasRiders) await this.write(() => undefined);
+  }
+
+  get #hasRiders(): boolean {
+    return this.progress.hasPending || this.company?.hasPending === true;
   }
 
   /** A transaction of the owner's, in which `sendSync` writes. */
@@ -286,10 +313,10 @@ export class Engine {
     return news;
   }
 
-  /** Drops the caches when another connection has committed, and says so; throws when the connection is gone. */
-  lookForForeignCommits(): void {
+  /** Whether another connection has committed since the last look; then the caches are dropped. Throws when the connection is gone. */
+  lookForForeignCommits(): boolean {
     this.assertUsable();
-    if (this.#transactions.isFree) this.readNow(() => this.#transactions.refresh());
+    return this.#transactions.isFree && this.readNow(() => this.#transactions.refresh());
   }
 
   /** Stores what is pending, offsets included, then lets go of the file. Nothing may be appended any more. */
@@ -298,6 +325,7 @@ export class Engine {
     try {
       if (this.#database.connection.open) {
         await this.#commits.drained();
+        this.company?.claims.leave();
         await this.persistOffsets();
       }
     } finally {
@@ -343,6 +371,7 @@ export class Engine {
     this.#written = [];
     this.#news.wrote(written, this.topics.takeChanges());
     this.#openFile?.committed();
+    this.company?.committed();
     this.#listener.committed(written, this.topics.takeChanged());
   }
 
@@ -355,5 +384,16 @@ export class Engine {
     this.sentBack.drop();
     this.due.drop();
     this.reader.drop();
+    this.company?.claims.drop();
   }
+}
+
+/** Another process may have migrated the store since it was opened here. */
+function assertFormat(store: Store): void {
+  const version = store.meta.formatVersion();
+  if (version === FORMAT_VERSION) return;
+  throw new MqError(
+    "ERR_MQ_STORE_FORMAT",
+    `another process has changed the format of the store from ${FORMAT_VERSION} to ${version} while it was open here: close the broker, and open it with a version of PocketMQ that knows this format`,
+  );
 }

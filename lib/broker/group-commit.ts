@@ -45,6 +45,8 @@ export class GroupCommit {
   readonly #pending = new PendingWrites();
   /** A turn, or a timer while somebody else has the lock, will look at what is pending: never more than one. */
   #isTurnComing = false;
+  /** The last turn found the connection in the hands of its owner. */
+  #isBlocked = false;
   #isClosed = false;
   #hold: ProcessHold | undefined;
   #drainWaiters: (() => void)[] = [];
@@ -69,7 +71,9 @@ export class GroupCommit {
   enqueue(write: Write): void {
     if (this.#isClosed) throw new MqError("ERR_MQ_CLOSED", "the broker is closed");
     this.#pending.add(write);
-    this.schedule();
+    // The owner's transaction may be over since.
+    if (this.#isBlocked && this.#backoff.cancel()) this.#clock.turn(this.#onTurn);
+    else this.schedule();
   }
 
   /** Throws when a write would be refused. */
@@ -136,6 +140,7 @@ export class GroupCommit {
 
   readonly #onTurn = (): void => {
     this.#isTurnComing = false;
+    this.#isBlocked = false;
     if (this.#flush() === "done") this.#stopWaiting();
     if (!this.#pending.isEmpty) this.schedule();
     else this.#tellDrained();
@@ -164,6 +169,7 @@ export class GroupCommit {
 
   /** Looks again later. A foreign transaction usually ends within a few turns, a lock of another process within milliseconds. */
   #wait(outcome: "busy" | "blocked"): "waiting" {
+    this.#isBlocked = outcome === "blocked";
     this.#expire(outcome);
     this.#hold ??= holdProcess();
     if (!this.#isTurnComing) {

@@ -1,70 +1,110 @@
 import { MqError } from "../errors.js";
 import type { Logger } from "../logger.js";
 import { retryTopic } from "../message/derived-names.js";
+import type { MessageQueue } from "../message/message-queue.js";
 import { describeThrown } from "../thrown.js";
 import type { EventHub } from "./broker-events.js";
 import type { GroupMember, MessageModel, SubscriptionTable } from "./broker-port.js";
 
+/** A member as the others of its group see it, whichever broker it is in. */
+export interface KnownMember {
+  readonly clientId: string;
+  readonly messageModel: MessageModel;
+  readonly subscriptions: SubscriptionTable;
+  /** Higher than that of all who registered before. */
+  readonly registration: number;
+}
+
+/** One in this broker, as it registered last. */
+interface OwnMember extends KnownMember {
+  readonly member: GroupMember;
+}
+
 interface Membership {
-  readonly members: Map<string, GroupMember>;
-  /** Of the member that registered last, as its message model. */
-  subscriptions: SubscriptionTable;
-  messageModel: MessageModel;
+  readonly group: string;
+  /** In the order in which they registered last. */
+  readonly members: Map<string, OwnMember>;
+  /** Those in other brokers on the store. */
+  others: readonly KnownMember[];
+  /** Of all: what it subscribed to counts for the group. */
+  last: KnownMember;
+}
+
+export interface GroupMembersOptions {
+  readonly logger: Logger;
+  readonly events: EventHub;
+  /** Runs at once, or as soon as routes can be read: not while the owner of the connection is in a transaction. */
+  readonly whenReadable: (run: () => void) => void;
+  /** All message queues that the members of a clustering group here are to have. */
+  readonly want: (group: string, queues: readonly MessageQueue[]) => void;
 }
 
 const EVERY_MESSAGE = "*";
+/** Registered just now: which number that gets is not known yet. */
+export const NEWEST: number = Number.POSITIVE_INFINITY;
 
 /**
- * Who takes part in which consumer group here.
+ * Who takes part in which consumer group.
  *
  * The group's subscriptions are those that were registered last, for all members: they must be the same for all.
  *
  * Source: RocketMQ, `broker/.../client/ConsumerManager.java`, `ConsumerGroupInfo.java`; `client/.../impl/consumer/RebalanceImpl.java`.
  */
 export class GroupMembers {
-  readonly #logger: Logger;
-  readonly #events: EventHub;
-  /** Runs at once, or as soon as routes can be read: not while the owner of the connection is in a transaction. */
-  readonly #whenReadable: (run: () => void) => void;
+  readonly #options: GroupMembersOptions;
   readonly #groups = new Map<string, Membership>();
+  /** Numbers registrations where nobody else counts. */
+  #registrations = 0;
 
-  constructor(logger: Logger, events: EventHub, whenReadable: (run: () => void) => void) {
-    this.#logger = logger;
-    this.#events = events;
-    this.#whenReadable = whenReadable;
+  constructor(options: GroupMembersOptions) {
+    this.#options = options;
   }
 
+  /** Members in this broker. */
   get count(): number {
     let count = 0;
     for (const { members } of this.#groups.values()) count += members.size;
     return count;
   }
 
+  /** Members of the group in this broker. */
   countOf(group: string): number {
     return this.#groups.get(group)?.members.size ?? 0;
   }
 
+  /** Groups with members in this broker. */
+  get groups(): readonly string[] {
+    return [...this.#groups.keys()];
+  }
+
+  /** All members in this broker. */
+  list(): readonly GroupMember[] {
+    return [...this.#groups.values()].flatMap(({ members }) => [...members.values()].map(({ member }) => member));
+  }
+
+  /** Members of the group in this broker. */
+  own(group: string): readonly KnownMember[] {
+    return [...(this.#groups.get(group)?.members.values() ?? [])];
+  }
+
   /** Of the clustering members, sorted: a broadcasting one takes no share of theirs. */
   ids(group: string): readonly string[] {
-    const members = [...(this.#groups.get(group)?.members.values() ?? [])];
-    return members
+    const membership = this.#groups.get(group);
+    if (membership === undefined) return [];
+    return [...membership.members.values(), ...membership.others]
       .filter(({ messageModel }) => messageModel === "clustering")
       .map(({ clientId }) => clientId)
       .sort();
   }
 
   messageModelOf(group: string): MessageModel | undefined {
-    return this.#groups.get(group)?.messageModel;
-  }
-
-  subscriptionsOf(group: string): SubscriptionTable {
-    return this.#groups.get(group)?.subscriptions ?? new Map();
+    return this.#groups.get(group)?.last.messageModel;
   }
 
   /** Throws as a broker answers a pull of a group it does not know or of a topic the group no longer subscribes to. */
   subscriptionOf(group: string, topic: string): string {
     const membership = this.#groups.get(group);
-    const expression = membership?.subscriptions.get(topic);
+    const expression = membership?.last.subscriptions.get(topic);
     if (expression !== undefined) return expression;
     // The last member may be a broadcasting one, which has no retries of its own.
     if (membership !== undefined && topic === retryTopic(group)) return EVERY_MESSAGE;
@@ -76,46 +116,72 @@ export class GroupMembers {
     );
   }
 
-  join(member: GroupMember): void {
-    let membership = this.#groups.get(member.group);
-    if (membership === undefined) {
-      membership = { members: new Map(), subscriptions: member.subscriptions, messageModel: member.messageModel };
-      this.#groups.set(member.group, membership);
-    }
-    if (membership.members.has(member.clientId)) {
-      throw new MqError(
-        "ERR_MQ_ALREADY_CREATED",
-        `consumer group ${member.group} has a member ${member.clientId} already: give this one an instanceName of its own`,
-      );
-    }
-    membership.members.set(member.clientId, member);
-    this.#heartbeat(membership, member);
+  /** Throws when this broker has a member of that name. */
+  assertFree({ group, clientId }: GroupMember): void {
+    if (this.#groups.get(group)?.members.has(clientId) === true) throw nameTaken(group, clientId);
+  }
+
+  /** @param others - of the group, in other brokers on the store. */
+  join(member: GroupMember, registration: number = this.#next(), others: readonly KnownMember[] = []): void {
+    this.assertFree(member);
+    const { group, clientId } = member;
+    const own = asRegistered(member, registration);
+    const known = this.#groups.get(group);
+    const membership = known ?? { group, members: new Map(), others, last: own };
+    if (known === undefined) this.#groups.set(group, membership);
+    membership.others = others;
+    membership.members.set(clientId, own);
+    this.#registered(membership, own);
     this.#rebalance(membership);
   }
 
-  changed(member: GroupMember): void {
-    const membership = this.#groups.get(member.group);
-    if (membership?.members.get(member.clientId) !== member) return;
-    // The order is that of the last registration.
+  /** @param registration - of the change, {@link NEWEST} until it is known. */
+  changed(member: GroupMember, registration: number = this.#next()): void {
+    const membership = this.#membershipOf(member);
+    if (membership === undefined) return;
+    const own = asRegistered(member, registration);
     membership.members.delete(member.clientId);
-    membership.members.set(member.clientId, member);
-    this.#heartbeat(membership, member);
+    membership.members.set(member.clientId, own);
+    this.#registered(membership, own);
     this.#rebalance(membership);
+  }
+
+  /** It has become known which registration the member's last one was. */
+  numbered(member: GroupMember, registration: number): void {
+    const membership = this.#membershipOf(member);
+    const own = membership?.members.get(member.clientId);
+    if (membership === undefined || own === undefined) return;
+    membership.members.set(member.clientId, { ...own, registration });
+    membership.last = lastOf(membership);
   }
 
   /** What the member subscribed to goes with it: the last one registered of those that stay counts. */
   leave(member: GroupMember): void {
-    const membership = this.#groups.get(member.group);
-    if (membership?.members.get(member.clientId) !== member) return;
+    const membership = this.#membershipOf(member);
+    if (membership === undefined) return;
     membership.members.delete(member.clientId);
-    const last = [...membership.members.values()].at(-1);
-    if (last === undefined) {
+    if (membership.members.size === 0) {
       this.#groups.delete(member.group);
+      this.#options.want(member.group, []);
       return;
     }
-    membership.subscriptions = last.subscriptions;
-    membership.messageModel = last.messageModel;
+    membership.last = lastOf(membership);
     this.#rebalance(membership);
+  }
+
+  /** Members in other brokers may have come, gone or changed. */
+  setOthers(group: string, others: readonly KnownMember[]): void {
+    const membership = this.#groups.get(group);
+    if (membership === undefined || isSame(membership.others, others)) return;
+    membership.others = others;
+    membership.last = lastOf(membership);
+    this.#rebalance(membership);
+  }
+
+  /** Queues of the group were lost to another broker, or may be had now. */
+  rebalance(group: string): void {
+    const membership = this.#groups.get(group);
+    if (membership !== undefined) this.#rebalance(membership);
   }
 
   /** Topics or their queues changed. */
@@ -123,28 +189,46 @@ export class GroupMembers {
     for (const membership of this.#groups.values()) this.#rebalance(membership);
   }
 
-  brokerFailed(error: MqError): void {
-    for (const { members } of [...this.#groups.values()])
-      for (const member of [...members.values()]) member.brokerFailed(error);
+  /** Queues that the group's members here want are theirs now. */
+  takeNewQueues(group: string): void {
+    const present = this.#groups.get(group)?.members.values() ?? [];
+    for (const { member } of [...present]) this.#tell(member, () => member.takeNewQueues());
   }
 
-  #heartbeat(membership: Membership, member: GroupMember): void {
-    const { group, clientId, subscriptions, messageModel } = member;
-    const others = [...membership.members.values()].filter((other) => other !== member);
+  brokerFailed(error: MqError): void {
+    for (const member of this.list()) member.brokerFailed(error);
+  }
+
+  #next(): number {
+    this.#registrations += 1;
+    return this.#registrations;
+  }
+
+  /** `undefined` when it does not take part. */
+  #membershipOf(member: GroupMember): Membership | undefined {
+    const membership = this.#groups.get(member.group);
+    return membership?.members.get(member.clientId)?.member === member ? membership : undefined;
+  }
+
+  #registered(membership: Membership, { member, subscriptions, messageModel }: OwnMember): void {
+    const { group, clientId } = member;
+    const { logger, events } = this.#options;
+    const others = [...membership.members.values(), ...membership.others].filter(
+      (other) => other.clientId !== clientId,
+    );
     const topics = [...new Set(others.flatMap((other) => differences(group, other.subscriptions, subscriptions)))];
     if (topics.length > 0) {
-      this.#logger.warn("members of a consumer group differ in their subscriptions; the last one wins for all", {
+      logger.warn("members of a consumer group differ in their subscriptions; the last one wins for all", {
         group,
         clientId,
         topics,
       });
-      this.#events.emit("group:conflict", { group, clientId, topics: topics.sort() });
+      events.emit("group:conflict", { group, clientId, topics: topics.sort() });
     }
     if (others.some((other) => other.messageModel !== messageModel)) {
-      this.#logger.warn("members of a consumer group differ in their message model", { group, clientId, messageModel });
+      logger.warn("members of a consumer group differ in their message model", { group, clientId, messageModel });
     }
-    membership.subscriptions = subscriptions;
-    membership.messageModel = messageModel;
+    membership.last = lastOf(membership);
   }
 
   /** What goes wrong in one member must not keep the others from their queues. */
@@ -152,17 +236,56 @@ export class GroupMembers {
     try {
       step();
     } catch (error) {
-      this.#logger.error(`rebalancing failed for a member: ${describeThrown(error)}`, { group, clientId });
+      this.#options.logger.error(`rebalancing failed for a member: ${describeThrown(error)}`, { group, clientId });
     }
   }
 
-  #rebalance({ members }: Membership): void {
-    this.#whenReadable(() => {
-      const present = [...members.values()];
+  #rebalance(membership: Membership): void {
+    const { group, members } = membership;
+    const { whenReadable, want } = this.#options;
+    whenReadable(() => {
+      if (this.#groups.get(group) !== membership) return;
+      const present = [...members.values()].map(({ member }) => member);
       for (const member of present) this.#tell(member, () => member.dropLostQueues());
+      const sharing = present.filter(({ messageModel }) => messageModel === "clustering");
+      want(
+        group,
+        sharing.flatMap(({ wantedQueues }) => [...wantedQueues]),
+      );
       for (const member of present) this.#tell(member, () => member.takeNewQueues());
     });
   }
+}
+
+/** What a broker answers to a consumer whose name another one has. */
+export function nameTaken(group: string, clientId: string): MqError {
+  return new MqError(
+    "ERR_MQ_ALREADY_CREATED",
+    `consumer group ${group} has a member ${clientId} already: give this one an instanceName of its own`,
+  );
+}
+
+function asRegistered(member: GroupMember, registration: number): OwnMember {
+  const { clientId, messageModel, subscriptions } = member;
+  return { member, clientId, messageModel, subscriptions, registration };
+}
+
+function lastOf({ members, others, last }: Membership): KnownMember {
+  return [...members.values(), ...others].reduce(
+    (highest, known) => (known.registration >= highest.registration ? known : highest),
+    [...members.values()][0] ?? last,
+  );
+}
+
+/** Both in the order of their client ids. */
+function isSame(a: readonly KnownMember[], b: readonly KnownMember[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ clientId, registration }, index) => {
+      const other = b[index];
+      return other?.clientId === clientId && other.registration === registration;
+    })
+  );
 }
 
 /** Topics to which only one of two members subscribes, or each with another expression; that of retries aside, to which nobody subscribes by himself. */

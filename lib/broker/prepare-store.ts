@@ -9,7 +9,11 @@ import { Transactions } from "./transactions.js";
  */
 export function prepareStore(database: OpenedDatabase): void {
   try {
-    const transactions = new Transactions(database, { dropCaches: nothing, foreignCommitSeen: nothing });
+    const transactions = new Transactions(database, {
+      dropCaches: nothing,
+      foreignCommitSeen: nothing,
+      assertReadable: nothing,
+    });
     if (transactions.readNow(() => readFormatVersion(database.connection)) === FORMAT_VERSION) return;
     transactions.writeSync(0, "making the tables", () =>
       migrate(database.connection, readFormatVersion(database.connection)),

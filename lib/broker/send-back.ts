@@ -11,6 +11,7 @@ import type { DueMessages } from "./due-messages.js";
 import type { Groups } from "./groups.js";
 import type { LogAppender } from "./log-appender.js";
 import type { Profile } from "./profile.js";
+import type { QueueOwnership } from "./queue-claims.js";
 import type { QueueStates } from "./queue-states.js";
 import { parseRetryPolicy, retryDelay, retryLevel } from "./retry-policy.js";
 import { type RetryTopics, usableQueueCount } from "./retry-topics.js";
@@ -29,11 +30,11 @@ export interface SendBackRequest {
 
 /**
  * What became of a message that was sent back. `dropped`: its group has no retry queues, and nothing is left of it. `known`: it had been sent back
- * before.
+ * before. `notOwned`: its queue is another process's now, which delivers it again.
  */
 export type SendBackOutcome =
   | { readonly kind: "retried"; readonly dueAt: number }
-  | { readonly kind: "deadLettered" | "dropped" | "known" };
+  | { readonly kind: "deadLettered" | "dropped" | "known" | "notOwned" };
 
 /** What a broker sends messages back with. */
 export interface SendBackParts {
@@ -46,6 +47,7 @@ export interface SendBackParts {
   readonly due: DueMessages;
   readonly sentBack: SentBack;
   readonly offsets: ConsumeOffsets<string>;
+  readonly ownership: QueueOwnership;
 }
 
 /**
@@ -63,7 +65,7 @@ export class SendBack {
 
   /** Throws before anything is collected or written. */
   apply({ group, messages, delayLevel, maxReconsumeTimes }: SendBackRequest, now: number): readonly SendBackOutcome[] {
-    const { groups, retryTopics } = this.#parts;
+    const { groups, retryTopics, ownership } = this.#parts;
     groups.requireForConsumer(group);
     const config = groups.get(group);
     const retry = config.retryQueueNums <= 0 ? undefined : retryTopics.requireRetryTopic(config);
@@ -78,7 +80,10 @@ export class SendBack {
         store: isLast ? this.#bury(group, message) : this.#putOff(config, retry, message, delayLevel, now),
       };
     });
-    return copies.map(({ message, store }) => (this.#acknowledge(group, message) ? store() : { kind: "known" }));
+    return copies.map(({ message, store }) => {
+      if (!ownership.holdsNow(group, message.storedTopic, message.queueId)) return { kind: "notOwned" };
+      return this.#acknowledge(group, message) ? store() : { kind: "known" };
+    });
   }
 
   /** False when it is already. */

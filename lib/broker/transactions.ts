@@ -1,4 +1,4 @@
-import { MqError } from "../errors.js";
+import { isMqError, MqError } from "../errors.js";
 import { type OpenedDatabase, withBusyTimeout } from "../store/open-database.js";
 import { prepare, type SqliteConnection, type SqliteStatement } from "../store/sqlite.js";
 import { isBusy, isConnectionBusy, isDiskFull, toMqError } from "../store/sqlite-error.js";
@@ -16,6 +16,8 @@ export interface CacheOwner {
   dropCaches(): void;
   /** Another connection has committed. Called within a transaction or a read: it only notes that it has to look. */
   foreignCommitSeen(): void;
+  /** Throws when another connection has made the store one that cannot be read here. */
+  assertReadable(): void;
 }
 
 /**
@@ -126,14 +128,26 @@ export class Transactions {
     }
   }
 
-  /** Drops the caches if another connection has committed. */
-  refresh(): void {
+  /** Whether another connection has committed since; then the caches are dropped. */
+  refresh(): boolean {
     const version = this.#dataVersion.get();
-    if (version === this.#seenVersion) return;
+    if (version === this.#seenVersion) return false;
     const isFirstLook = this.#seenVersion === undefined;
     this.#seenVersion = version;
     this.#caches.dropCaches();
-    if (!isFirstLook) this.#caches.foreignCommitSeen();
+    if (isFirstLook) return false;
+    this.#caches.foreignCommitSeen();
+    this.#assertReadable();
+    return true;
+  }
+
+  #assertReadable(): void {
+    try {
+      this.#caches.assertReadable();
+    } catch (error) {
+      if (isMqError(error, "ERR_MQ_STORE_FORMAT")) this.#stopped = error;
+      throw error;
+    }
   }
 
   /**

@@ -101,6 +101,7 @@ export class ConcurrentPushConsumer implements PushConsumer {
     });
     this.#rebalance = new Rebalance(group, this.clientId, isClustering ? resolved.strategy : allocateAll, context);
     const subscriptions = (): ReadonlyMap<string, string> => this.#allSubscriptions();
+    const wantedQueues = (): Iterable<MessageQueue> => this.#rebalance.wanted;
     this.#member = {
       clientId: this.clientId,
       group,
@@ -108,6 +109,9 @@ export class ConcurrentPushConsumer implements PushConsumer {
       instance,
       get subscriptions() {
         return subscriptions();
+      },
+      get wantedQueues() {
+        return wantedQueues();
       },
       dropLostQueues: () => this.#dropLostQueues(),
       takeNewQueues: () => this.#takeNewQueues(),
@@ -229,14 +233,21 @@ export class ConcurrentPushConsumer implements PushConsumer {
   #dropLostQueues(): void {
     if (this.#state === "closed") return;
     const wanted = this.#rebalance.compute([...this.#allSubscriptions().keys()], this.#queues.all);
-    this.#queues.drop((queue) => !wanted.has(queue));
+    this.#queues.drop((queue) => !wanted.has(queue) || !this.#mayHave(queue));
   }
 
   #takeNewQueues(): void {
     if (this.#state === "closing" || this.#state === "closed") return;
-    for (const queue of this.#rebalance.wanted) this.#queues.take(queue, this.#rebalance.isNew(queue));
+    for (const queue of this.#rebalance.wanted)
+      if (this.#mayHave(queue)) this.#queues.take(queue, this.#rebalance.isNew(queue));
     if (this.#rebalance.hasFailed) this.#rebalanceLater();
     this.#tellAssignment();
+  }
+
+  /** A broadcasting consumer shares with nobody. */
+  #mayHave(queue: MessageQueue): boolean {
+    const { group, messageModel } = this.#options;
+    return messageModel === "broadcasting" || this.#context.port.holdsQueue(group, queue);
   }
 
   #tellAssignment(): void {

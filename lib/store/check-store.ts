@@ -18,6 +18,9 @@ const TABLES = [
   "mq_sent_back",
   "mq_broadcast_instance",
   "mq_broadcast_offset",
+  "mq_engine",
+  "mq_member",
+  "mq_claim",
 ] as const;
 /** Blocks looked at in one step: at most 512 KiB of small messages, about 10 ms. */
 const BLOCKS_A_STEP = 16;
@@ -35,7 +38,7 @@ interface QueueProgress {
  * each with the code of its tag, and lies behind the block before it and the log's floor · offsets of a queue are dense and not below its floor ·
  * topics, groups and offsets have legal values, and each offset an existing group · what is put off holds whole records as well, for a queue of
  * a topic that exists · what was sent back lies in its queue, and the group's offset has not passed it · a broadcasting instance has a group, and its
- * offsets have the instance.
+ * offsets have the instance · members and claims have a group and an engine.
  */
 export function* checkStore(store: Store): Generator<void, readonly string[]> {
   const { connection } = store;
@@ -89,6 +92,32 @@ const FORBIDDEN_ROWS = [
     `SELECT DISTINCT consumer_group || ' ' || instance_name FROM mq_broadcast_offset
      WHERE (consumer_group, instance_name) NOT IN (SELECT consumer_group, instance_name FROM mq_broadcast_instance)`,
   ],
+  [
+    "mq_engine: illegal values",
+    "SELECT engine_key FROM mq_engine WHERE engine_key < 1 OR lease_ms < 1 OR beats < 0 OR process_id < 1 OR thread_id < 0",
+  ],
+  [
+    "mq_engine: a key that nobody was given",
+    `SELECT engine_key FROM mq_engine WHERE engine_key > coalesce((SELECT value FROM mq_meta WHERE name = 'engine_keys'), 0)`,
+  ],
+  [
+    "mq_member: illegal values",
+    `SELECT consumer_group || ' ' || client_id FROM mq_member WHERE message_model NOT IN ('clustering', 'broadcasting') OR NOT json_valid(subscriptions)
+     OR (message_model = 'broadcasting') <> (instance_name IS NOT NULL)
+     OR registration NOT BETWEEN 1 AND coalesce((SELECT value FROM mq_meta WHERE name = 'member_changes'), 0)`,
+  ],
+  [
+    "mq_member: an engine that does not exist",
+    "SELECT consumer_group || ' ' || client_id FROM mq_member WHERE engine_key NOT IN (SELECT engine_key FROM mq_engine)",
+  ],
+  [
+    "mq_claim: an engine that does not exist",
+    `SELECT consumer_group || ' ' || topic || ' ' || queue_id FROM mq_claim WHERE engine_key NOT IN (SELECT engine_key FROM mq_engine)`,
+  ],
+  [
+    "mq_claim: a negative queue",
+    "SELECT consumer_group || ' ' || topic || ' ' || queue_id FROM mq_claim WHERE queue_id < 0",
+  ],
   ["mq_due: illegal values", "SELECT due_key FROM mq_due WHERE due_at < 0 OR queue_id < 0 OR message_count < 1"],
   [
     "mq_due: a topic that does not exist",
@@ -109,7 +138,7 @@ const FORBIDDEN_ROWS = [
 ] as const;
 
 /** Tables whose rows belong to a consumer group. */
-const OF_GROUPS = ["mq_consume_offset", "mq_sent_back", "mq_broadcast_instance"] as const;
+const OF_GROUPS = ["mq_consume_offset", "mq_sent_back", "mq_broadcast_instance", "mq_member", "mq_claim"] as const;
 
 function findRowProblems(connection: SqliteConnection): readonly string[] {
   const list = (sql: string): readonly string[] => prepare<string>(connection, sql).pluck().all();

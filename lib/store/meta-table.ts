@@ -3,14 +3,18 @@ import { prepare, type SqliteConnection, type SqliteStatement } from "./sqlite.j
 /** Single values of the whole store. */
 export class MetaTable {
   readonly #find: SqliteStatement<unknown>;
-  readonly #countTopicChange: SqliteStatement<number>;
+  readonly #count: SqliteStatement<number>;
 
   constructor(connection: SqliteConnection) {
     this.#find = prepare<unknown>(connection, "SELECT value FROM mq_meta WHERE name = ?").pluck();
-    this.#countTopicChange = prepare<number>(
+    this.#count = prepare<number>(
       connection,
-      `INSERT INTO mq_meta (name, value) VALUES ('topic_changes', 1) ON CONFLICT DO UPDATE SET value = value + 1 RETURNING value`,
+      "INSERT INTO mq_meta (name, value) VALUES (?, 1) ON CONFLICT DO UPDATE SET value = value + 1 RETURNING value",
     ).pluck();
+  }
+
+  formatVersion(): number {
+    return this.#number("format_version");
   }
 
   /** How often a topic was created or changed: whoever knows this number knows whether its routes are still right. */
@@ -20,7 +24,22 @@ export class MetaTable {
 
   /** Returns which change it is. */
   countTopicChange(): number {
-    return this.#countTopicChange.get() as number;
+    return this.#count.get("topic_changes") as number;
+  }
+
+  /** How often somebody joined or left a group, changed its subscriptions, or let go of a queue. */
+  memberChanges(): number {
+    return this.#number("member_changes");
+  }
+
+  /** Returns which change it is. */
+  countMemberChange(): number {
+    return this.#count.get("member_changes") as number;
+  }
+
+  /** A key that no engine of this store had before: whose key is the higher one has come later. */
+  nextEngineKey(): number {
+    return this.#count.get("engine_keys") as number;
   }
 
   /** Where `commitLogOffset` goes on when the log is empty. */

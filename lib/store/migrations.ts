@@ -24,6 +24,9 @@ interface Migration {
  *
  * `mq_due` holds blocks of records as the log does, one for all that a commit puts off to one time for one queue: when they are due they move to the
  * log without being read. `mq_sent_back` has a row for each message that a group acknowledged by sending it back, until its consume offset passes it.
+ *
+ * `mq_engine` has a row for each broker that has consumers, `mq_member` one for each of these, `mq_claim` one for each message queue that a broker
+ * delivers to a group from. Rows of brokers that are gone are deleted by the others.
  */
 const MIGRATIONS: readonly Migration[] = [
   {
@@ -72,10 +75,28 @@ const MIGRATIONS: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
       ALTER TABLE mq_group ADD COLUMN retry_policy TEXT;`,
   },
+  {
+    version: 3,
+    sql: `
+      CREATE TABLE mq_engine (
+        engine_key INTEGER PRIMARY KEY, process_space TEXT NOT NULL, process_id INTEGER NOT NULL, thread_id INTEGER NOT NULL,
+        started TEXT NOT NULL, lease_ms INTEGER NOT NULL, beats INTEGER NOT NULL
+      ) STRICT;
+      CREATE TABLE mq_member (
+        consumer_group TEXT NOT NULL, client_id TEXT NOT NULL, engine_key INTEGER NOT NULL, registration INTEGER NOT NULL,
+        message_model TEXT NOT NULL, instance_name TEXT, subscriptions TEXT NOT NULL, PRIMARY KEY (consumer_group, client_id)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX mq_member_engine ON mq_member (engine_key);
+      CREATE TABLE mq_claim (
+        consumer_group TEXT NOT NULL, topic TEXT NOT NULL, queue_id INTEGER NOT NULL, engine_key INTEGER NOT NULL,
+        PRIMARY KEY (consumer_group, topic, queue_id)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX mq_claim_engine ON mq_claim (engine_key);`,
+  },
 ];
 
 /** The format this library writes. A store with a higher one is refused. */
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 
 /** The version of the store in this database, 0 when there is none. Throws `ERR_MQ_STORE_FORMAT` for what this library cannot read. */
 export function readFormatVersion(connection: SqliteConnection): number {

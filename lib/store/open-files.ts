@@ -4,10 +4,6 @@ import { MqError } from "../errors.js";
 export interface OpenFile {
   /** To be called after each commit: wakes every other engine on the file. */
   committed(): void;
-  /** Whether another engine of this process on the file uses a name that only one may use. */
-  isTaken(name: string): boolean;
-  take(name: string): void;
-  release(name: string): void;
   /** Ends the registration; may be called again. */
   close(): void;
 }
@@ -16,8 +12,6 @@ type OnCommit = () => void;
 
 interface Registered {
   readonly onCommit: OnCommit;
-  /** Absent in a copy of the package that is older. */
-  readonly names?: Set<string>;
 }
 
 // On globalThis, so that two copies of the package in one process find each other.
@@ -39,17 +33,13 @@ export function registerOpenFile(realPath: string, onCommit: OnCommit): OpenFile
   const files = registry();
   const engines = files.get(realPath) ?? new Set();
   files.set(realPath, engines);
-  const names = new Set<string>();
-  const own: Registered = { onCommit, names };
+  const own: Registered = { onCommit };
   engines.add(own);
   return {
     committed: () => {
       if (engines.size === 1) return;
       for (const engine of engines) if (engine !== own) engine.onCommit();
     },
-    isTaken: (name) => [...engines].some((engine) => engine !== own && engine.names?.has(name) === true),
-    take: (name) => void names.add(name),
-    release: (name) => void names.delete(name),
     close: () => {
       engines.delete(own);
       if (engines.size === 0 && files.get(realPath) === engines) files.delete(realPath);

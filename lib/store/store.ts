@@ -1,8 +1,11 @@
 import { BroadcastOffsetTable } from "./broadcast-offset-table.js";
+import { ClaimTable } from "./claim-table.js";
 import { ConsumeOffsetTable } from "./consume-offset-table.js";
 import { DueTable } from "./due-table.js";
+import { EngineTable } from "./engine-table.js";
 import { GroupTable } from "./group-table.js";
 import { LogTable } from "./log-table.js";
+import { MemberTable } from "./member-table.js";
 import { MetaTable } from "./meta-table.js";
 import { QueueTable } from "./queue-table.js";
 import { SentBackTable } from "./sent-back-table.js";
@@ -21,6 +24,9 @@ export class Store {
   readonly broadcastOffsets: BroadcastOffsetTable;
   readonly due: DueTable;
   readonly sentBack: SentBackTable;
+  readonly engines: EngineTable;
+  readonly members: MemberTable;
+  readonly claims: ClaimTable;
 
   constructor(connection: SqliteConnection) {
     this.connection = connection;
@@ -33,5 +39,8 @@ export class Store {
     this.broadcastOffsets = new BroadcastOffsetTable(connection);
     this.due = new DueTable(connection);
     this.sentBack = new SentBackTable(connection);
+    this.engines = new EngineTable(connection);
+    this.members = new MemberTable(connection);
+    this.claims = new ClaimTable(connection);
   }
 }

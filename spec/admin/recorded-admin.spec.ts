@@ -315,6 +315,7 @@ function memberOf(group: string, topic: string): GroupMember {
     messageModel: "clustering",
     instance: undefined,
     subscriptions: new Map([[topic, "*"]]),
+    wantedQueues: [],
     dropLostQueues: ignore,
     takeNewQueues: ignore,
     brokerFailed: ignore,

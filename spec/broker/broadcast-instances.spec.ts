@@ -38,6 +38,6 @@ describe("a broadcasting consumer in a second broker of the process on the same 
     await boardOf(two.mq, "towers").start();
     await boardOf(two.mq, "boards", "lobby").start();
 
-    expect((await two.mq.admin.getGroup("boards")).members).toBe(1);
+    expect((await two.mq.admin.getGroup("boards")).members).toBe(2);
   });
 });

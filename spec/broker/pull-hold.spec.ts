@@ -16,6 +16,7 @@ async function openPort(): Promise<TestPort> {
     messageModel: "clustering",
     instance: undefined,
     subscriptions: new Map([["orders", "paid"]]),
+    wantedQueues: [],
     dropLostQueues: () => undefined,
     takeNewQueues: () => undefined,
     brokerFailed: () => undefined,

@@ -11,6 +11,7 @@ function member(subscriptions: Readonly<Record<string, string>>, clientId = "127
     messageModel: "clustering",
     instance: undefined,
     subscriptions: new Map(Object.entries(subscriptions)),
+    wantedQueues: [],
     dropLostQueues: () => undefined,
     takeNewQueues: () => undefined,
     brokerFailed: () => undefined,

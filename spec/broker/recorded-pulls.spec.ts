@@ -61,6 +61,7 @@ async function openPort(expression: string, isEmpty = false): Promise<LocalBroke
     messageModel: "clustering",
     instance: undefined,
     subscriptions: new Map([[topic, expression]]),
+    wantedQueues: [],
     dropLostQueues: () => undefined,
     takeNewQueues: () => undefined,
     brokerFailed: () => undefined,

@@ -17,6 +17,7 @@ export function quietMember(topic = "orders", clientId = "127.0.0.1@quiet"): Gro
     messageModel: "clustering",
     instance: undefined,
     subscriptions: new Map([[topic, "*"]]),
+    wantedQueues: [],
     dropLostQueues: ignore,
     takeNewQueues: ignore,
     brokerFailed: ignore,

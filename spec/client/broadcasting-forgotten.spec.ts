@@ -147,7 +147,7 @@ describe("a broadcasting instance that was killed", () => {
     await startInstance(again.mq, { group: "alerts" });
 
     expect(instancesIn(again.mq)).toContainEqual(["news", "gone"]);
-    expect(progressIn(again.mq)).toEqual([["news", "gone", 1]]);
+    expect(progressIn(again.mq)).toContainEqual(["news", "gone", 1]);
   });
 });
 

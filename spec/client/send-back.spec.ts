@@ -1,6 +1,7 @@
-import Database from "better-sqlite3";
+import type Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import type { Broker, MessageView, PushConsumer } from "../../lib/index.js";
+import { openFaultDriver } from "../support/fault-driver.js";
 import { tempFolder } from "../support/temp-folder.js";
 import { openTestBroker } from "../support/test-broker.js";
 
@@ -201,8 +202,8 @@ describe("a send-back that is not stored yet when its queue is taken away", () =
   ] as const)(
     "is withdrawn: the next owner gets the message as the same attempt, and %s",
     async (_what, result, later, copies) => {
-      using folder = tempFolder();
-      await using broker = await openTestBroker({ path: folder.file("app.db") });
+      const driver = openFaultDriver();
+      await using broker = await openTestBroker({ database: driver.database });
       const { mq, clock } = broker;
       await mq.admin.createTopic("orders", { readQueueNums: 2, writeQueueNums: 2 });
       const received: string[] = [];
@@ -212,19 +213,17 @@ describe("a send-back that is not stored yet when its queue is taken away", () =
           return view.deliveryAttempt === 1 ? outcome : "success";
         });
       await mq.producer({ group: "shop" }).send({ topic: "orders", body: "a" }, { queue: 1 });
-      const other = new Database(folder.file("app.db"));
       const first = make(0, "retry");
       first.suspend();
       await first.start();
       await clock.advance(100);
-      other.exec("BEGIN IMMEDIATE");
+      driver.fail("BEGIN", "SQLITE_BUSY", "before");
       first.resume();
       await clock.settle();
 
       await make(1, result).start();
       await clock.settle();
-      other.exec("ROLLBACK");
-      other.close();
+      driver.heal();
       await clock.advance(1_000);
       const stored = putOff(mq);
       await clock.advance(60_000);

@@ -26,12 +26,13 @@ async function plans(): Promise<ReadonlyMap<string, string>> {
 }
 
 /**
- * What may look at every row: lists of names for operators, the one row of the log that is last and the one that is due first, and forgetting the
+ * What may look at every row: lists of names for operators, the few brokers on the store, the one row of the log that is last and the one that is due first, and forgetting the
  * broadcasting instances that are gone, once a day.
  */
 const SCANS = [
   "FROM mq_topic ORDER BY topic",
   "FROM mq_group ORDER BY consumer_group",
+  "FROM mq_engine ORDER BY engine_key",
   "SELECT commit_log_offset + length(records) FROM mq_log ORDER BY commit_log_offset DESC LIMIT 1",
   "SELECT due_at FROM mq_due ORDER BY due_at LIMIT 1",
   "DELETE FROM mq_broadcast_instance WHERE last_seen_at < ?",
@@ -82,6 +83,14 @@ describe("the statements of the store", () => {
       "FROM mq_consume_offset WHERE consumer_group = ? ORDER BY topic, queue_id",
       "USING PRIMARY KEY (consumer_group=?)",
     ],
+    ["FROM mq_engine WHERE engine_key = ?", "USING INTEGER PRIMARY KEY (rowid=?)"],
+    ["FROM mq_member WHERE consumer_group = ? ORDER BY client_id", "USING PRIMARY KEY (consumer_group=?)"],
+    ["DELETE FROM mq_member WHERE engine_key = ?", "mq_member_engine (engine_key=?)"],
+    [
+      "FROM mq_claim WHERE consumer_group = ? AND topic = ? AND queue_id = ?",
+      "USING PRIMARY KEY (consumer_group=? AND topic=? AND queue_id=?)",
+    ],
+    ["FROM mq_claim WHERE engine_key = ?", "mq_claim_engine (engine_key=?)"],
     ["FROM mq_meta WHERE name = ?", "USING PRIMARY KEY (name=?)"],
     ["FROM mq_due WHERE due_at <= ? ORDER BY due_at, due_key LIMIT ?", "USING INDEX mq_due_at (due_at<?)"],
     ["FROM mq_due WHERE due_key > ? ORDER BY due_key LIMIT ?", "USING INTEGER PRIMARY KEY (rowid>?)"],

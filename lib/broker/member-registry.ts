@@ -1,0 +1,145 @@
+import type { EngineRow } from "../store/engine-table.js";
+import type { GroupMember } from "./broker-port.js";
+import type { Company } from "./company.js";
+import type { Engine } from "./engine.js";
+import { type GroupMembers, type KnownMember, NEWEST, nameTaken } from "./group-members.js";
+import type { Peers } from "./peers.js";
+
+/** Who was there when a member registered. */
+interface Registration {
+  readonly registration: number;
+  readonly others: readonly KnownMember[];
+  readonly engines: readonly EngineRow[];
+}
+
+/** The name is taken by a member of this engine, which may be gone. */
+interface Conflict {
+  readonly occupant: EngineRow;
+  readonly engines: readonly EngineRow[];
+}
+
+/**
+ * Members as rows that all engines on the store see: registers those of this engine, and tells {@link GroupMembers} of those in others.
+ *
+ * Source: RocketMQ, `broker/.../client/ConsumerManager.java`, `registerConsumer`; `DefaultConsumerIdsChangeListener.java`.
+ */
+export class MemberRegistry {
+  readonly #engine: Engine;
+  readonly #company: Company;
+  readonly #members: GroupMembers;
+  readonly #peers: Peers;
+  #joining = 0;
+  #seenChange = -1;
+
+  constructor(engine: Engine, company: Company, members: GroupMembers, peers: Peers) {
+    this.#engine = engine;
+    this.#company = company;
+    this.#members = members;
+    this.#peers = peers;
+  }
+
+  /** Whether a member is about to join. */
+  get isBusy(): boolean {
+    return this.#joining > 0;
+  }
+
+  /**
+   * The member takes part, and has those queues of its share that nobody else had, when this resolves.
+   *
+   * @param prepare - runs in the transaction that stores the member.
+   * @param assertOpen - throws when the broker closes.
+   */
+  async join(member: GroupMember, prepare: () => void, assertOpen: () => void): Promise<void> {
+    this.#members.assertFree(member);
+    this.#joining += 1;
+    try {
+      const { registration, others, engines } = await this.#register(member, prepare);
+      try {
+        assertOpen();
+        this.#members.join(member, registration, others);
+      } catch (error) {
+        this.#company.memberRows.delete(member);
+        throw error;
+      }
+      this.#peers.met(engines);
+    } finally {
+      this.#joining -= 1;
+      this.#leaveWhenEmpty();
+    }
+    // Claims ride with it.
+    await this.#engine.write(() => undefined);
+  }
+
+  changed(member: GroupMember): void {
+    this.#members.changed(member, NEWEST);
+    this.#company.memberRows.put(member);
+  }
+
+  left(member: GroupMember): void {
+    this.#members.leave(member);
+    this.#company.memberRows.delete(member);
+    this.#leaveWhenEmpty();
+  }
+
+  /** Inside a read: finds out who came and went in other engines, and which queues they let go of. */
+  lookAgain(): void {
+    const { store } = this.#engine;
+    const { claims, memberRows } = this.#company;
+    const change = store.meta.memberChanges();
+    if (change === this.#seenChange && claims.lostGroups.size === 0) return;
+    this.#seenChange = change;
+    claims.refresh();
+    this.#peers.met(store.engines.list());
+    // This engine was taken for gone.
+    if (claims.engineKey === undefined) for (const member of this.#members.list()) memberRows.put(member);
+    for (const group of this.#members.groups) this.#members.setOthers(group, this.listOthers(group));
+    for (const group of claims.lostGroups) this.#members.rebalance(group);
+    claims.askAgain();
+  }
+
+  /** Inside a read: members of the group in other engines. */
+  listOthers(group: string): readonly KnownMember[] {
+    const { engineKey } = this.#company.claims;
+    return this.#engine.store.members.listOfGroup(group).filter((other) => other.engineKey !== engineKey);
+  }
+
+  async #register(member: GroupMember, prepare: () => void): Promise<Registration> {
+    for (;;) {
+      const outcome = await this.#engine.write(() => {
+        prepare();
+        return this.#insert(member);
+      });
+      if ("registration" in outcome) return outcome;
+      const { occupant, engines } = outcome;
+      this.#peers.met(engines);
+      if (await this.#peers.isThere(occupant)) throw nameTaken(member.group, member.clientId);
+    }
+  }
+
+  #insert(member: GroupMember): Registration | Conflict {
+    const { store } = this.#engine;
+    const { claims, memberRows, processes } = this.#company;
+    const { group, clientId, instance } = member;
+    const engineKey = claims.requireEngineKey();
+    for (const row of store.engines.list())
+      if (row.engineKey !== engineKey && processes.isGone(row)) claims.removeEngine(row.engineKey);
+    // Who has just left here may have had the name.
+    memberRows.write();
+    const occupant = store.members
+      .listOfGroup(group)
+      .find((other) => other.clientId === clientId || isSameInstance(other.instanceName, instance?.instanceName));
+    if (occupant?.engineKey === engineKey) throw nameTaken(group, clientId);
+    const engines = store.engines.list();
+    const ofOccupant = engines.find((row) => row.engineKey === occupant?.engineKey);
+    if (ofOccupant !== undefined) return { occupant: ofOccupant, engines };
+    return { registration: memberRows.insert(member), others: this.listOthers(group), engines };
+  }
+
+  #leaveWhenEmpty(): void {
+    if (this.#joining === 0 && this.#members.count === 0) this.#company.claims.leave();
+  }
+}
+
+function isSameInstance(a: string | undefined, b: string | undefined): boolean {
+  return a !== undefined && a === b;
+}

@@ -1,0 +1,85 @@
+import { prepare, type SqliteConnection, type SqliteStatement } from "./sqlite.js";
+
+/** A consumer as all brokers on the store know it. */
+export interface MemberRow {
+  readonly group: string;
+  readonly clientId: string;
+  /** Of its broker. */
+  readonly engineKey: number;
+  /** Higher than that of all who registered before. */
+  readonly registration: number;
+  readonly messageModel: "clustering" | "broadcasting";
+  /** Under which a broadcasting member keeps its progress. */
+  readonly instanceName: string | undefined;
+  /** Topic and tag expression. */
+  readonly subscriptions: ReadonlyMap<string, string>;
+}
+
+type Row = [string, string, number, number, string, string | null, string];
+
+const COLUMNS = "consumer_group, client_id, engine_key, registration, message_model, instance_name, subscriptions";
+
+/** Who takes part in which consumer group, in all brokers on the store. */
+export class MemberTable {
+  readonly #listOfGroup: SqliteStatement<Row>;
+  readonly #put: SqliteStatement;
+  readonly #delete: SqliteStatement;
+  readonly #deleteOfEngine: SqliteStatement;
+
+  constructor(connection: SqliteConnection) {
+    this.#listOfGroup = prepare<Row>(
+      connection,
+      `SELECT ${COLUMNS} FROM mq_member WHERE consumer_group = ? ORDER BY client_id`,
+    ).raw();
+    this.#put = prepare(
+      connection,
+      `INSERT INTO mq_member (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET engine_key = excluded.engine_key, registration = excluded.registration, message_model = excluded.message_model,
+         instance_name = excluded.instance_name, subscriptions = excluded.subscriptions`,
+    );
+    this.#delete = prepare(
+      connection,
+      "DELETE FROM mq_member WHERE consumer_group = ? AND client_id = ? AND engine_key = ?",
+    );
+    this.#deleteOfEngine = prepare(connection, "DELETE FROM mq_member WHERE engine_key = ?");
+  }
+
+  listOfGroup(group: string): readonly MemberRow[] {
+    return this.#listOfGroup.all(group).map(toMember);
+  }
+
+  put(member: MemberRow): void {
+    const { group, clientId, engineKey, registration, messageModel, instanceName, subscriptions } = member;
+    const table = JSON.stringify([...subscriptions]);
+    this.#put.run(group, clientId, engineKey, registration, messageModel, instanceName ?? null, table);
+  }
+
+  /** No effect when it is another broker's now. */
+  delete(group: string, clientId: string, engineKey: number): void {
+    this.#delete.run(group, clientId, engineKey);
+  }
+
+  deleteOfEngine(engineKey: number): void {
+    this.#deleteOfEngine.run(engineKey);
+  }
+}
+
+function toMember([
+  group,
+  clientId,
+  engineKey,
+  registration,
+  messageModel,
+  instanceName,
+  subscriptions,
+]: Row): MemberRow {
+  return {
+    group,
+    clientId,
+    engineKey,
+    registration,
+    messageModel: messageModel === "broadcasting" ? "broadcasting" : "clustering",
+    instanceName: instanceName ?? undefined,
+    subscriptions: new Map(JSON.parse(subscriptions) as [string, string][]),
+  };
+}
