@@ -11,7 +11,7 @@ import { openTestBroker } from "./support/test-broker.js";
 const shop = { group: "shop" } as const;
 const order = { topic: "orders", body: "x" } as const;
 
-async function withBroker(run: (mq: Broker) => unknown, settings: BrokerSettings = {}): Promise<void> {
+async function withBroker(run: (mq: Broker) => unknown, settings: Omit<BrokerSettings, "clock"> = {}): Promise<void> {
   await using broker = await openTestBroker(settings);
   await run(broker.mq);
 }

@@ -262,9 +262,12 @@ export class Engine {
     });
   }
 
-  /** Resolves once every offset given so far is durable, and others know which members and queues are here. */
+  /**
+   * Resolves once every offset given so far is durable, and others know which members and queues are here. On a store that stopped they find the latter
+   * out by themselves.
+   */
   async persistOffsets(): Promise<void> {
-    if (this.#hasRiders) await this.write(() => undefined);
+    if (this.isUsable ? this.#hasRiders : this.progress.hasPending) await this.write(() => undefined);
   }
 
   get #hasRiders(): boolean {

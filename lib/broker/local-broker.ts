@@ -3,8 +3,6 @@ import type { MessageQueue } from "../message/message-queue.js";
 import type { StoredMessageView, StoreHost } from "../message/message-view.js";
 import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 import type { OpenedDatabase } from "../store/open-database.js";
-import { toMqError } from "../store/sqlite-error.js";
-import type { ClockTimer } from "../time/clock.js";
 import { BroadcastInstances } from "./broadcast-instances.js";
 import { EventHub } from "./broker-events.js";
 import type {
@@ -25,6 +23,7 @@ import { DueScheduler } from "./due-scheduler.js";
 import { Engine } from "./engine.js";
 import { GroupMembers, type KnownMember } from "./group-members.js";
 import type { WrittenBlock } from "./log-appender.js";
+import { Lookout } from "./lookout.js";
 import { MemberRegistry } from "./member-registry.js";
 import { searchOffset } from "./offset-search.js";
 import { Peers } from "./peers.js";
@@ -32,12 +31,6 @@ import { PullHold } from "./pull-hold.js";
 import { PullMessage } from "./pull-message.js";
 import type { SendBackOutcome, SendBackRequest } from "./send-back.js";
 import { emitStored } from "./stored-events.js";
-import { WalWatch } from "./wal-watch.js";
-
-/** How often waiting pulls look for commits of other processes, and whether the connection is still there. */
-const LOOK_INTERVAL_MS = 50;
-/** The same while the write-ahead log is watched. An idle consumer takes 0.1 % of a processor with it, 0.4 % with 50 ms. */
-const WATCHED_LOOK_INTERVAL_MS = 250;
 
 /** The broker in this process, as its clients reach it. */
 export class LocalBroker implements EmbeddedBrokerPort {
@@ -48,7 +41,6 @@ export class LocalBroker implements EmbeddedBrokerPort {
   readonly engine: Engine;
   readonly members: GroupMembers;
   readonly messages: PullMessage;
-  readonly #settings: ResolvedBrokerSettings;
   readonly #database: OpenedDatabase;
   readonly #hold: PullHold;
   readonly #scheduler: DueScheduler;
@@ -56,13 +48,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
   readonly #peers: Peers | undefined;
   /** Absent where nobody else can open the store. */
   readonly #registry: MemberRegistry | undefined;
-  readonly #watch: WalWatch | undefined;
-  #lookTimer: ClockTimer | undefined;
-  #isAnnouncing = false;
-  /** Something could not be read and is to be read again. */
-  #isStale = false;
-  #isLookFailing = false;
-  #hasFailed = false;
+  readonly #lookout: Lookout;
   #isClosing = false;
   #isClosed = false;
 
@@ -70,23 +56,35 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.brokerName = settings.brokerName;
     this.clusterName = settings.clusterName;
     this.storeHost = settings.storeHost;
-    this.#settings = settings;
     this.#database = database;
     this.events = new EventHub(settings.logger);
     this.engine = new Engine(database, settings, this.events, {
       committed: (written, topicsChanged) => {
-        this.#watch?.wrote();
+        this.#lookout.wrote();
         this.#scheduler.look();
         if (this.#hold.count > 0) this.engine.reader.withFresh(written, () => this.#wake(written));
         if (topicsChanged) this.members.rebalanceAll();
       },
       stored: (written) => emitStored(this.events, settings.storeHost, written),
-      foreignCommitSeen: () => this.#announceForeignCommit(),
-      lookSoon: () => settings.clock.turn(() => this.#look()),
+      foreignCommitSeen: () => this.#lookout.announce(),
+      lookSoon: () => this.#lookout.lookSoon(),
       queuesGranted: (groups) => {
         for (const group of groups) this.members.takeNewQueues(group);
       },
       memberRegistered: (member, registration) => this.members.numbered(member, registration),
+    });
+    this.#lookout = new Lookout({
+      engine: this.engine,
+      database,
+      clock: settings.clock,
+      events: this.events,
+      isNeeded: () => this.#hold.count > 0 || this.#hasMembers,
+      onNews: () => this.#actOnNews(),
+      onStale: () => this.#lookEverywhere(),
+      onFailed: (error) => {
+        this.members.brokerFailed(error);
+        this.#hold.failAll(error);
+      },
     });
     const { company } = this.engine;
     this.members = new GroupMembers({
@@ -101,11 +99,17 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.#scheduler = new DueScheduler(this.engine, settings.clock, this.events);
     if (company !== undefined) {
       const { clock, leaseMs } = settings;
-      const onGone = (): void => this.#lookAtMembers();
-      this.#peers = new Peers({ engine: this.engine, company, clock, events: this.events, leaseMs, onGone });
+      this.#peers = new Peers({
+        engine: this.engine,
+        company,
+        clock,
+        events: this.events,
+        leaseMs,
+        isNeeded: () => this.#hasMembers,
+        onGone: () => this.#lookAtMembers(),
+      });
       this.#registry = new MemberRegistry(this.engine, company, this.members, this.#peers);
     }
-    if (database.realPath !== undefined) this.#watch = new WalWatch(`${database.realPath}-wal`, () => this.#look());
     this.#scheduler.look();
   }
 
@@ -131,7 +135,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
     try {
       return this.engine.readNow(() => this.engine.topics.findRoute(topic));
     } catch (error) {
-      this.#isStale = true;
+      this.#lookout.noteStale();
       throw error;
     }
   }
@@ -160,7 +164,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
     // In the same step as the read: nothing can be committed in between.
     if (result.status !== "NO_NEW_MSG" || request.suspendMs <= 0 || signal.aborted) return result;
     const held = this.#hold.hold(request, result, signal);
-    this.#keepLooking();
+    this.#lookout.keepLooking();
     return held;
   }
 
@@ -183,7 +187,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
       retryTopics.requireForConsumer(group);
       if (instance !== undefined) this.#instances.write(instance);
     };
-    this.#keepLooking();
+    this.#lookout.keepLooking();
     if (this.#registry !== undefined) await this.#registry.join(member, prepare, () => this.assertOpen());
     else {
       this.members.assertFree(member);
@@ -193,7 +197,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
       this.members.join(member);
     }
     if (instance !== undefined) this.#instances.add(instance);
-    this.#keepLooking();
+    this.#lookout.keepLooking();
   }
 
   heartbeat(member: GroupMember): void {
@@ -278,8 +282,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
   /** From now on nothing is taken; what was taken is finished. The clients are closed by then. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#lookTimer?.cancel();
-    this.#watch?.stop();
+    this.#lookout.close();
     this.#scheduler.close();
     this.#peers?.close();
     this.#hold.failAll(new MqError("ERR_MQ_CLOSED", "the broker is closed"));
@@ -293,7 +296,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
       return this.engine.readNow(() => this.messages.read(request));
     } catch (error) {
       if (!isMqError(error, "ERR_MQ_SYSTEM_BUSY")) throw error;
-      this.#isStale = true;
+      this.#lookout.noteStale();
       return undefined;
     }
   }
@@ -311,97 +314,35 @@ export class LocalBroker implements EmbeddedBrokerPort {
     for (const { state } of written) this.#hold.wake(state.topic, state.queueId);
   }
 
-  /** In a turn of its own, once committed rows can be read: waiting pulls look again where messages came, and topics may be new. */
-  #announceForeignCommit(): void {
-    if (this.#isAnnouncing) return;
-    this.#isAnnouncing = true;
-    this.#settings.clock.turn(() => {
-      this.engine.whenFree(() => {
-        this.#isAnnouncing = false;
-        if (!this.#isClosed && this.#database.connection.open) this.#actOnNews();
-      });
-    });
-  }
-
+  /** What others have committed: waiting pulls look again where messages came, and topics, members or what is due may be new. */
   #actOnNews(): void {
-    try {
-      const { queues, topicsChanged } = this.engine.foreignNews();
-      for (const { topic, queueId } of queues) this.#hold.wake(topic, queueId);
-      if (topicsChanged) this.members.rebalanceAll();
-      this.#scheduler.look();
-      this.#lookAtMembers();
-      this.#peers?.lookForWaiters();
-    } catch (error) {
-      if (!isMqError(error, "ERR_MQ_SYSTEM_BUSY"))
-        this.events.error(toMqError(error, "looking for what others stored"));
-      this.#isStale = true;
-    }
+    const { queues, topicsChanged } = this.engine.foreignNews();
+    for (const { topic, queueId } of queues) this.#hold.wake(topic, queueId);
+    if (topicsChanged) this.members.rebalanceAll();
+    this.#scheduler.look();
+    this.#lookAtMembers();
+    this.#peers?.lookForWaiters();
   }
 
-  /** Who came and went in other engines. */
-  #lookAtMembers(): void {
-    if (this.#isClosed || this.#registry === undefined) return;
-    if (this.members.count === 0 && !this.#registry.isBusy) return;
-    try {
-      this.engine.readNow(() => this.#registry?.lookAgain());
-    } catch (error) {
-      if (!isMqError(error, "ERR_MQ_SYSTEM_BUSY")) this.events.error(toMqError(error, "looking for other processes"));
-      this.#isStale = true;
-    }
-  }
-
-  /** Something could not be read when it was time: everybody looks again. */
   #lookEverywhere(): void {
-    this.#isStale = false;
     this.#scheduler.look();
     this.#hold.wakeAll();
     this.members.rebalanceAll();
     this.#lookAtMembers();
   }
 
-  /** While pulls wait or consumers are there. Nothing can commit behind a memory database of our own. */
-  #keepLooking(): void {
-    if (this.#lookTimer !== undefined || (this.#database.owned && this.#database.realPath === undefined)) return;
-    this.#watch?.start();
-    const interval = this.#watch?.isOn === true ? WATCHED_LOOK_INTERVAL_MS : LOOK_INTERVAL_MS;
-    this.#lookTimer = this.#settings.clock.at(this.#settings.clock.now() + interval, () => {
-      this.#lookTimer = undefined;
-      this.#look();
-      if (!this.#isClosed && !this.#hasFailed && this.#isNeeded) this.#keepLooking();
-      else this.#watch?.stop();
-    });
+  /** Who came and went in other engines. */
+  #lookAtMembers(): void {
+    const registry = this.#registry;
+    if (this.#isClosed || registry === undefined || !this.#hasMembers) return;
+    this.#lookout.attempt(
+      () => this.engine.readNow(() => registry.lookAgain()),
+      "looking for members in other processes",
+    );
   }
 
-  get #isNeeded(): boolean {
-    return this.#hold.count > 0 || this.members.count > 0 || this.#registry?.isBusy === true;
-  }
-
-  /** Whether somebody else has committed since the last look. */
-  #look(): boolean {
-    if (this.#isClosed || this.#hasFailed) return false;
-    try {
-      const isNews = this.engine.lookForForeignCommits();
-      this.#isLookFailing = false;
-      if (this.#isStale && !this.isInTransaction) this.#lookEverywhere();
-      return isNews;
-    } catch (error) {
-      this.#lookFailed(error);
-      return false;
-    }
-  }
-
-  #lookFailed(error: unknown): void {
-    if (isMqError(error, "ERR_MQ_SYSTEM_BUSY")) return;
-    const failure = toMqError(error, "looking for what others stored");
-    if (this.engine.isUsable) {
-      // Once, and not again with each look until one succeeds.
-      if (!this.#isLookFailing) this.events.error(failure);
-      this.#isLookFailing = true;
-      return;
-    }
-    this.#hasFailed = true;
-    this.members.brokerFailed(failure);
-    this.#watch?.stop();
-    this.#hold.failAll(failure);
+  /** Or one that is about to join. */
+  get #hasMembers(): boolean {
+    return this.members.count > 0 || this.#registry?.isBusy === true;
   }
 }

@@ -31,6 +31,8 @@ export interface PeersOptions {
   readonly clock: Clock;
   readonly events: EventHub;
   readonly leaseMs: number;
+  /** Whether this engine has members, or one is about to join. */
+  readonly isNeeded: () => boolean;
   /** Rows of engines that are gone were deleted. */
   readonly onGone: () => void;
 }
@@ -101,8 +103,10 @@ export class Peers {
   }
 
   #look(): void {
-    const { engine, clock, leaseMs } = this.#options;
-    if (this.#isClosed || engine.isInForeignTransaction || !engine.isUsable) return;
+    const { engine, clock, leaseMs, isNeeded } = this.#options;
+    // Whoever does not beat himself is not heard of by the others.
+    if (!isNeeded()) this.#seen.clear();
+    if (this.#isClosed || !isNeeded() || engine.isInForeignTransaction || !engine.isUsable) return;
     let others: readonly Other[];
     try {
       others = this.#observe(engine.readNow(() => engine.store.engines.list()));

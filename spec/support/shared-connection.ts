@@ -23,7 +23,10 @@ export interface SharedConnection extends AsyncDisposable {
   readonly database: Database.Database;
 }
 
-export async function openShared(kind: ConnectionKind, settings: BrokerSettings = {}): Promise<SharedConnection> {
+export async function openShared(
+  kind: ConnectionKind,
+  settings: Omit<BrokerSettings, "clock"> = {},
+): Promise<SharedConnection> {
   const folder = tempFolder();
   const owner = openOwner(kind, folder.file("app.db"));
   const place =

@@ -18,7 +18,8 @@ export interface TestBroker<D extends SqliteDatabase = SqliteDatabase> extends A
   readonly logged: readonly LoggedLine[];
 }
 
-export type TestBrokerOptions<D extends SqliteDatabase> = BrokerSettings & {
+export type TestBrokerOptions<D extends SqliteDatabase> = Omit<BrokerSettings, "clock"> & {
+  readonly clock?: VirtualClock | undefined;
   readonly path?: string | undefined;
   readonly database?: D | undefined;
 };
@@ -30,12 +31,12 @@ export type TestBrokerOptions<D extends SqliteDatabase> = BrokerSettings & {
 export async function openTestBroker<D extends SqliteDatabase = SqliteDatabase>(
   options: TestBrokerOptions<D> = {},
 ): Promise<TestBroker<D>> {
-  const clock = new VirtualClock();
+  const { clock = new VirtualClock() } = options;
   const logged: LoggedLine[] = [];
   const log = (level: LoggedLine["level"]) => (text: string, data?: object) => void logged.push({ level, text, data });
   const logger: Logger = { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") };
   const place = options.path === undefined && options.database === undefined ? { path: ":memory:" } : {};
-  const mq = await openBroker<D>({ clock, logger, seed: 1, ...options, ...place } as BrokerOptions<D>);
+  const mq = await openBroker<D>({ logger, seed: 1, ...options, clock, ...place } as BrokerOptions<D>);
   return {
     mq,
     clock,
