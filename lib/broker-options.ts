@@ -48,7 +48,7 @@ export interface BrokerSettings {
 export type BrokerOptions<D extends SqliteDatabase = SqliteDatabase> = BrokerSettings &
   (
     | {
-        /** A file, created if it is missing, or `":memory:"`. */
+        /** A file, created for its owner alone (mode 0600) if it is missing, or `":memory:"`. */
         readonly path: string;
         readonly database?: undefined;
       }

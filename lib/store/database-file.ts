@@ -1,5 +1,5 @@
-import { accessSync, constants, type Stats, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { accessSync, constants, lstatSync, readlinkSync, realpathSync, type Stats, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { MqError } from "../errors.js";
 import type { DriverConstructor } from "./driver.js";
 import type { SqliteConnection } from "./sqlite.js";
@@ -8,7 +8,8 @@ import type { SqliteConnection } from "./sqlite.js";
 export const APPLICATION_ID = 0x506b4d51;
 
 /**
- * The absolute path, when a database can be there: its folder exists and is writable, it is missing or a writable file.
+ * The real path, when a database can be there: its folder exists and is writable, it is missing or a writable file. SQLite follows symbolic links too,
+ * also one to a missing file, and puts its WAL beside the file that it finds.
  *
  * Looks at names and permissions only and never opens the file: closing a descriptor of it would drop SQLite's locks.
  */
@@ -20,11 +21,18 @@ export function examinePath(path: string): string {
       `path must be a file name without a zero or a space at its end, got ${JSON.stringify(path)}`,
     );
   }
-  const absolute = resolve(path);
-  const folder = dirname(absolute);
-  if (statOf(folder)?.isDirectory() !== true)
-    throw new MqError("ERR_MQ_STORE", `cannot open ${absolute}: there is no folder ${folder}`);
-  const stats = statOf(absolute);
+  return examineAbsolute(resolve(path));
+}
+
+function examineAbsolute(given: string): string {
+  if (statOf(dirname(given))?.isDirectory() !== true)
+    throw new MqError("ERR_MQ_STORE", `cannot open ${given}: there is no folder ${dirname(given)}`);
+  // Throws when symbolic links lead in a circle.
+  const stats = statOf(given);
+  const folder = realpathSync(dirname(given));
+  const absolute = join(folder, basename(given));
+  const isLink = lstatSync(absolute, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+  if (isLink) return examineAbsolute(resolve(folder, readlinkSync(absolute)));
   if (stats?.isDirectory()) throw new MqError("ERR_MQ_STORE", `cannot open ${absolute}: it is a folder`);
   if (stats !== undefined && !stats.isFile())
     throw new MqError("ERR_MQ_STORE", `cannot open ${absolute}: it is not a file`);

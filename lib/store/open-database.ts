@@ -7,6 +7,7 @@ import { Stopwatch } from "../time/stopwatch.js";
 import { APPLICATION_ID, examinePath, isOurs } from "./database-file.js";
 import { type DriverConstructor, loadDriver } from "./driver.js";
 import { assertOneDriverCopy } from "./driver-copies.js";
+import { createPrivate, makePrivate } from "./private-file.js";
 import type { SqliteConnection } from "./sqlite.js";
 import { isBusy, toMqError } from "./sqlite-error.js";
 
@@ -27,7 +28,7 @@ export interface OpenedDatabase {
 }
 
 export interface OpenOwnedOptions {
-  /** A file, created if it is missing, or `:memory:`. */
+  /** A file, created for its owner alone (mode 0600) if it is missing, or `:memory:`. */
   readonly path: string;
   readonly synchronous: Synchronous;
   /** How long opening waits for another process that is opening the same file, at least. */
@@ -67,9 +68,12 @@ function openMemory(driver: DriverConstructor): OpenedDatabase {
 }
 
 function openFile(driver: DriverConstructor, path: string, synchronous: Synchronous): OpenedDatabase {
+  const isPrivate = createPrivate(path) !== "impossible";
   const hasLayout = isOurs(driver, path);
   const connection = new driver(path, { timeout: 0 });
   try {
+    // SQLite has made the file and writes to it in the next statement.
+    if (!isPrivate) makePrivate(path);
     if (!hasLayout) layOut(connection);
     configure(connection, synchronous);
     return { connection, owned: true, realPath: realpathSync(path), synchronous, close: () => void connection.close() };

@@ -271,6 +271,21 @@ describe("openOwned refuses and leaves untouched", () => {
     expect(contents(folder)).toEqual(before);
   });
 
+  it("the same behind a symbolic link", async () => {
+    using folder = tempFolder();
+    mkdirSync(folder.file("real"));
+    makeCrashedDatabase(folder.file("real/app.db"), "PRAGMA journal_mode = WAL; CREATE TABLE invoice (id)");
+    symlinkSync("real/app.db", folder.file("link.db"));
+    const before = readdirSync(folder.file("real"));
+    const bytes = readFileSync(folder.file("real/app.db"));
+
+    const said = await refusal(folder.file("link.db"));
+
+    expect(said).toMatch(HINT);
+    expect(readdirSync(folder.file("real"))).toEqual(before);
+    expect(readFileSync(folder.file("real/app.db"))).toEqual(bytes);
+  });
+
   it("a missing folder, and a file in its place", async () => {
     using folder = tempFolder();
     writeFileSync(folder.file("plain"), "");
