@@ -19,6 +19,12 @@ export interface BrokerSettings {
    * is promised. In attached mode the connection's own setting holds and this one must be absent. @defaultValue "full"
    */
   readonly synchronous?: "full" | "normal" | "off" | undefined;
+  /**
+   * Whether the file may lie on a network file system: NFS, SMB, 9p, FUSE and the like. SQLite's write-ahead log needs memory that all processes on the file
+   * share and locks that hold between them; there they may not, and the file is damaged. Set it only if one machine alone opens the file and the file
+   * system's locks work. Such file systems are recognised on Linux only. @defaultValue false
+   */
+  readonly allowNetworkFileSystem?: boolean | undefined;
   /** How long a synchronous call may block on another writer's lock, 0 to 60,000 ms. @defaultValue 50 */
   readonly busyTimeoutMs?: number | undefined;
   /**
@@ -64,6 +70,7 @@ export interface ResolvedBrokerOptions {
   readonly path: string | undefined;
   readonly database: SqliteDatabase | undefined;
   readonly synchronous: "full" | "normal" | "off";
+  readonly allowNetworkFileSystem: boolean;
   readonly isSeeded: boolean;
   readonly settings: ResolvedBrokerSettings;
 }
@@ -73,6 +80,7 @@ const OPTIONS: readonly (keyof BrokerSettings | "path" | "database")[] = [
   "database",
   "profile",
   "synchronous",
+  "allowNetworkFileSystem",
   "busyTimeoutMs",
   "leaseMs",
   "brokerName",
@@ -102,6 +110,7 @@ export function resolveBrokerOptions(given: string | BrokerOptions): ResolvedBro
     path: options.path,
     database: options.database,
     synchronous: oneOf("synchronous", options.synchronous, ["full", "normal", "off"], "full"),
+    allowNetworkFileSystem: booleanOption("allowNetworkFileSystem", options.allowNetworkFileSystem, false),
     isSeeded: seed !== undefined,
     settings: {
       profile: PROFILES[oneOf<ProfileName>("profile", options.profile, ["embedded", "rocketmq"], "embedded")],

@@ -17,6 +17,7 @@ describe("resolveBrokerOptions", () => {
       path: "app.db",
       database: undefined,
       synchronous: "full",
+      allowNetworkFileSystem: false,
       isSeeded: false,
       settings: {
         profile: PROFILES.embedded,
@@ -40,6 +41,7 @@ describe("resolveBrokerOptions", () => {
       database: undefined,
       profile: undefined,
       synchronous: undefined,
+      allowNetworkFileSystem: undefined,
       busyTimeoutMs: undefined,
       leaseMs: undefined,
       brokerName: undefined,
@@ -67,6 +69,7 @@ describe("resolveBrokerOptions", () => {
       path: ":memory:",
       profile: "rocketmq",
       synchronous: "normal",
+      allowNetworkFileSystem: true,
       busyTimeoutMs: 0,
       leaseMs: 1_000,
       brokerName: "b",
@@ -82,6 +85,7 @@ describe("resolveBrokerOptions", () => {
 
     expect(resolved).toMatchObject({
       synchronous: "normal",
+      allowNetworkFileSystem: true,
       isSeeded: true,
       settings: {
         profile: PROFILES.rocketmq,
@@ -114,6 +118,7 @@ describe("resolveBrokerOptions", () => {
     [{ profile: "toString" }, 'profile must be "embedded" or "rocketmq", got "toString"'],
     [{ synchronous: "FULL" }, 'synchronous must be "full" or "normal" or "off", got "FULL"'],
     [{ synchronous: 2 }, 'synchronous must be "full" or "normal" or "off", got 2'],
+    [{ allowNetworkFileSystem: "yes" }, 'allowNetworkFileSystem must be true or false, got "yes"'],
     [{ busyTimeoutMs: -1 }, "busyTimeoutMs must be an integer from 0 to 60000, got -1"],
     [{ busyTimeoutMs: 60_001 }, "busyTimeoutMs must be an integer from 0 to 60000, got 60001"],
     [{ busyTimeoutMs: "50" }, 'busyTimeoutMs must be an integer from 0 to 60000, got "50"'],
@@ -149,8 +154,8 @@ describe("resolveBrokerOptions", () => {
     const error = thrown(() => resolveBrokerOptions(untyped({ path: ":memory:", [name]: 1 })));
 
     expect(error.message).toBe(
-      `BrokerOptions has no option "${name}"; it has path, database, profile, synchronous, busyTimeoutMs, leaseMs, brokerName, clusterName, ` +
-        "autoCreateTopic, autoCreateGroup, defaultQueueCount, clock, seed, logger",
+      `BrokerOptions has no option "${name}"; it has path, database, profile, synchronous, allowNetworkFileSystem, busyTimeoutMs, leaseMs, ` +
+        "brokerName, clusterName, autoCreateTopic, autoCreateGroup, defaultQueueCount, clock, seed, logger",
     );
   });
 

@@ -1,6 +1,7 @@
 import { realpathSync } from "node:fs";
 import { MqError } from "../errors.js";
 import { assertOneDriverCopy } from "./driver-copies.js";
+import { refuseNetworkFileSystem } from "./network-file-system.js";
 import type { OpenedDatabase, Synchronous } from "./open-database.js";
 import { claimConnection } from "./open-files.js";
 import type { SqliteConnection, SqliteDatabase } from "./sqlite.js";
@@ -9,11 +10,16 @@ import { isConnectionBusy, isConnectionClosed, toMqError } from "./sqlite-error.
 const DATABASE_METHODS = ["prepare", "exec", "pragma"] as const;
 const STATEMENT_METHODS = ["run", "get", "all", "iterate", "pluck", "raw", "safeIntegers"] as const;
 
+export interface AdoptOptions {
+  /** Whether the file may lie on a network file system. @defaultValue false */
+  readonly allowNetworkFileSystem?: boolean;
+}
+
 /** Takes somebody's connection as it is: nothing about it is changed, nor does closing close it. */
-export function adopt(database: SqliteDatabase): OpenedDatabase {
+export function adopt(database: SqliteDatabase, options: AdoptOptions = {}): OpenedDatabase {
   const connection = checkConnection(database);
   assertOneDriverCopy();
-  return new AdoptedDatabase(connection);
+  return new AdoptedDatabase(connection, options);
 }
 
 class AdoptedDatabase implements OpenedDatabase {
@@ -23,11 +29,13 @@ class AdoptedDatabase implements OpenedDatabase {
   readonly #release: () => void;
   #lastSynchronous: Synchronous;
 
-  constructor(connection: SqliteConnection) {
+  constructor(connection: SqliteConnection, options: AdoptOptions) {
     this.connection = connection;
     this.#release = claimConnection(connection);
     try {
       this.realPath = findRealPath(connection);
+      const isAllowed = this.realPath === undefined || options.allowNetworkFileSystem === true;
+      if (!isAllowed) refuseNetworkFileSystem(this.realPath);
       this.#lastSynchronous = this.#readSynchronous();
     } catch (error) {
       this.#release();

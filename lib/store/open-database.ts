@@ -7,6 +7,7 @@ import { Stopwatch } from "../time/stopwatch.js";
 import { APPLICATION_ID, examinePath, isOurs } from "./database-file.js";
 import { type DriverConstructor, loadDriver } from "./driver.js";
 import { assertOneDriverCopy } from "./driver-copies.js";
+import { refuseNetworkFileSystem } from "./network-file-system.js";
 import { createPrivate, makePrivate } from "./private-file.js";
 import type { SqliteConnection } from "./sqlite.js";
 import { isBusy, toMqError } from "./sqlite-error.js";
@@ -33,6 +34,8 @@ export interface OpenOwnedOptions {
   readonly synchronous: Synchronous;
   /** How long opening waits for another process that is opening the same file, at least. */
   readonly busyTimeoutMs: number;
+  /** Whether the file may lie on a network file system. @defaultValue false */
+  readonly allowNetworkFileSystem?: boolean;
 }
 
 /** Two processes that create one file at once exclude each other for a few milliseconds; a large WAL takes longer to recover. */
@@ -49,6 +52,7 @@ export async function openOwned(options: OpenOwnedOptions): Promise<OpenedDataba
   assertOneDriverCopy();
   if (options.path === ":memory:") return openMemory(driver);
   const path = examinePath(options.path);
+  if (options.allowNetworkFileSystem !== true) refuseNetworkFileSystem(path);
   const stopwatch = new Stopwatch();
   for (;;) {
     try {
