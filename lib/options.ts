@@ -15,7 +15,7 @@ export function refuseUnknownOptions(
   known: readonly string[],
 ): asserts options is object {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw invalid(`${what} must be an object, got ${describe(options)}`);
+    throw invalid(`${what} must be an object, got ${kindOf(options)}`);
   }
   for (const key of Object.keys(options)) {
     if (!known.includes(key)) throw invalid(`${what} has no option "${key}"; it has ${known.join(", ")}`);
@@ -41,13 +41,17 @@ export function oneOf<T extends string>(name: string, value: unknown, allowed: r
   throw invalid(`${name} must be ${allowed.map((text) => `"${text}"`).join(" or ")}, got ${describe(value)}`);
 }
 
-/** A value for an error message: its type where the value could be long or private. */
+/** A value for an error message, unless it is long. Not for what may have come out of a message: {@link kindOf}. */
 export function describe(value: unknown): string {
-  if (typeof value === "string")
-    return value.length <= 40 ? JSON.stringify(value) : `a string of ${value.length} characters`;
+  if (typeof value === "string" && value.length <= 40) return JSON.stringify(value);
   if (typeof value === "bigint") return `${value}n`;
-  if (value === null || typeof value === "number" || typeof value === "boolean" || value === undefined)
-    return String(value);
+  return typeof value === "number" || typeof value === "boolean" ? String(value) : kindOf(value);
+}
+
+/** What kind of value it is, and nothing of what is in it: bodies and properties belong in no log, and errors end there. */
+export function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (typeof value === "string") return `a string of ${value.length} characters`;
   if (Array.isArray(value)) return "an array";
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }

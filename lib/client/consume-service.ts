@@ -1,7 +1,7 @@
 import type { EventHub } from "../broker/broker-events.js";
 import { MqError } from "../errors.js";
 import type { Logger } from "../logger.js";
-import { describe } from "../options.js";
+import { kindOf } from "../options.js";
 import { describeThrownWithStack } from "../thrown.js";
 import type { Clock } from "../time/clock.js";
 import type { BatchListener, ConsumeResult, MessageListener } from "./consume-result.js";
@@ -153,8 +153,7 @@ export class ConsumeService {
   #returned(delivery: Delivery, result: unknown): void {
     if (typeof result === "string" && result !== "success" && result !== "retry") {
       this.#options.logger.error(
-        `a listener of group ${delivery.group} returned neither "success" nor "retry", which counts as a failure`,
-        { result },
+        `a listener of group ${delivery.group} returned ${kindOf(result)} that is neither "success" nor "retry", which counts as a failure`,
       );
     }
     const isSuccess = result !== null && (typeof result !== "string" || result === "success");
@@ -217,8 +216,9 @@ export class ConsumeService {
 
   #delayLevelOf({ delayLevelWhenNextConsume: level, group }: Delivery): number {
     if (Number.isInteger(level)) return level;
+    const given = typeof level === "number" ? String(level) : kindOf(level);
     this.#options.logger.error(
-      `a listener of group ${group} set delayLevelWhenNextConsume to ${describe(level)}, which is no integer; 0 is taken`,
+      `a listener of group ${group} set delayLevelWhenNextConsume to ${given}, which is no integer; 0 is taken`,
     );
     return 0;
   }

@@ -1,6 +1,6 @@
 import { types } from "node:util";
 import { isMqError, MqError } from "../errors.js";
-import { describe } from "../options.js";
+import { describe, kindOf } from "../options.js";
 import { isRetryTopic } from "./derived-names.js";
 import { javaStringHash } from "./java-hash.js";
 import type { Message } from "./message.js";
@@ -105,7 +105,7 @@ export function prepareMessage(message: Message, limits: MessageLimits): Prepare
  * batch larger than `maxMessageSize`.
  */
 export function checkBatch(messages: readonly Message[], limits: MessageLimits): readonly PreparedMessage[] {
-  if (!Array.isArray(messages)) throw malformed(`a batch must be an array of messages, got ${describe(messages)}`);
+  if (!Array.isArray(messages)) throw malformed(`a batch must be an array of messages, got ${kindOf(messages)}`);
   if (messages.length === 0) throw malformed("a batch must hold at least one message, got none");
   const batch: PreparedMessage[] = [];
   let size = 0;
@@ -146,7 +146,7 @@ function checkFitsBatch({ topic, waitStoreMsgOk }: PreparedMessage, first: Prepa
 
 function checkFields(message: Message): void {
   if (typeof message !== "object" || message === null) {
-    throw malformed(`a message must be an object, got ${describe(message)}`);
+    throw malformed(`a message must be an object, got ${kindOf(message)}`);
   }
   for (const name in message) {
     switch (name) {
@@ -177,12 +177,12 @@ function checkedBodySize(body: Uint8Array | string, maxMessageSize: number): num
 function bytesOf(body: Uint8Array): number {
   // Not `instanceof`, which misses the arrays of another realm.
   if (types.isUint8Array(body)) return body.byteLength;
-  throw malformed(`body must be a string or a Uint8Array, got ${describe(body)}`);
+  throw malformed(`body must be a string or a Uint8Array, got ${kindOf(body)}`);
 }
 
 function encodeKeys(keys: string | readonly string[]): string {
   if (typeof keys !== "string" && !Array.isArray(keys)) {
-    throw malformed(`keys must be a string or an array of strings, got ${describe(keys)}`);
+    throw malformed(`keys must be a string or an array of strings, got ${kindOf(keys)}`);
   }
   const joined = typeof keys === "string" ? keys : joinKeys(keys);
   if (joined === "") return "";
@@ -193,7 +193,7 @@ function encodeKeys(keys: string | readonly string[]): string {
 function joinKeys(keys: readonly unknown[]): string {
   for (const key of keys) {
     if (typeof key !== "string" || key === "" || key.includes(" ")) {
-      throw malformed(`each of keys must be a string without spaces and not empty, got ${describe(key)}`);
+      throw malformed(`each of keys must be a string without spaces and not empty, got ${kindOf(key)}`);
     }
   }
   return keys.join(" ");
@@ -202,7 +202,7 @@ function joinKeys(keys: readonly unknown[]): string {
 function encodeUserProperties(properties: Readonly<Record<string, string>>): string {
   // An array or a Map has no properties of its own that are meant: it would be dropped silently.
   if (typeof properties !== "object" || properties === null || Symbol.iterator in properties) {
-    throw malformed(`properties must be a plain object, got ${describe(properties)}`);
+    throw malformed(`properties must be a plain object, got ${kindOf(properties)}`);
   }
   let text = "";
   for (const name of Object.keys(properties)) {
@@ -221,7 +221,7 @@ function encodeUserProperties(properties: Readonly<Record<string, string>>): str
 }
 
 function checkText(label: string, value: unknown): asserts value is string {
-  if (typeof value !== "string") throw malformed(`${label} must be a string, got ${describe(value)}`);
+  if (typeof value !== "string") throw malformed(`${label} must be a string, got ${kindOf(value)}`);
   // UTF-8 has no form for half of a pair: another text would be stored than was given.
   if (LONE_SURROGATE.test(value)) throw malformed(`${label} must be well-formed Unicode, got half of a surrogate pair`);
   if (hasSeparator(value)) throw malformed(`${label} must not hold \\u0001 or \\u0002`);

@@ -34,7 +34,12 @@ export interface MessageView {
   readonly body: Buffer;
   /** The body as UTF-8. */
   text(): string;
-  /** The body parsed as JSON; throws `SyntaxError` when it is none. `T` is taken on trust. */
+  /**
+   * The body parsed as JSON; `T` is taken on trust.
+   *
+   * @throws SyntaxError that says which message it is and where it lies. `JSON.parse(message.text())` would quote the body, and what a listener throws
+   * is logged.
+   */
   json<T = unknown>(): T;
   readonly tag: string | undefined;
   readonly keys: readonly string[];
@@ -148,7 +153,14 @@ export class StoredMessageView implements MessageView {
     return bodyTextAt(this.#block.records, this.#at);
   }
   json<T = unknown>(): T {
-    return JSON.parse(this.text()) as T;
+    try {
+      return JSON.parse(this.text()) as T;
+    } catch {
+      // Without the cause, which quotes the body.
+      const place = `topic ${this.storedTopic}, queue ${this.queueId}, offset ${this.queueOffset}`;
+      const { length } = bodyWithin(this.#block.records, this.#at);
+      throw new SyntaxError(`the body of message ${this.messageId} is no JSON: ${place}, ${length} bytes`);
+    }
   }
   get tag(): string | undefined {
     return this.storedProperties.get(PROPERTY.TAGS);
