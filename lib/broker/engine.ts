@@ -1,5 +1,5 @@
 import { MqError } from "../errors.js";
-import { FORMAT_VERSION } from "../store/migrations.js";
+import { assertSameFormat } from "../store/migrations.js";
 import type { OpenedDatabase } from "../store/open-database.js";
 import { type OpenFile, registerOpenFile } from "../store/open-files.js";
 import { toMqError } from "../store/sqlite-error.js";
@@ -9,6 +9,7 @@ import { Backoff } from "./backoff.js";
 import type { EventHub } from "./broker-events.js";
 import type { AppendObserver, AppendRequest, GroupMember, SendBackObserver, WithdrawableWrite } from "./broker-port.js";
 import type { ResolvedBrokerSettings } from "./broker-settings.js";
+import { Checkpoints } from "./checkpoints.js";
 import { CommittedReads } from "./committed-reads.js";
 import { Company } from "./company.js";
 import type { ConsumeOffsets } from "./consume-offsets.js";
@@ -84,6 +85,8 @@ export class Engine {
   readonly #guest: GuestAppend;
   readonly #reads: CommittedReads;
   readonly #openFile: OpenFile | undefined;
+  /** Of a file of ours. */
+  readonly #checkpoints: Checkpoints | undefined;
   #written: WrittenBlock[] = [];
   /** Written inside a transaction of the owner's that has not ended yet, where somebody wants to hear of it. */
   #guestWritten: WrittenBlock[] = [];
@@ -99,7 +102,7 @@ export class Engine {
     this.#transactions = new Transactions(database, {
       dropCaches: () => this.#dropCaches(),
       foreignCommitSeen: () => listener.foreignCommitSeen(),
-      assertReadable: () => assertFormat(this.store),
+      assertReadable: () => assertSameFormat(this.store.meta.formatVersion()),
     });
     this.store = new Store(connection);
     this.company =
@@ -180,6 +183,8 @@ export class Engine {
       this.#transactions.refresh();
       return new News(this.store, this.queues);
     });
+    if (database.owned && realPath !== undefined)
+      this.#checkpoints = new Checkpoints({ database, realPath, transactions: this.#transactions, clock, events });
     // Last: whoever is registered can look.
     this.#openFile = realPath === undefined ? undefined : registerOpenFile(realPath, () => listener.lookSoon());
   }
@@ -376,6 +381,7 @@ export class Engine {
     this.#openFile?.committed();
     this.company?.committed();
     this.#listener.committed(written, this.topics.takeChanged());
+    this.#checkpoints?.committed();
   }
 
   #dropCaches(): void {
@@ -389,14 +395,4 @@ export class Engine {
     this.reader.drop();
     this.company?.claims.drop();
   }
-}
-
-/** Another process may have migrated the store since it was opened here. */
-function assertFormat(store: Store): void {
-  const version = store.meta.formatVersion();
-  if (version === FORMAT_VERSION) return;
-  throw new MqError(
-    "ERR_MQ_STORE_FORMAT",
-    `another process has changed the format of the store from ${FORMAT_VERSION} to ${version} while it was open here: close the broker, and open it with a version of PocketMQ that knows this format`,
-  );
 }

@@ -139,3 +139,12 @@ export function migrate(connection: SqliteConnection, from: number): void {
     ).run(version);
   }
 }
+
+/** Throws `ERR_MQ_STORE_FORMAT` when another process has migrated the store since it was opened here. */
+export function assertSameFormat(version: number): void {
+  if (version === FORMAT_VERSION) return;
+  throw new MqError(
+    "ERR_MQ_STORE_FORMAT",
+    `another process has changed the format of the store from ${FORMAT_VERSION} to ${version} while it was open here: close the broker, and open it with a version of PocketMQ that knows this format`,
+  );
+}

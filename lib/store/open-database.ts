@@ -153,7 +153,7 @@ const WAL_AUTOCHECKPOINT_PAGES = 1_000;
 const CACHE_KIB = 4 * 1024;
 
 /** A WAL that a burst made larger is cut to this size when it starts again from the front. */
-const JOURNAL_SIZE_LIMIT = 16 * 1024 * 1024;
+export const JOURNAL_SIZE_LIMIT: number = 16 * 1024 * 1024;
 
 /** Runs `work` with another busy time-out and puts back the one that was there. */
 export function withBusyTimeout<T>(connection: SqliteConnection, ms: number, work: () => T): T {
