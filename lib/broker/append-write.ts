@@ -47,7 +47,9 @@ export class AppendWrite implements Write, WithdrawableWrite {
   }
 
   apply(): void {
-    const { topic, queueId, messages } = this.#request;
+    const { topic, messages, chooseQueue } = this.#request;
+    if (chooseQueue !== undefined) this.#request.queueId = chooseQueue();
+    const { queueId } = this.#request;
     for (const { body, bodySize } of messages) {
       if (typeof body !== "string" && body.byteLength !== bodySize) {
         throw new MqError(

@@ -20,7 +20,10 @@ export interface TopicRoute {
 /** Messages of one topic for one queue; stored together or not at all, at consecutive offsets. */
 export interface AppendRequest {
   readonly topic: string;
-  readonly queueId: number;
+  /** Filled in before {@link AppendObserver.stored} where it is chosen late. */
+  queueId: number;
+  /** Chooses the queue within the transaction; for when the route could not be read before, because another connection kept readers out. */
+  readonly chooseQueue?: (() => number) | undefined;
   readonly messages: readonly MessageToAppend[];
   /** Bytes of the messages' properties and bodies. */
   readonly bytes: number;

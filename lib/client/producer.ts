@@ -1,5 +1,5 @@
 import type { AppendRequest } from "../broker/broker-port.js";
-import { MqError } from "../errors.js";
+import { isMqError, MqError } from "../errors.js";
 import type { Message } from "../message/message.js";
 import { checkBatch, type MessageLimits, type PreparedMessage, prepareMessage } from "../message/message-validation.js";
 import { createOffsetMessageIds } from "../message/offset-message-id.js";
@@ -69,6 +69,7 @@ export interface EmbeddedProducer extends Producer {
 
 /** RocketMQ's clients refuse by themselves what its broker would answer with a code of its own. */
 const CLIENT_ERROR = -1;
+const UNKNOWN_QUEUE = -1;
 
 /** {@link EmbeddedProducer} on the broker of this process. */
 export class LocalProducer implements EmbeddedProducer {
@@ -152,7 +153,7 @@ export class LocalProducer implements EmbeddedProducer {
     const timeoutMs = options === undefined ? this.#sendTimeoutMs : this.#checkOptions(options);
     const { topic } = prepared[0] as PreparedMessage;
     assertSendable(topic, CLIENT_ERROR);
-    const queueId = this.#chooser.choose(topic, first, options?.queue);
+    const queue = this.#choose(topic, first, options?.queue);
     const now = this.#context.clock.now();
     const messages: OutgoingMessage[] = [];
     let bytes = 0;
@@ -160,7 +161,17 @@ export class LocalProducer implements EmbeddedProducer {
       messages.push(new OutgoingMessage(content, this.#context.ids.next(), now));
       bytes += content.propertiesSize + content.bodySize;
     }
-    return { topic, queueId, messages, bytes, deadline: now + timeoutMs };
+    return { topic, ...queue, messages, bytes, deadline: now + timeoutMs };
+  }
+
+  /** At once, or when the message is stored: while another connection keeps readers out the topic's queues are not known. */
+  #choose(topic: string, first: Message, wish: SendOptions["queue"]): Pick<AppendRequest, "queueId" | "chooseQueue"> {
+    try {
+      return { queueId: this.#chooser.choose(topic, first, wish) };
+    } catch (error) {
+      if (!isMqError(error, "ERR_MQ_SYSTEM_BUSY")) throw error;
+      return { queueId: UNKNOWN_QUEUE, chooseQueue: () => this.#chooser.choose(topic, first, wish) };
+    }
   }
 
   #append(

@@ -1,6 +1,6 @@
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
-import type { Broker, MessageListener } from "../../lib/index.js";
+import type { Broker, MessageListener, MessageQueue } from "../../lib/index.js";
 import { openFaultDriver } from "../support/fault-driver.js";
 import { type TempFolder, tempFolder } from "../support/temp-folder.js";
 import { openTestBroker, type TestBroker } from "../support/test-broker.js";
@@ -128,6 +128,33 @@ describe("a file with a rollback journal that another connection locks", () => {
 
     await Promise.all(calls);
     expect(got).toEqual(["0", "1", "2"]);
+  });
+
+  it("makes a send to a topic that was not used here before wait, in the order of the calls, with its selector", async () => {
+    using folder = tempFolder();
+    await using shared = await setup(folder);
+    const { test, peer, locker } = shared;
+    await peer.mq.admin.createTopic("invoices", { readQueueNums: 3, writeQueueNums: 3 });
+    await test.clock.settle();
+    const producer = test.mq.producer({ group: "shop" });
+
+    locker.exec(LOCK);
+    const sends = [
+      producer.send({ topic: "invoices", body: "1" }, { queue: (queues) => queues[2] as MessageQueue }),
+      producer.sendBatch([{ topic: "invoices", body: "2" }], { queue: 2 }),
+      producer.send({ topic: "brand-new", body: "3" }),
+      producer.send({ topic: "invoices", body: "4" }, { queue: 7 }).catch((error: unknown) => error),
+    ];
+    await test.clock.advance(500);
+    locker.exec("COMMIT");
+    await test.clock.advance(500);
+
+    expect(await Promise.all(sends)).toMatchObject([
+      { queueId: 2, queueOffset: 0 },
+      [{ queueId: 2, queueOffset: 1 }],
+      { topic: "brand-new", queueId: 0, queueOffset: 0 },
+      { code: "ERR_MQ_OFFSET" },
+    ]);
   });
 
   it("refuses what still waits after seconds with 2, and goes on when it is asked again", async () => {
