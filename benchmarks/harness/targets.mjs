@@ -32,6 +32,11 @@ export function judge(trials) {
       ),
       below("retry-storm: deliveries too many", only(cell("retry-storm", "pocketmq"), "extraDeliveries"), 1),
       below("end-to-end: p99 beyond that of a bare fdatasync in ms", beyondSync(cell("end-to-end", "pocketmq")), 1),
+      below("wake-up: p50 in ms", only(cell("wake-up", "pocketmq"), "p50Ms"), 5),
+      below("wake-up: CPU while idle in %", only(cell("wake-up", "pocketmq"), "idleCpuPercent"), 0.5),
+      below("four-writers: longest wait in ms", only(cell("four-writers", "pocketmq"), "longestMs"), 3_000),
+      atLeast("four-writers: slowest of the fastest", only(cell("four-writers", "pocketmq"), "slowestShare"), 0.5),
+      below("four-writers: WAL in MB", only(cell("four-writers", "pocketmq"), "walMB"), 64),
       below("memory: MB resident at the end", only(cell("memory", "pocketmq"), "rssMB"), 120),
       below(
         "cold-start: times a script that loads better-sqlite3",

@@ -1,8 +1,21 @@
 import { coldStart } from "./cold-start.mjs";
 import { drain } from "./drain.mjs";
 import { endToEnd } from "./end-to-end.mjs";
+import { fourWriters } from "./four-writers.mjs";
 import { memory } from "./memory.mjs";
 import { retryStorm } from "./retry-storm.mjs";
 import { batch, concurrent, single } from "./sending.mjs";
+import { wakeUp } from "./wake-up.mjs";
 
-export const SCENARIOS = [single, concurrent, batch, drain, retryStorm, endToEnd, memory, coldStart];
+export const SCENARIOS = [
+  single,
+  concurrent,
+  batch,
+  drain,
+  retryStorm,
+  endToEnd,
+  wakeUp,
+  fourWriters,
+  memory,
+  coldStart,
+];
