@@ -48,6 +48,8 @@ export interface EngineListener {
   queuesGranted(groups: ReadonlySet<string>): void;
   /** The registration of this member is stored. */
   memberRegistered(member: GroupMember, registration: number): void;
+  /** Another process has a member of this name. */
+  memberDisplaced(member: GroupMember): void;
 }
 
 /** Where nobody else can open the store. */
@@ -114,6 +116,7 @@ export class Engine {
             schedule: () => this.#commits.schedule(),
             granted: (groups) => listener.queuesGranted(groups),
             registered: (member, registration) => listener.memberRegistered(member, registration),
+            displaced: (member) => listener.memberDisplaced(member),
           });
     const ownership = this.company?.claims ?? EVERY_QUEUE;
     this.topics = new Topics(this.store, settings);

@@ -72,6 +72,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
         for (const group of groups) this.members.takeNewQueues(group);
       },
       memberRegistered: (member, registration) => this.members.numbered(member, registration),
+      memberDisplaced: (member) => this.#registry?.displaced(member),
     });
     this.#lookout = new Lookout({
       engine: this.engine,

@@ -1,3 +1,4 @@
+import { MqError } from "../errors.js";
 import type { EngineRow } from "../store/engine-table.js";
 import type { GroupMember } from "./broker-port.js";
 import type { Company } from "./company.js";
@@ -81,6 +82,19 @@ export class MemberRegistry {
     this.#leaveWhenEmpty();
   }
 
+  /** Another process has a member of this name, as nothing was heard of this one for long: it takes part no more. */
+  displaced(member: GroupMember): void {
+    const { group, clientId } = member;
+    this.#members.leave(member);
+    this.#leaveWhenEmpty();
+    member.brokerFailed(
+      new MqError(
+        "ERR_MQ_ALREADY_CREATED",
+        `nothing was heard of this process for longer than its lease, and another one has a member ${clientId} of group ${group} now`,
+      ),
+    );
+  }
+
   /** Inside a read: finds out who came and went in other engines, and which queues they let go of. */
   lookAgain(): void {
     const { store } = this.#engine;
@@ -119,15 +133,13 @@ export class MemberRegistry {
   #insert(member: GroupMember): Registration | Conflict {
     const { store } = this.#engine;
     const { claims, memberRows, processes } = this.#company;
-    const { group, clientId, instance } = member;
+    const { group, clientId } = member;
     const engineKey = claims.requireEngineKey();
     for (const row of store.engines.list())
       if (row.engineKey !== engineKey && processes.isGone(row)) claims.removeEngine(row.engineKey);
     // Who has just left here may have had the name.
     memberRows.write();
-    const occupant = store.members
-      .listOfGroup(group)
-      .find((other) => other.clientId === clientId || isSameInstance(other.instanceName, instance?.instanceName));
+    const occupant = memberRows.findNamesake(member);
     if (occupant?.engineKey === engineKey) throw nameTaken(group, clientId);
     const engines = store.engines.list();
     const ofOccupant = engines.find((row) => row.engineKey === occupant?.engineKey);
@@ -138,8 +150,4 @@ export class MemberRegistry {
   #leaveWhenEmpty(): void {
     if (this.#joining === 0 && this.#members.count === 0) this.#company.claims.leave();
   }
-}
-
-function isSameInstance(a: string | undefined, b: string | undefined): boolean {
-  return a !== undefined && a === b;
 }

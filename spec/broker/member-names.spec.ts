@@ -99,6 +99,32 @@ describe("the name of a member", () => {
     expect(ends).toEqual(["started", expect.objectContaining(TAKEN)]);
   });
 
+  it.each(["clustering", "broadcasting"] as const)(
+    "is lost with the lease to whoever takes it (%s): the old member stops when it goes on, and says why",
+    async (messageModel) => {
+      await using engines = await openEngines();
+      const [a, b] = [await engines.open({ defaultQueueCount: 1 }), await engines.open({ defaultQueueCount: 1 })];
+      await a.test.mq.admin.createTopic(TOPIC);
+      const first = await a.consume({ instanceName: "x", messageModel });
+      a.clock.stall();
+      const ends = [await startOf(engines, b, { instanceName: "x", messageModel })];
+
+      a.clock.resume();
+      await engines.advance(1_000);
+      await b.send("new", 0);
+      await engines.advance(1_000);
+
+      expect([ends, first.assignment, a.received, b.received]).toEqual([["started"], [], [], ["new"]]);
+      expect((await b.test.mq.admin.getGroup(GROUP)).members).toBe(1);
+      expect(a.test.logged).toContainEqual({
+        level: "error",
+        text: expect.stringMatching(/stopped: nothing was heard of this process for longer than its lease/),
+        data: undefined,
+      });
+      await first.close();
+    },
+  );
+
   it("is waited for no longer when the broker closes", async () => {
     await using engines = await openEngines();
     const [a, b] = [await engines.open(), await engines.open()];
