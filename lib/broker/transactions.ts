@@ -82,6 +82,8 @@ export class Transactions {
       this.#run(this.#begin, busyTimeoutMs);
     } catch (error) {
       this.#busyCause = error;
+      // It has begun, and then a guest could not put the owner's busy time-out back.
+      if (this.#connection.inTransaction) this.rollback();
       if (isBusy(error)) return "busy";
       if (isConnectionBusy(error)) return "blocked";
       throw toMqError(error, "beginning a transaction");

@@ -250,6 +250,29 @@ describe("a broker that is a guest on a connection", () => {
     database.close();
   });
 
+  it("ends a transaction that began before the busy time-out could not be put back, and takes the next send", async () => {
+    const database = new Database(":memory:");
+    await using broker = await openTestBroker({ database, defaultQueueCount: 1 });
+    const producer = broker.mq.producer({ group: "shop" });
+    await producer.send({ topic: "orders", body: "a" });
+    const pragma = database.pragma.bind(database);
+    let hasFailed = false;
+
+    database.pragma = (source, options) => {
+      if (hasFailed || !database.inTransaction || !source.startsWith("busy_timeout =")) return pragma(source, options);
+      hasFailed = true;
+      throw new Database.SqliteError("out of memory", "SQLITE_NOMEM");
+    };
+    const refused = await producer.send({ topic: "orders", body: "b" }).catch((error: unknown) => error);
+    const isOpenAfterwards = database.inTransaction;
+    if (isOpenAfterwards) database.exec("ROLLBACK");
+    await producer.send({ topic: "orders", body: "c" });
+
+    expect(refused).toMatchObject({ code: "ERR_MQ_STORE", cause: { code: "SQLITE_NOMEM" } });
+    expect(isOpenAfterwards).toBe(false);
+    expect(await storedIn(broker.mq, "orders")).toEqual(["0 a", "1 c"]);
+  });
+
   it("says what the owner's setting promises, as it is now", async () => {
     using folder = tempFolder();
     const database = new Database(folder.file("app.db"));
