@@ -162,9 +162,18 @@ export class LocalAdmin implements EmbeddedAdmin {
   }
 
   async checkStore(): Promise<{ readonly problems: readonly string[] }> {
-    const steps = checkStore(this.#broker.engine.store);
+    const begin = (): ReturnType<typeof checkStore> => checkStore(this.#broker.engine.store);
+    let steps = begin();
     for (;;) {
-      const step = await this.#read(() => steps.next());
+      const step = await this.#read(() => {
+        try {
+          return steps.next();
+        } catch (error) {
+          // A generator ends with what it throws, and another connection's lock is waited for: then from the beginning.
+          steps = begin();
+          throw error;
+        }
+      });
       if (step.done === true) return { problems: step.value };
       await new Promise<void>((resolve) => this.#settings.clock.turn(resolve));
     }

@@ -226,4 +226,24 @@ describe("a file with a rollback journal that another connection locks", () => {
     expect([receipt, await sending]).toMatchObject([{ queueOffset: 0 }, { queueOffset: 1 }]);
     expect(got).toEqual(["0", "new topic", "next"]);
   });
+
+  it("begins a check of the store again that it interrupts between two reads", async () => {
+    using folder = tempFolder();
+    const driver = openFaultDriver(folder.file("app.db"), { timeout: 0 });
+    await using shared = await setup(folder, driver.database);
+    const { test, locker } = shared;
+    let looks = 0;
+    driver.onRead = (source) => {
+      if (source !== "PRAGMA data_version") return;
+      looks += 1;
+      if (looks === 3) locker.exec(LOCK);
+    };
+
+    const checking = test.mq.admin.checkStore();
+    await test.clock.advance(200);
+    locker.exec("COMMIT");
+    await test.clock.advance(200);
+
+    expect(await checking).toEqual({ problems: [] });
+  });
 });
