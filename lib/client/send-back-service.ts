@@ -126,10 +126,13 @@ export class SendBackService implements FailedMessages {
 
   #retryLater(processQueue: ProcessQueue, failed: readonly CachedMessage[], error: unknown): void {
     for (const { message } of failed) message.countLocalFailure();
-    if (this.#isStopped || processQueue.isDropped || isMqError(error, "ERR_MQ_CLOSED")) return;
+    if (isMqError(error, "ERR_MQ_CLOSED")) return;
     const { clock, events, group, resubmit } = this.#options;
-    const what = `group ${group} could not send a message back, it is delivered again in 5 s`;
+    const isOver = this.#isStopped || processQueue.isDropped;
+    const next = isOver ? "whoever consumes its queue next gets it again" : "it is delivered again in 5 s";
+    const what = `group ${group} could not send a message back, ${next}`;
     events.error(backgroundError(what, error, "ERR_MQ_STORE"), { topic: processQueue.messageQueue.topic });
+    if (isOver) return;
     const { retries } = this.#of(processQueue);
     const timer = clock.at(clock.now() + LOCAL_RETRY_MS, () => {
       retries.delete(timer);

@@ -218,4 +218,34 @@ describe("messages that cannot be sent back", () => {
     expect(received).toEqual(["a", "bad", "b", "c"]);
     expect(await consumed(mq)).toBe(1);
   });
+
+  it("are told of while their consumer closes too: whoever consumes the queue next gets them again", async () => {
+    await using rig = await openRig();
+    const { mq, clock, driver, errors } = rig;
+    let fail = (): void => undefined;
+    const failed = new Promise<"retry">((resolve) => {
+      fail = () => resolve("retry");
+    });
+    const first = mq.pushConsumer({ group: "billing", subscriptions: { orders: "*" }, listener: () => failed });
+    await first.start();
+    await mq.producer({ group: "shop" }).send({ topic: "orders", body: "a" });
+    await clock.settle();
+
+    driver.fail("INSERT INTO mq_due", "SQLITE_FULL", "before");
+    fail();
+    await first.close();
+    driver.heal();
+    const { consumer, delivered, succeed } = failing(rig);
+    succeed();
+    await consumer.start();
+    await clock.settle();
+
+    expect(errors).toEqual([
+      expect.objectContaining({
+        code: "ERR_MQ_SERVICE_NOT_AVAILABLE",
+        message: expect.stringContaining("whoever consumes its queue next gets it again"),
+      }),
+    ]);
+    expect(delivered).toEqual([{ at: clock.now(), attempt: 1 }]);
+  });
 });
