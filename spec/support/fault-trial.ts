@@ -1,4 +1,7 @@
+import { existsSync } from "node:fs";
+import type Database from "better-sqlite3";
 import {
+  type BatchConsumeContext,
   type Broker,
   type ConsumeResult,
   type EmbeddedProducer,
@@ -8,26 +11,57 @@ import {
   type PushConsumer,
   type PushConsumerSettings,
 } from "../../lib/index.js";
-import { type FaultDriver, openFaultDriver } from "./fault-driver.js";
+import { disturbDriver, type Faults, openFaultDriver } from "./fault-driver.js";
 import { GuardedClock } from "./guarded-clock.js";
 import { type LiveCopies, liveCopies } from "./live-copies.js";
+import { type TempFolder, tempFolder } from "./temp-folder.js";
 
 export const TOPIC = "orders";
 export const GROUP = "billing";
 
-/** How a call of a user ended. */
-export type CallEnd = "pending" | "done" | { readonly error: unknown };
+/** Hundreds of files are made, and nobody cuts the power. */
+const MEMORY_FOLDER = existsSync("/dev/shm") ? "/dev/shm" : undefined;
+
+/** How a call of a user ended; `done`: with this result as text. */
+export type CallEnd = "pending" | { readonly done: string | undefined } | { readonly error: unknown };
+
+export function isDone(end: CallEnd | undefined): boolean {
+  return typeof end === "object" && "done" in end;
+}
+
+export function errorOf(end: CallEnd | undefined): unknown {
+  return typeof end === "object" && "error" in end ? end.error : undefined;
+}
 
 /**
- * A broker in memory whose connection is to fail, with one consumer at most, and everything that can be said of what comes of it: which calls told
- * their caller what, which messages were consumed, what was reported. Virtual time; two queues a topic.
+ * Whose connection it is. `guest`: the owner's, in memory. `guest on a file`: the owner's, on a file that others use too. `file`: the broker's own; then the
+ * connections of everybody fail.
+ */
+export type TrialPlace = "guest" | "guest on a file" | "file";
+
+export interface TrialOptions {
+  /** @defaultValue "guest" */
+  readonly place?: TrialPlace;
+  readonly listener?: (message: MessageView) => ConsumeResult | Promise<ConsumeResult>;
+  readonly consumer?: Partial<PushConsumerSettings>;
+  /** Of its first consumer, in place of {@link TOPIC}; later ones have that. */
+  readonly firstSubscriptions?: Readonly<Record<string, string>>;
+  /** So many at once go to a batch listener, which gives each to `listener` until one fails. */
+  readonly batchSize?: number;
+}
+
+/**
+ * A broker whose connection is to fail, with one consumer at most, and everything that can be said of what comes of it: which calls told their caller what,
+ * which messages were consumed, what was reported. Virtual time; two queues a topic.
  */
 export class FaultTrial {
-  readonly driver: FaultDriver = openFaultDriver();
+  readonly faults: Faults;
   readonly clock = new GuardedClock();
   /** By the body of the message. */
   readonly sends = new Map<string, CallEnd>();
   readonly starts: CallEnd[] = [];
+  /** All others, by what they are. */
+  readonly calls = new Map<string, CallEnd>();
   /** Bodies of messages whose listener was successful. */
   readonly consumed: string[] = [];
   /** What `error` events said. */
@@ -36,19 +70,33 @@ export class FaultTrial {
   readonly stored: string[] = [];
   /** Warnings and errors. */
   readonly logged: string[] = [];
-  readonly #settings: Partial<PushConsumerSettings>;
-  readonly #listener: (message: MessageView) => ConsumeResult | Promise<ConsumeResult>;
+  readonly #options: TrialOptions;
+  readonly #repeatable = new Map<string, () => unknown>();
+  readonly #undisturb: () => void;
+  /** The owner's connection. */
+  readonly #guest: Database.Database | undefined;
+  readonly #folder: TempFolder | undefined;
   #mq: Broker | undefined;
+  #isOpen = false;
   #producer: EmbeddedProducer | undefined;
   #consumer: PushConsumer | undefined;
 
-  /** @param listener - its consumer starts with {@link FaultTrial.start}. */
-  constructor(
-    listener: (message: MessageView) => ConsumeResult | Promise<ConsumeResult>,
-    settings: Partial<PushConsumerSettings> = {},
-  ) {
-    this.#listener = listener;
-    this.#settings = settings;
+  constructor(options: TrialOptions) {
+    const { place = "guest" } = options;
+    this.#options = options;
+    this.#folder = place === "guest" ? undefined : tempFolder(MEMORY_FOLDER);
+    if (place === "file") {
+      const disturbed = disturbDriver();
+      this.faults = disturbed.faults;
+      this.#undisturb = () => disturbed[Symbol.dispose]();
+    } else {
+      const driver = openFaultDriver(this.#folder?.file("app.db"));
+      this.faults = driver;
+      this.#guest = driver.database;
+      // Nobody cuts the power here.
+      if (place === "guest on a file") this.#guest.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF");
+      this.#undisturb = () => undefined;
+    }
   }
 
   get mq(): Broker {
@@ -56,12 +104,48 @@ export class FaultTrial {
     return this.#mq;
   }
 
-  /** A broker on the connection; also another one after the last was closed. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  get producer(): EmbeddedProducer {
+    if (this.#producer === undefined) throw new Error("the trial has no open broker");
+    return this.#producer;
+  }
+
+  get consumer(): PushConsumer {
+    if (this.#consumer === undefined) throw new Error("the trial has no consumer");
+    return this.#consumer;
+  }
+
+  get hasDatabase(): boolean {
+    return this.#guest !== undefined || this.#isOpen;
+  }
+
+  /** Of an open broker, or the owner's. */
+  get database(): Database.Database {
+    return this.#guest ?? (this.mq.database as Database.Database);
+  }
+
+  /** Where it is not in memory. */
+  get path(): string {
+    return (this.#folder as TempFolder).file("app.db");
+  }
+
+  /** A broker on the connection or file; also another one after the last was closed. */
   async open(): Promise<void> {
     const keep = (text: string): void => void this.logged.push(text);
     const logger: Logger = { debug: () => undefined, info: () => undefined, warn: keep, error: keep };
-    const { database } = this.driver;
-    this.#mq = await openBroker({ database, clock: this.clock, seed: 1, logger, defaultQueueCount: 2 });
+    const place = this.#guest === undefined ? { path: this.path } : { database: this.#guest };
+    this.#mq = await openBroker<Database.Database>({
+      ...place,
+      clock: this.clock,
+      seed: 1,
+      logger,
+      defaultQueueCount: 2,
+      synchronous: this.#guest === undefined ? "normal" : undefined,
+    });
+    this.#isOpen = true;
     this.#mq.on("error", (error) => void this.events.push(error));
     this.#mq.on("message:stored", ({ topic, queueId, queueOffset }) => {
       this.stored.push(`${topic} ${queueId} ${queueOffset}`);
@@ -70,10 +154,15 @@ export class FaultTrial {
     this.#consumer = undefined;
   }
 
+  /** What is cached is read anew. */
+  async reopen(): Promise<void> {
+    await this.close();
+    await this.open();
+  }
+
   send(body: string, queue: number = 0): void {
     this.sends.set(body, "pending");
-    const sending = this.#producer?.send({ topic: TOPIC, body }, { queue });
-    void follow(sending, (end) => this.sends.set(body, end));
+    void follow(this.#producer?.send({ topic: TOPIC, body }, { queue }), (end) => this.sends.set(body, end));
   }
 
   sendBatch(...bodies: readonly string[]): void {
@@ -81,44 +170,85 @@ export class FaultTrial {
       for (const body of bodies) this.sends.set(body, end);
     };
     told("pending");
-    const messages = bodies.map((body) => ({ topic: TOPIC, body }));
-    void follow(this.#producer?.sendBatch(messages, { queue: 0 }), told);
+    void follow(this.#producer?.sendBatch(messagesOf(bodies), { queue: 0 }), told);
   }
 
-  sendSync(body: string): void {
-    try {
-      this.#producer?.sendSync({ topic: TOPIC, body }, { queue: 0 });
-      this.sends.set(body, "done");
-    } catch (error) {
-      this.sends.set(body, { error });
-    }
+  sendSync(...bodies: readonly [string, ...string[]]): void {
+    const [body, ...others] = bodies;
+    const end = endOf(() =>
+      others.length === 0
+        ? this.producer.sendSync({ topic: TOPIC, body }, { queue: 0 })
+        : this.producer.sendBatchSync(messagesOf(bodies), { queue: 0 }),
+    );
+    for (const sent of bodies) this.sends.set(sent, end);
   }
 
   /** The same in one transaction with a row in the table `invoice (body)`, which the connection's owner makes before. */
   sendInTransaction(body: string): void {
-    try {
-      this.mq.transaction(() => {
-        this.driver.database.exec(`INSERT INTO invoice (body) VALUES ('${body}')`);
-        this.#producer?.sendSync({ topic: TOPIC, body }, { queue: 0 });
-      });
-      this.sends.set(body, "done");
-    } catch (error) {
-      this.sends.set(body, { error });
-    }
+    const end = endOf(() =>
+      this.mq.transaction((database) => {
+        database.exec(`INSERT INTO invoice (body) VALUES ('${body}')`);
+        this.producer.sendSync({ topic: TOPIC, body }, { queue: 0 });
+      }),
+    );
+    this.sends.set(body, end);
   }
 
   /** Also again after it failed. */
   start(): void {
-    this.#consumer ??= this.mq.pushConsumer({
-      group: GROUP,
-      subscriptions: { [TOPIC]: "*" },
-      listener: (message) => this.#consume(message),
-      ...this.#settings,
-    });
+    const { batchSize, firstSubscriptions = { [TOPIC]: "*" } } = this.#options;
+    const subscriptions = this.starts.length === 0 ? firstSubscriptions : { [TOPIC]: "*" };
+    const settings = { group: GROUP, subscriptions, ...this.#options.consumer };
+    this.#consumer ??= this.mq.pushConsumer(
+      batchSize === undefined
+        ? { ...settings, listener: (message) => this.#consume(message) }
+        : {
+            ...settings,
+            consumeMessageBatchMaxSize: batchSize,
+            batchListener: (messages, context) => this.#consumeBatch(messages, context),
+          },
+    );
     const index = this.starts.push("pending") - 1;
     void follow(this.#consumer.start(), (end) => {
       this.starts[index] = end;
     });
+  }
+
+  /** Any other call, which may be made again. */
+  call(name: string, run: () => unknown): void {
+    this.#repeatable.set(name, run);
+    void this.callOnce(name, run);
+  }
+
+  /** Resolves, whatever becomes of it. */
+  callOnce(name: string, run: () => unknown): Promise<void> {
+    this.calls.set(name, "pending");
+    return follow(new Promise((resolve) => resolve(run())), (end) => this.calls.set(name, end));
+  }
+
+  /** Makes those calls again that failed and may be made again. */
+  repeatCalls(): readonly string[] {
+    const failed = [...this.#repeatable].filter(([name]) => errorOf(this.calls.get(name)) !== undefined);
+    for (const [name, run] of failed) this.call(name, run);
+    return failed.map(([name]) => name);
+  }
+
+  /** Later sends are those of another one. */
+  closeProducer(): Promise<void> {
+    const { producer } = this;
+    this.#producer = this.mq.producer({ group: "shop" });
+    return producer.close();
+  }
+
+  /** The consumer is no more; {@link FaultTrial.start} makes another. */
+  async closeConsumer(): Promise<void> {
+    const { consumer } = this;
+    this.#consumer = undefined;
+    await consumer.close({ graceMs: 0 });
+  }
+
+  get hasConsumer(): boolean {
+    return this.#consumer !== undefined;
   }
 
   #consume(message: MessageView): ConsumeResult | Promise<ConsumeResult> {
@@ -126,15 +256,24 @@ export class FaultTrial {
       if (result === "success") this.consumed.push(message.text());
       return result;
     };
-    const result = this.#listener(message);
+    const result = this.#options.listener?.(message) ?? "success";
     return result instanceof Promise ? result.then(done) : done(result);
+  }
+
+  async #consumeBatch(messages: readonly MessageView[], context: BatchConsumeContext): Promise<ConsumeResult> {
+    for (const [index, message] of messages.entries()) {
+      if ((await this.#consume(message)) === "success") continue;
+      context.ackIndex = index - 1;
+      break;
+    }
+    return "success";
   }
 
   /** Of every message that is stored. */
   copies(): LiveCopies {
-    const isBroadcasting = this.#settings.messageModel === "broadcasting";
+    const isBroadcasting = this.#options.consumer?.messageModel === "broadcasting";
     const progress = isBroadcasting ? "mq_broadcast_offset" : "mq_consume_offset";
-    return liveCopies(this.driver.database, TOPIC, GROUP, progress);
+    return liveCopies(this.database, TOPIC, GROUP, progress);
   }
 
   /** Time passes as it does while a computer sleeps: timers that became due meanwhile run now, and so does what follows in the next 60 ms. */
@@ -143,21 +282,54 @@ export class FaultTrial {
     await this.clock.advance(60);
   }
 
+  closeBroker(): Promise<void> {
+    this.#isOpen = false;
+    return this.mq.close({ graceMs: 0 });
+  }
+
+  disposeBroker(): PromiseLike<void> {
+    this.#isOpen = false;
+    return this.mq[Symbol.asyncDispose]();
+  }
+
   /** What closing says when it fails; a timer that is left behind is a failure. */
   async close(): Promise<unknown> {
     let failure: unknown;
-    await this.mq.close({ graceMs: 0 }).catch((error: unknown) => {
+    await this.closeBroker().catch((error: unknown) => {
       failure = error;
     });
     await this.clock.settle();
     if (this.clock.pendingTimers > 0) failure ??= new Error(`${this.clock.pendingTimers} timers are left behind`);
     return failure;
   }
+
+  /** Everything is over. */
+  dispose(): void {
+    this.#undisturb();
+    this.#guest?.close();
+    this.#folder?.[Symbol.dispose]();
+  }
+}
+
+function messagesOf(bodies: readonly string[]): { readonly topic: string; readonly body: string }[] {
+  return bodies.map((body) => ({ topic: TOPIC, body }));
+}
+
+function endOf(call: () => unknown): CallEnd {
+  try {
+    return { done: textOf(call()) };
+  } catch (error) {
+    return { error };
+  }
 }
 
 function follow(promise: Promise<unknown> | undefined, told: (end: CallEnd) => void): Promise<void> {
   return Promise.resolve(promise).then(
-    () => told("done"),
+    (result: unknown) => told({ done: textOf(result) }),
     (error: unknown) => told({ error }),
   );
+}
+
+function textOf(result: unknown): string | undefined {
+  return JSON.stringify(result);
 }

@@ -1,0 +1,44 @@
+import Database from "better-sqlite3";
+import { type Broker, openBroker } from "../../../lib/index.js";
+import type { Workload } from "../fault-operation.js";
+import { type FaultTrial, TOPIC } from "../fault-trial.js";
+
+/** A broker on another connection to the same file, which no fault hits. */
+async function withOther(trial: FaultTrial, work: (other: Broker) => void): Promise<void> {
+  const database = new Database(trial.path);
+  const other = await openBroker({ database, clock: trial.clock, seed: 2, defaultQueueCount: 2 });
+  work(other);
+  await other.close();
+  database.close();
+}
+
+function sendFrom(other: Broker, ...bodies: readonly string[]): void {
+  const producer = other.producer({ group: "shop" });
+  for (const body of bodies) producer.sendSync({ topic: TOPIC, body }, { queue: 0 });
+}
+
+export const SHARING: Workload = {
+  "noticing what another connection stored": {
+    covers: ["look for foreign commits", "pull loop"],
+    make: () => ({
+      place: "guest on a file",
+      prepare: async (trial) => {
+        trial.send("first");
+        trial.start();
+        await trial.pass();
+      },
+      act: (trial) => withOther(trial, (other) => sendFrom(other, "a", "b")),
+    }),
+  },
+  "noticing a topic that another connection made": {
+    covers: ["look for foreign commits", "rebalance"],
+    make: () => ({
+      place: "guest on a file",
+      prepare: async (trial) => {
+        trial.start();
+        await trial.pass();
+      },
+      act: (trial) => withOther(trial, (other) => sendFrom(other, "a", "b")),
+    }),
+  },
+};
