@@ -233,18 +233,34 @@ export class FaultTrial {
     return failed.map(([name]) => name);
   }
 
-  /** Later sends are those of another one. */
   closeProducer(): Promise<void> {
-    const { producer } = this;
-    this.#producer = this.mq.producer({ group: "shop" });
-    return producer.close();
+    return this.#replaceProducer().close();
   }
 
-  /** The consumer is no more; {@link FaultTrial.start} makes another. */
-  async closeConsumer(): Promise<void> {
+  disposeProducer(): PromiseLike<void> {
+    return this.#replaceProducer()[Symbol.asyncDispose]();
+  }
+
+  closeConsumer(): Promise<void> {
+    return this.#dropConsumer().close({ graceMs: 0 });
+  }
+
+  disposeConsumer(): PromiseLike<void> {
+    return this.#dropConsumer()[Symbol.asyncDispose]();
+  }
+
+  /** Later sends are those of another one. */
+  #replaceProducer(): EmbeddedProducer {
+    const { producer } = this;
+    this.#producer = this.mq.producer({ group: "shop" });
+    return producer;
+  }
+
+  /** {@link FaultTrial.start} makes another. */
+  #dropConsumer(): PushConsumer {
     const { consumer } = this;
     this.#consumer = undefined;
-    await consumer.close({ graceMs: 0 });
+    return consumer;
   }
 
   get hasConsumer(): boolean {

@@ -76,15 +76,15 @@ export const CLOSING: Workload = {
       };
     },
   },
-  "closing a broadcasting consumer": {
-    covers: ["PushConsumer.close", "broadcasting instances"],
+  "disposing of a broadcasting consumer": {
+    covers: ["PushConsumer.[Symbol.asyncDispose]", "broadcasting instances"],
     make: () => ({
       consumer: BROADCASTING,
       prepare: (trial) => deliver(trial),
       act: async (trial) => {
         trial.sendBatch("a", "b");
         await trial.clock.settle();
-        void trial.callOnce("close", () => trial.closeConsumer());
+        void trial.callOnce("close", () => trial.disposeConsumer());
       },
     }),
   },

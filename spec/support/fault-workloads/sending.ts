@@ -79,4 +79,14 @@ export const SENDING: Workload = {
       },
     }),
   },
+  "disposing of a producer whose send is pending": {
+    covers: ["Producer.[Symbol.asyncDispose]"],
+    make: () => ({
+      isWhole: true,
+      act: (trial) => {
+        trial.send("a");
+        void trial.callOnce("close", () => trial.disposeProducer());
+      },
+    }),
+  },
 };

@@ -1,0 +1,23 @@
+import type { Workload } from "../fault-operation.js";
+import { ADMINISTERING } from "./administering.js";
+import { BROADCASTING_GROUPS } from "./broadcasting.js";
+import { CLOSING } from "./closing.js";
+import { CONSUMING } from "./consuming.js";
+import { OPENING } from "./opening.js";
+import { SENDING } from "./sending.js";
+import { SHARING } from "./sharing.js";
+import { STARTING } from "./starting.js";
+import { SUBSCRIBING } from "./subscribing.js";
+
+/** Whoever adds a member to the public API, or a task to the broker, adds an operation that covers it. */
+export const WORKLOADS: Workload = {
+  ...ADMINISTERING,
+  ...BROADCASTING_GROUPS,
+  ...CLOSING,
+  ...CONSUMING,
+  ...OPENING,
+  ...SENDING,
+  ...SHARING,
+  ...STARTING,
+  ...SUBSCRIBING,
+};
