@@ -23,7 +23,10 @@ export interface Undisturbed {
 
 /** Which codes a user may be told; after an unknown outcome others learn that the store stopped. */
 function codesOf({ code, failures, isUnknown }: FaultOutcome, { isSynchronous }: Operation): readonly string[] {
-  if (isUnknown) return ["ERR_MQ_OUTCOME_UNKNOWN", "ERR_MQ_SERVICE_NOT_AVAILABLE"];
+  if (isUnknown) {
+    const ofOthers = failures.length > 1 ? ["ERR_MQ_STORE"] : [];
+    return ["ERR_MQ_OUTCOME_UNKNOWN", "ERR_MQ_SERVICE_NOT_AVAILABLE", ...ofOthers];
+  }
   if (code === "SQLITE_FULL") return ["ERR_MQ_SERVICE_NOT_AVAILABLE"];
   if (code !== "SQLITE_BUSY") return ["ERR_MQ_STORE"];
   const isGoneAtOnce = failures.length === 1 && failures.every((failed) => isLock(failed, code));
@@ -108,10 +111,10 @@ export function copyProblems(trial: FaultTrial): readonly string[] {
 export function overdueProblems(trial: FaultTrial): readonly string[] {
   const due = trial.database.prepare("SELECT count(*) FROM mq_due WHERE due_at <= ?").pluck();
   const problems = due.get(trial.clock.now()) === 0 ? [] : ["what is due was not moved"];
-  for (const [body, places] of trial.copies()) {
-    if (places.length > 0 && trial.consumed.includes(body))
-      problems.push(`the acknowledgement of ${body} is not stored`);
-  }
+  const living = [...trial.copies()].filter(([, places]) => places.length > 0).map(([body]) => body);
+  // One that is still being consumed holds up the offset.
+  if (living.every((body) => trial.consumed.includes(body)))
+    problems.push(...living.map((body) => `the acknowledgement of ${body} is not stored`));
   return problems;
 }
 
