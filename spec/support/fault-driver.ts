@@ -57,8 +57,14 @@ export function openFaultDriver(path = ":memory:", options: Database.Options = {
 }
 
 /** The same for each connection that anybody opens in this process, until disposed. */
-export function disturbDriver(): { readonly faults: Faults } & Disposable {
+export function disturbDriver(): Disturbance {
   return disturb(Database.prototype);
+}
+
+export interface Disturbance extends Disposable {
+  readonly faults: Faults;
+  /** All that were used, open and closed ones. */
+  readonly connections: ReadonlySet<Database.Database>;
 }
 
 interface Fault {
@@ -69,9 +75,10 @@ interface Fault {
 }
 
 /** @param target - a connection, or what connections inherit from. */
-function disturb(target: Database.Database): { readonly faults: Faults } & Disposable {
+function disturb(target: Database.Database): Disturbance {
   const { exec, pragma } = target;
   const prepare = target.prepare as (source: string) => Database.Statement<unknown[]>;
+  const connections = new Set<Database.Database>();
   let fault: Fault | undefined;
   let failures: FailedCall[] = [];
   let calls: DriverCall[] = [];
@@ -107,6 +114,7 @@ function disturb(target: Database.Database): { readonly faults: Faults } & Dispo
   };
   const disturbed = <T>(connection: Database.Database, call: DriverCall, run: () => T): T => {
     calls.push(call);
+    connections.add(connection);
     const hit = fault?.hits(call) === true ? fault : undefined;
     if (hit?.moment === "rolled back" && connection.inTransaction) exec.call(connection, "ROLLBACK");
     const result = hit === undefined || hit.moment === "after" ? run() : undefined;
@@ -155,7 +163,7 @@ function disturb(target: Database.Database): { readonly faults: Faults } & Dispo
     },
   };
   Object.assign(target, methods);
-  return { faults, [Symbol.dispose]: () => void Object.assign(target, { prepare, exec, pragma }) };
+  return { faults, connections, [Symbol.dispose]: () => void Object.assign(target, { prepare, exec, pragma }) };
 }
 
 /** Those of a trigger are none of their own. */

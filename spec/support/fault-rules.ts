@@ -4,11 +4,13 @@ import type { DriverCall } from "./fault-driver.js";
 import type { Operation } from "./fault-operation.js";
 import {
   callProblems,
+  connectionProblems,
   copyProblems,
   describe,
   endProblems,
   errorsOf,
   type FaultOutcome,
+  fileProblems,
   isOver,
   outcomeProblems,
   overdueProblems,
@@ -163,6 +165,7 @@ async function findTrialProblems(
     ...(isStopped && !isCommitUnknown && !mayBeUnknown ? ["the store stopped without a reason"] : []),
     ...reportProblems(trial, outcome, operation),
     ...callProblems(trial, outcome, undisturbed, operation),
+    ...connectionProblems(trial),
     ...(operation.problems?.(trial) ?? []),
   ];
   const isClosed = !trial.isOpen;
@@ -174,6 +177,7 @@ async function findTrialProblems(
   await trial.pass();
   for (let round = 0; round < MAX_ROUNDS && !isOver(trial, operation); round += 1) await trial.pass(ROUND_MS);
   problems.push(...outcomeProblems(trial, outcome, operation), ...copyProblems(trial), ...findProblems(trial.database));
+  problems.push(...fileProblems(trial), ...connectionProblems(trial));
   const failure = await trial.close();
   if (failure !== undefined) problems.push(`closing failed: ${describe(failure)}`);
   problems.push(...trial.clock.thrown.map((error) => `uncaught: ${describe(error)}`));

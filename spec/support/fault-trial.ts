@@ -11,7 +11,7 @@ import {
   type PushConsumer,
   type PushConsumerSettings,
 } from "../../lib/index.js";
-import { disturbDriver, type Faults, openFaultDriver } from "./fault-driver.js";
+import { type Disturbance, disturbDriver, type Faults, openFaultDriver } from "./fault-driver.js";
 import { GuardedClock } from "./guarded-clock.js";
 import { type LiveCopies, liveCopies } from "./live-copies.js";
 import { type TempFolder, tempFolder } from "./temp-folder.js";
@@ -72,7 +72,8 @@ export class FaultTrial {
   readonly logged: string[] = [];
   readonly #options: TrialOptions;
   readonly #repeatable = new Map<string, () => unknown>();
-  readonly #undisturb: () => void;
+  /** Of the driver, where the file is the broker's own. */
+  readonly #disturbance: Disturbance | undefined;
   /** The owner's connection. */
   readonly #guest: Database.Database | undefined;
   readonly #folder: TempFolder | undefined;
@@ -86,16 +87,14 @@ export class FaultTrial {
     this.#options = options;
     this.#folder = place === "guest" ? undefined : tempFolder(MEMORY_FOLDER);
     if (place === "file") {
-      const disturbed = disturbDriver();
-      this.faults = disturbed.faults;
-      this.#undisturb = () => disturbed[Symbol.dispose]();
+      this.#disturbance = disturbDriver();
+      this.faults = this.#disturbance.faults;
     } else {
       const driver = openFaultDriver(this.#folder?.file("app.db"));
       this.faults = driver;
       this.#guest = driver.database;
       // Nobody cuts the power here.
       if (place === "guest on a file") this.#guest.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF");
-      this.#undisturb = () => undefined;
     }
   }
 
@@ -125,6 +124,12 @@ export class FaultTrial {
   /** Of an open broker, or the owner's. */
   get database(): Database.Database {
     return this.#guest ?? (this.mq.database as Database.Database);
+  }
+
+  /** Connections to a file of the broker's own that are open; `undefined`: it is somebody else's. */
+  get openConnections(): number | undefined {
+    const connections = this.#disturbance?.connections;
+    return connections && [...connections].filter(({ open }) => open).length;
   }
 
   /** Where it is not in memory. */
@@ -321,7 +326,7 @@ export class FaultTrial {
 
   /** Everything is over. */
   dispose(): void {
-    this.#undisturb();
+    this.#disturbance?.[Symbol.dispose]();
     this.#guest?.close();
     this.#folder?.[Symbol.dispose]();
   }
