@@ -52,7 +52,7 @@ async function openTrial(): Promise<FaultTrial & AsyncDisposable> {
   await trial.pass();
   const end = async (): Promise<void> => {
     await trial.close();
-    trial.dispose();
+    trial.place[Symbol.dispose]();
   };
   return Object.assign(trial, { [Symbol.asyncDispose]: end });
 }

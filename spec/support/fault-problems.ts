@@ -137,14 +137,15 @@ export function isOver(trial: FaultTrial, { dead = [] }: Operation): boolean {
 }
 
 /** Of a file of the broker's own: what was made half before is made whole now. */
-export function fileProblems({ openConnections, isOpen, database }: FaultTrial): readonly string[] {
-  if (openConnections === undefined || !isOpen) return [];
+export function fileProblems({ place, isOpen, database }: FaultTrial): readonly string[] {
+  if (place.guest !== undefined || !isOpen) return [];
   const names = ["page_size", "auto_vacuum", "application_id", "journal_mode"];
   const layout = names.map((name) => database.pragma(name, { simple: true })).join(" ");
   return layout === "4096 2 1349209425 wal" ? [] : [`the file has the layout ${layout}`];
 }
 
-export function connectionProblems({ openConnections, isOpen }: FaultTrial): readonly string[] {
+export function connectionProblems({ place, isOpen }: FaultTrial): readonly string[] {
+  const { openConnections } = place;
   if (openConnections === undefined || openConnections === Number(isOpen)) return [];
   return [`${openConnections} connections are open, the broker is ${isOpen ? "open" : "closed"}`];
 }

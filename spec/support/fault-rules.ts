@@ -30,8 +30,8 @@ const MAX_ROUNDS = 8;
 const SOON_MS = 2_000;
 /** Longer than anybody waits for a lock, or a message that cannot be sent back for its next attempt. */
 const OUTAGE_MS = 6_000;
-/** Of the driver. Looking for commits of others takes 80; a read that waits for a lock takes 250, and so does a write. */
-const MAX_CALLS_A_SECOND = 700;
+/** Of the driver. Looking for commits of others takes 80, each read that waits for a lock 250, and so does writing; there are three queues at most. */
+const MAX_CALLS_A_SECOND = 1_000;
 const MAX_REPORTS_A_SECOND = 5;
 
 /**
@@ -123,7 +123,7 @@ async function runUndisturbed(operation: Operation): Promise<Undisturbed & { rea
   const after = imageOf(trial);
   const ends = new Map(trial.calls);
   if (trial.isOpen) await trial.close();
-  trial.dispose();
+  trial.place[Symbol.dispose]();
   return { calls, ends, before, after };
 }
 
@@ -181,7 +181,7 @@ async function findTrialProblems(
   const failure = await trial.close();
   if (failure !== undefined) problems.push(`closing failed: ${describe(failure)}`);
   problems.push(...trial.clock.thrown.map((error) => `uncaught: ${describe(error)}`));
-  trial.dispose();
+  trial.place[Symbol.dispose]();
   return problems;
 }
 

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import type Database from "better-sqlite3";
 import {
   type BatchConsumeContext,
@@ -11,16 +10,13 @@ import {
   type PushConsumer,
   type PushConsumerSettings,
 } from "../../lib/index.js";
-import { type Disturbance, disturbDriver, type Faults, openFaultDriver } from "./fault-driver.js";
+import type { Faults } from "./fault-driver.js";
+import { FaultPlace, type PlaceName } from "./fault-place.js";
 import { GuardedClock } from "./guarded-clock.js";
 import { type LiveCopies, liveCopies } from "./live-copies.js";
-import { type TempFolder, tempFolder } from "./temp-folder.js";
 
 export const TOPIC = "orders";
 export const GROUP = "billing";
-
-/** Hundreds of files are made, and nobody cuts the power. */
-const MEMORY_FOLDER = existsSync("/dev/shm") ? "/dev/shm" : undefined;
 
 /** How a call of a user ended; `done`: with this result as text. */
 export type CallEnd = "pending" | { readonly done: string | undefined } | { readonly error: unknown };
@@ -33,15 +29,9 @@ export function errorOf(end: CallEnd | undefined): unknown {
   return typeof end === "object" && "error" in end ? end.error : undefined;
 }
 
-/**
- * Whose connection it is. `guest`: the owner's, in memory. `guest on a file`: the owner's, on a file that others use too. `file`: the broker's own; then the
- * connections of everybody fail.
- */
-export type TrialPlace = "guest" | "guest on a file" | "file";
-
 export interface TrialOptions {
   /** @defaultValue "guest" */
-  readonly place?: TrialPlace;
+  readonly place?: PlaceName;
   readonly listener?: (message: MessageView) => ConsumeResult | Promise<ConsumeResult>;
   readonly consumer?: Partial<PushConsumerSettings>;
   /** Of its first consumer, in place of {@link TOPIC}; later ones have that. */
@@ -55,7 +45,7 @@ export interface TrialOptions {
  * which messages were consumed, what was reported. Virtual time; two queues a topic.
  */
 export class FaultTrial {
-  readonly faults: Faults;
+  readonly place: FaultPlace;
   readonly clock = new GuardedClock();
   /** By the body of the message. */
   readonly sends = new Map<string, CallEnd>();
@@ -72,30 +62,18 @@ export class FaultTrial {
   readonly logged: string[] = [];
   readonly #options: TrialOptions;
   readonly #repeatable = new Map<string, () => unknown>();
-  /** Of the driver, where the file is the broker's own. */
-  readonly #disturbance: Disturbance | undefined;
-  /** The owner's connection. */
-  readonly #guest: Database.Database | undefined;
-  readonly #folder: TempFolder | undefined;
   #mq: Broker | undefined;
   #isOpen = false;
   #producer: EmbeddedProducer | undefined;
   #consumer: PushConsumer | undefined;
 
   constructor(options: TrialOptions) {
-    const { place = "guest" } = options;
     this.#options = options;
-    this.#folder = place === "guest" ? undefined : tempFolder(MEMORY_FOLDER);
-    if (place === "file") {
-      this.#disturbance = disturbDriver();
-      this.faults = this.#disturbance.faults;
-    } else {
-      const driver = openFaultDriver(this.#folder?.file("app.db"));
-      this.faults = driver;
-      this.#guest = driver.database;
-      // Nobody cuts the power here.
-      if (place === "guest on a file") this.#guest.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF");
-    }
+    this.place = new FaultPlace(options.place);
+  }
+
+  get faults(): Faults {
+    return this.place.faults;
   }
 
   get mq(): Broker {
@@ -118,38 +96,20 @@ export class FaultTrial {
   }
 
   get hasDatabase(): boolean {
-    return this.#guest !== undefined || this.#isOpen;
+    return this.place.guest !== undefined || this.#isOpen;
   }
 
   /** Of an open broker, or the owner's. */
   get database(): Database.Database {
-    return this.#guest ?? (this.mq.database as Database.Database);
-  }
-
-  /** Connections to a file of the broker's own that are open; `undefined`: it is somebody else's. */
-  get openConnections(): number | undefined {
-    const connections = this.#disturbance?.connections;
-    return connections && [...connections].filter(({ open }) => open).length;
-  }
-
-  /** Where it is not in memory. */
-  get path(): string {
-    return (this.#folder as TempFolder).file("app.db");
+    return this.place.guest ?? (this.mq.database as Database.Database);
   }
 
   /** A broker on the connection or file; also another one after the last was closed. */
   async open(): Promise<void> {
     const keep = (text: string): void => void this.logged.push(text);
     const logger: Logger = { debug: () => undefined, info: () => undefined, warn: keep, error: keep };
-    const place = this.#guest === undefined ? { path: this.path } : { database: this.#guest };
-    this.#mq = await openBroker<Database.Database>({
-      ...place,
-      clock: this.clock,
-      seed: 1,
-      logger,
-      defaultQueueCount: 2,
-      synchronous: this.#guest === undefined ? "normal" : undefined,
-    });
+    const settings = { clock: this.clock, seed: 1, logger, defaultQueueCount: 2 };
+    this.#mq = await openBroker<Database.Database>({ ...this.place.options, ...settings });
     this.#isOpen = true;
     this.#mq.on("error", (error) => void this.events.push(error));
     this.#mq.on("message:stored", ({ topic, queueId, queueOffset }) => {
@@ -322,13 +282,6 @@ export class FaultTrial {
     await this.clock.settle();
     if (this.clock.pendingTimers > 0) failure ??= new Error(`${this.clock.pendingTimers} timers are left behind`);
     return failure;
-  }
-
-  /** Everything is over. */
-  dispose(): void {
-    this.#disturbance?.[Symbol.dispose]();
-    this.#guest?.close();
-    this.#folder?.[Symbol.dispose]();
   }
 }
 

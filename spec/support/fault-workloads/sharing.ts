@@ -5,7 +5,7 @@ import { type FaultTrial, TOPIC } from "../fault-trial.js";
 
 /** A broker on another connection to the same file, which no fault hits. */
 async function withOther(trial: FaultTrial, work: (other: Broker) => void): Promise<void> {
-  const database = new Database(trial.path);
+  const database = new Database(trial.place.path);
   const other = await openBroker({ database, clock: trial.clock, seed: 2, defaultQueueCount: 2 });
   work(other);
   await other.close();
