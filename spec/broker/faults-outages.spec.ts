@@ -1,25 +1,32 @@
 import { describe, expect, it } from "vitest";
-import type { Workload } from "../support/fault-operation.js";
 import { tryOutages } from "../support/fault-rules.js";
-import { BROADCASTING_GROUPS } from "../support/fault-workloads/broadcasting.js";
-import { CLOSING } from "../support/fault-workloads/closing.js";
-import { CONSUMING } from "../support/fault-workloads/consuming.js";
-import { SENDING } from "../support/fault-workloads/sending.js";
-import { SHARING } from "../support/fault-workloads/sharing.js";
-import { STARTING } from "../support/fault-workloads/starting.js";
-import { SUBSCRIBING } from "../support/fault-workloads/subscribing.js";
+import { WORKLOADS } from "../support/fault-workloads/all.js";
 
-const OPERATIONS: Workload = {
-  ...SENDING,
-  ...CONSUMING,
-  ...BROADCASTING_GROUPS,
-  ...SHARING,
-  ...STARTING,
-  ...SUBSCRIBING,
-  ...CLOSING,
-};
+/** After which somebody goes on by himself. */
+const OPERATIONS = [
+  "two sends of one turn",
+  "a send in the owner's transaction",
+  "acknowledging one message and sending another",
+  "sending a message back while one before it is being consumed",
+  "sending a message back for the last time",
+  "the move of a retry that is due",
+  "consuming what the owner's transaction stored",
+  "consuming a backlog in several pulls",
+  "a batch of which the listener takes only the first",
+  "acknowledging a message of a broadcasting group",
+  "noting each day that a broadcasting instance is there",
+  "noticing what another connection stored",
+  "noticing a topic that another connection made",
+  "starting a consumer of a new group",
+  "starting a broadcasting consumer that was here before",
+  "unsubscribing from one topic and subscribing to another",
+  "closing a broker with offsets that are not stored yet",
+  "closing a consumer",
+] as const;
 
-describe.each(Object.entries(OPERATIONS))("a disk that is gone for six seconds in %s", (_name, { make }) => {
+describe.each(OPERATIONS)("a disk that is gone for six seconds in %s", (name) => {
+  const make = WORKLOADS[name]?.make ?? expect.fail(`there is no operation "${name}"`);
+
   it.each(["SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY"] as const)(
     "%s: nobody asks it without pause, nothing is lost or doubled, and all goes on",
     async (code) => {

@@ -49,9 +49,14 @@ const MAX_REPORTS_A_SECOND = 5;
 export async function tryFaults(make: () => Operation, code: FaultCode): Promise<readonly string[]> {
   const { calls, ...undisturbed } = await runUndisturbed(make());
   const problems = [...setupProblems(make(), calls, undisturbed)];
+  const settings = new Set<string>();
   let number = 0;
   for (const [index, call] of calls.entries()) {
     if (canFail(call, code)) number += 1;
+    // What is set around each statement is tried once for each kind of statement.
+    const around = `${calls[index - 1]?.source} ${call.source} ${calls[index + 1]?.source}`;
+    if (call.method === "pragma" && settings.has(around)) continue;
+    settings.add(around);
     for (const moment of momentsOf(call, code)) {
       const operation = make();
       const trial = await begin(operation);
