@@ -115,6 +115,8 @@ export class Engine {
             leaseMs: settings.leaseMs,
             schedule: () => this.#commits.schedule(),
             granted: (groups) => listener.queuesGranted(groups),
+            hasRow: (engineKey) => this.#openFile?.hasRow(engineKey),
+            isOpenHere: (engineKey) => this.#openFile?.isOpen(engineKey) === true,
             registered: (member, registration) => listener.memberRegistered(member, registration),
             displaced: (member) => listener.memberDisplaced(member),
           });

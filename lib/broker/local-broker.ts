@@ -109,7 +109,8 @@ export class LocalBroker implements EmbeddedBrokerPort {
         isNeeded: () => this.#hasMembers,
         onGone: () => this.#lookAtMembers(),
       });
-      this.#registry = new MemberRegistry(this.engine, company, this.members, this.#peers);
+      const { engine, members, events } = this;
+      this.#registry = new MemberRegistry({ engine, company, members, peers: this.#peers, events });
     }
     this.#scheduler.look();
   }

@@ -1,5 +1,7 @@
-import { MqError } from "../errors.js";
+import { isMqError, MqError } from "../errors.js";
 import type { EngineRow } from "../store/engine-table.js";
+import { toMqError } from "../store/sqlite-error.js";
+import type { EventHub } from "./broker-events.js";
 import type { GroupMember } from "./broker-port.js";
 import type { Company } from "./company.js";
 import type { Engine } from "./engine.js";
@@ -19,12 +21,21 @@ interface Conflict {
   readonly engines: readonly EngineRow[];
 }
 
+export interface MemberRegistryParts {
+  readonly engine: Engine;
+  readonly company: Company;
+  readonly members: GroupMembers;
+  readonly peers: Peers;
+  readonly events: EventHub;
+}
+
 /**
  * Members as rows that all engines on the store see: registers those of this engine, and tells {@link GroupMembers} of those in others.
  *
  * Source: RocketMQ, `broker/.../client/ConsumerManager.java`, `registerConsumer`; `DefaultConsumerIdsChangeListener.java`.
  */
 export class MemberRegistry {
+  readonly #events: EventHub;
   readonly #engine: Engine;
   readonly #company: Company;
   readonly #members: GroupMembers;
@@ -32,7 +43,8 @@ export class MemberRegistry {
   #joining = 0;
   #seenChange = -1;
 
-  constructor(engine: Engine, company: Company, members: GroupMembers, peers: Peers) {
+  constructor({ engine, company, members, peers, events }: MemberRegistryParts) {
+    this.#events = events;
     this.#engine = engine;
     this.#company = company;
     this.#members = members;
@@ -67,8 +79,17 @@ export class MemberRegistry {
       this.#joining -= 1;
       this.#leaveWhenEmpty();
     }
-    // Claims ride with it.
-    await this.#engine.write(() => undefined);
+    await this.#claimed();
+  }
+
+  /** Claims ride with the next commit; where it fails they are tried again. */
+  async #claimed(): Promise<void> {
+    try {
+      await this.#engine.write(() => undefined);
+    } catch (error) {
+      if (isMqError(error, "ERR_MQ_CLOSED")) throw error;
+      this.#events.error(toMqError(error, "taking message queues"));
+    }
   }
 
   changed(member: GroupMember): void {
@@ -132,11 +153,11 @@ export class MemberRegistry {
 
   #insert(member: GroupMember): Registration | Conflict {
     const { store } = this.#engine;
-    const { claims, memberRows, processes } = this.#company;
+    const { claims, memberRows } = this.#company;
     const { group, clientId } = member;
     const engineKey = claims.requireEngineKey();
     for (const row of store.engines.list())
-      if (row.engineKey !== engineKey && processes.isGone(row)) claims.removeEngine(row.engineKey);
+      if (row.engineKey !== engineKey && this.#company.isGone(row)) claims.removeEngine(row.engineKey);
     // Who has just left here may have had the name.
     memberRows.write();
     const occupant = memberRows.findNamesake(member);

@@ -122,7 +122,7 @@ export class Peers {
 
   #observe(engines: readonly EngineRow[]): readonly Other[] {
     const { clock, company } = this.#options;
-    const { claims, processes } = company;
+    const { claims } = company;
     const now = clock.now();
     const hasGap = now < this.#lastLook || now - this.#lastLook > LONGEST_GAP_MS;
     this.#lastLook = now;
@@ -134,7 +134,7 @@ export class Peers {
       const isSilent = known?.beats === row.beats && !hasGap;
       if (!isSilent) this.#seen.set(row.engineKey, { beats: row.beats, since: now });
       const isExpired = isSilent && now - known.since >= row.leaseMs;
-      return { row, isNew: known === undefined, isGone: isExpired || processes.isGone(row) };
+      return { row, isNew: known === undefined, isGone: isExpired || company.isGone(row) };
     });
     this.#decide(engines);
     return observed;
@@ -175,12 +175,11 @@ export class Peers {
     if (this.#isTakingOver) return;
     this.#isTakingOver = true;
     const { engine, company, onGone } = this.#options;
-    const { claims, processes } = company;
     engine
       .write(() => {
         for (const { engineKey, beats } of gone) {
           const row = engine.store.engines.find(engineKey);
-          if (row !== undefined && (row.beats === beats || processes.isGone(row))) claims.removeEngine(engineKey);
+          if (row !== undefined && (row.beats === beats || company.isGone(row))) company.claims.removeEngine(engineKey);
         }
       })
       .then(onGone, (error: unknown) => this.#report(error, "taking over from a process that is gone"))

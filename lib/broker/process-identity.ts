@@ -28,6 +28,18 @@ export class Processes {
     this.own = process.platform === "linux" ? ofLinuxThread() : ofProcess();
   }
 
+  /** Whether it is this thread for sure. */
+  isOwn({ space, processId, threadId, started }: ProcessIdentity): boolean {
+    const { own } = this;
+    return (
+      threadId !== 0 &&
+      space === own.space &&
+      processId === own.processId &&
+      threadId === own.threadId &&
+      started === own.started
+    );
+  }
+
   /** False when it cannot be told. */
   isGone(other: ProcessIdentity): boolean {
     if (other.space !== this.own.space) return false;

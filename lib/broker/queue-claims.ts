@@ -13,6 +13,8 @@ export interface QueueClaimsHooks {
   readonly schedule: () => void;
   /** Queues of these groups are this engine's now. Called after the commit. */
   readonly granted: (groups: ReadonlySet<string>) => void;
+  /** This engine has a row of this key, once the transaction is committed. */
+  readonly hasRow: (engineKey: number) => void;
 }
 
 /**
@@ -125,6 +127,7 @@ export class QueueClaims implements QueueOwnership {
       this.countChange();
       this.#engineKey = meta.nextEngineKey();
       engines.insert(this.#engineKey, this.#identity, this.#leaseMs);
+      this.#hooks.hasRow(this.#engineKey);
     }
     return this.#engineKey;
   }

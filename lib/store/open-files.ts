@@ -4,6 +4,10 @@ import { MqError } from "../errors.js";
 export interface OpenFile {
   /** To be called after each commit: wakes every other engine on the file. */
   committed(): void;
+  /** This engine has a row of this key in the store. */
+  hasRow(engineKey: number): void;
+  /** Whether some engine of this thread that is open has said so. */
+  isOpen(engineKey: number): boolean;
   /** Ends the registration; may be called again. */
   close(): void;
 }
@@ -12,6 +16,8 @@ type OnCommit = () => void;
 
 interface Registered {
   readonly onCommit: OnCommit;
+  /** Absent in a copy of the package that is older. */
+  readonly engineKeys?: Set<number>;
 }
 
 // On globalThis, so that two copies of the package in one process find each other.
@@ -33,13 +39,16 @@ export function registerOpenFile(realPath: string, onCommit: OnCommit): OpenFile
   const files = registry();
   const engines = files.get(realPath) ?? new Set();
   files.set(realPath, engines);
-  const own: Registered = { onCommit };
+  const engineKeys = new Set<number>();
+  const own: Registered = { onCommit, engineKeys };
   engines.add(own);
   return {
     committed: () => {
       if (engines.size === 1) return;
       for (const engine of engines) if (engine !== own) engine.onCommit();
     },
+    hasRow: (engineKey) => void engineKeys.add(engineKey),
+    isOpen: (engineKey) => [...engines].some((engine) => engine.engineKeys?.has(engineKey) === true),
     close: () => {
       engines.delete(own);
       if (engines.size === 0 && files.get(realPath) === engines) files.delete(realPath);
