@@ -15,6 +15,8 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const dist = join(root, "dist");
 const stampFile = join(root, "node_modules", ".cache", "pocketmq", "build-stamp");
 const configs = ["tsconfig.json", "tsconfig.build-esm.json", "tsconfig.build-cjs.json"];
+/** Folders of lib/ that users import: the front door, and the published sub-paths. */
+const entryPoints = ["", "testing/"];
 
 function sourceStamp() {
   const hash = createHash("sha256");
@@ -31,7 +33,9 @@ function sourceStamp() {
 }
 
 function isFresh() {
-  const built = ["esm", "cjs"].every((format) => existsSync(join(dist, format, "index.js")));
+  const built = ["esm", "cjs"].every((format) =>
+    entryPoints.every((folder) => existsSync(join(dist, format, folder, "index.js"))),
+  );
   return built && existsSync(stampFile) && readFileSync(stampFile, "utf8") === sourceStamp();
 }
 
@@ -45,10 +49,11 @@ function compile(config, outDir) {
   });
 }
 
-/** The ES module that gives every name of the CommonJS one. */
-function entryPoint(commonJs) {
-  const names = Object.keys(createRequire(import.meta.url)(commonJs)).sort();
-  return `import pocketmq from "../cjs/index.js";\n\nexport const { ${names.join(", ")} } = pocketmq;\n`;
+/** The ES module that gives every name of the CommonJS one. @param folder - where both lie, "" or one with a slash at its end. */
+function entryPoint(dist, folder) {
+  const names = Object.keys(createRequire(import.meta.url)(join(dist, "cjs", folder, "index.js"))).sort();
+  const path = `${folder === "" ? "../" : "../../"}cjs/${folder}index.js`;
+  return `import pocketmq from "${path}";\n\nexport const { ${names.join(", ")} } = pocketmq;\n`;
 }
 
 /** Builds beside dist/ and swaps at the end, so that processes started from dist/ never meet half a build. */
@@ -63,7 +68,7 @@ export async function build() {
     ]);
     for (const format of ["esm", "cjs"]) mkdirSync(join(next, format), { recursive: true });
     writeFileSync(join(next, "cjs", "package.json"), '{"type":"commonjs"}\n');
-    writeFileSync(join(next, "esm", "index.js"), entryPoint(join(next, "cjs", "index.js")));
+    for (const folder of entryPoints) writeFileSync(join(next, "esm", folder, "index.js"), entryPoint(next, folder));
     if (existsSync(dist)) renameSync(dist, last);
     renameSync(next, dist);
     mkdirSync(dirname(stampFile), { recursive: true });

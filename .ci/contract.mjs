@@ -1,4 +1,4 @@
-// Compares the built declarations with the contract, spec/package/contract/api.d.ts, in both directions.
+// Compares the built declarations with the contract, a file of spec/package/contract for each entry point, in both directions.
 //
 // What the contract promises and this version does not have yet stands in spec/package/contract/not-yet.json, and is cut
 // out of the contract before the comparison. An entry that is there by mistake fails as loudly as one that is missing.
@@ -6,7 +6,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -16,15 +16,30 @@ const ts = createRequire(require.resolve("@microsoft/api-extractor/package.json"
 const tsc = join(dirname(require.resolve("typescript/package.json")), "bin", "tsc");
 
 const problems = [];
-const notYet = JSON.parse(readFileSync(join(root, "spec/package/contract/not-yet.json"), "utf8"));
-const contract = declarationsOf(join(root, "spec/package/contract/api.d.ts"));
-const ours = exportsOf(join(root, "dist/esm/index.d.ts"));
+const absences = JSON.parse(readFileSync(join(root, "spec/package/contract/not-yet.json"), "utf8"));
+const entryPoints = [
+  entryPoint("api.d.ts", "dist/esm/index.js"),
+  entryPoint("api-testing.d.ts", "dist/esm/testing/index.js"),
+];
 
-compareNames();
-compareTypes(contractSoFar());
+for (const each of entryPoints) compareNames(each);
+compareTypes(entryPoints.map((each) => ({ ...each, text: contractSoFar(each) })));
 for (const problem of problems) process.stdout.write(`${problem}\n`);
 if (problems.length > 0) process.exitCode = 1;
-else process.stdout.write(`${ours.size} exported names agree with the contract\n`);
+else {
+  const count = entryPoints.reduce((sum, { ours }) => sum + ours.size, 0);
+  process.stdout.write(`${count} exported names agree with the contract\n`);
+}
+
+function entryPoint(file, built) {
+  return {
+    file,
+    built: join(root, built),
+    notYet: absences[file],
+    contract: declarationsOf(join(root, "spec/package/contract", file)),
+    ours: exportsOf(join(root, built.replace(/\.js$/, ".d.ts"))),
+  };
+}
 
 /** Exported declarations by name; a name may have several (overloads, a constant and its type). */
 function declarationsOf(file) {
@@ -38,7 +53,7 @@ function declarationsOf(file) {
   return { source, names };
 }
 
-/** What the front door exports, each name with whether it can be used as a value. */
+/** What an entry point exports, each name with whether it can be used as a value. */
 function exportsOf(file) {
   const program = ts.createProgram([file], {
     module: ts.ModuleKind.Node16,
@@ -57,10 +72,10 @@ function exportsOf(file) {
   return names;
 }
 
-function compareNames() {
+function compareNames({ file, contract, ours, notYet }) {
   const absent = new Set(notYet.names);
   for (const name of contract.names.keys()) {
-    if (!ours.has(name) && !absent.has(name)) problems.push(`missing: the contract exports ${name}`);
+    if (!ours.has(name) && !absent.has(name)) problems.push(`missing: ${file} exports ${name}`);
     if (ours.has(name) && absent.has(name)) problems.push(`not-yet.json lists ${name}, but it is exported`);
   }
   for (const name of absent)
@@ -74,20 +89,24 @@ function compareNames() {
 }
 
 /** The contract's text without what is not there yet. */
-function contractSoFar() {
+function contractSoFar({ contract, notYet }) {
   const cuts = [];
   for (const name of notYet.names)
     for (const node of contract.names.get(name) ?? []) cuts.push([node.getFullStart(), node.end]);
   for (const [owner, members] of Object.entries(notYet.members)) {
     for (const member of members) {
-      const found = nodesIn(owner, (node) => isMember(node) && node.name?.getText() === member);
+      const found = nodesIn(contract, owner, (node) => isMember(node) && node.name?.getText() === member);
       if (found.length === 0) problems.push(`not-yet.json lists ${owner}.${member}, which the contract does not have`);
       for (const node of found) cuts.push([node.getFullStart(), node.end]);
     }
   }
   for (const [owner, variants] of Object.entries(notYet.variants)) {
     for (const variant of variants) {
-      const found = nodesIn(owner, (node) => ts.isUnionTypeNode(node.parent) && node.getText().includes(variant));
+      const found = nodesIn(
+        contract,
+        owner,
+        (node) => ts.isUnionTypeNode(node.parent) && node.getText().includes(variant),
+      );
       if (found.length === 0)
         problems.push(`not-yet.json lists a variant ${variant} of ${owner}, which the contract does not have`);
       for (const node of found) cuts.push([node.getFullStart(), node.end, "never"]);
@@ -107,7 +126,7 @@ function isMember(node) {
   return ts.isPropertySignature(node) || ts.isMethodSignature(node) || ts.isPropertyDeclaration(node);
 }
 
-function nodesIn(owner, wanted) {
+function nodesIn(contract, owner, wanted) {
   const found = [];
   const visit = (node) => {
     if (wanted(node)) found.push(node);
@@ -122,8 +141,10 @@ function compareTypes(reduced) {
   mkdirSync(folder, { recursive: true });
   const work = mkdtempSync(join(folder, "contract-"));
   try {
-    writeFileSync(join(work, "contract.d.ts"), reduced);
-    writeFileSync(join(work, "compare.ts"), comparison());
+    for (const each of reduced) {
+      writeFileSync(join(work, each.file), each.text);
+      writeFileSync(join(work, comparisonOf(each)), comparison(each));
+    }
     writeFileSync(
       join(work, "tsconfig.json"),
       JSON.stringify({
@@ -135,7 +156,7 @@ function compareTypes(reduced) {
           skipLibCheck: false,
           types: ["node"],
         },
-        files: ["contract.d.ts", "compare.ts"],
+        files: reduced.flatMap((each) => [each.file, comparisonOf(each)]),
         include: [],
       }),
     );
@@ -148,10 +169,14 @@ function compareTypes(reduced) {
   }
 }
 
-function comparison() {
+function comparisonOf({ file }) {
+  return `compare-${basename(file, ".d.ts")}.ts`;
+}
+
+function comparison({ file, built, contract, ours, notYet }) {
   const lines = [
-    'import type * as Contract from "./contract.js";',
-    `import type * as Ours from ${JSON.stringify(join(root, "dist/esm/index.js"))};`,
+    `import type * as Contract from "./${basename(file, ".d.ts")}.js";`,
+    `import type * as Ours from ${JSON.stringify(built)};`,
     "type KeysOf<T> = T extends object ? keyof T : never;",
     "declare function none<Left extends never>(...left: Left[]): void;",
     "declare function fits<Wide, _Narrow extends Wide>(): void;",
@@ -167,7 +192,7 @@ function comparison() {
       lines.push(`none<Exclude<KeysOf<Contract.${name}>, KeysOf<Ours.${name}>>>(); // ${name}: no member is forgotten`);
       lines.push(`none<Exclude<KeysOf<Ours.${name}>, ${known}>>(); // ${name}: no member is added or listed wrongly`);
     }
-    if (isValue && !isClass(name)) {
+    if (isValue && !isClass(contract, name)) {
       lines.push(
         `fits<typeof Contract.${name}, typeof Ours.${name}>();`,
         `fits<typeof Ours.${name}, typeof Contract.${name}>();`,
@@ -178,6 +203,6 @@ function comparison() {
 }
 
 /** How a class is constructed is not part of the contract; what its instances are is. */
-function isClass(name) {
+function isClass(contract, name) {
   return contract.names.get(name).some((node) => ts.isClassDeclaration(node));
 }

@@ -2,8 +2,9 @@
 
 import { createRequire } from "node:module";
 
-const imported = await import("pocketmq");
-const required = createRequire(import.meta.url)("pocketmq");
+const entryPoint = process.argv[2];
+const imported = await import(entryPoint);
+const required = createRequire(import.meta.url)(entryPoint);
 const names = Object.keys(required).sort();
 process.stdout.write(
   JSON.stringify({

@@ -1,7 +1,13 @@
-// Loads the package the way the argument says and prints what is different afterwards; nothing should be.
+// Loads an entry point of the package the way the arguments say and prints what is different afterwards; nothing should be.
 
 const { createHook } = require("node:async_hooks");
 
+const [way, entryPoint] = process.argv.slice(2);
+/** What only the other entry points need. */
+const OTHERS = {
+  pocketmq: /[/]cjs[/]testing[/]/,
+  "pocketmq/testing": /[/]cjs[/](index[.]js|store|broker|client|admin)/,
+};
 let timersMade = 0;
 createHook({
   init(_id, type) {
@@ -15,6 +21,7 @@ const state = () => ({
   listeners: process.eventNames().map((name) => `${String(name)} ${process.listenerCount(name)}`),
   globals: Reflect.ownKeys(globalThis).map(String),
   driver: Object.keys(require.cache).filter((file) => file.includes("/better-sqlite3/")),
+  others: Object.keys(require.cache).filter((file) => OTHERS[entryPoint].test(file)),
   addons: process.report.getReport().sharedObjects.filter((file) => file.endsWith(".node")),
 });
 
@@ -24,8 +31,8 @@ async function main() {
   await import("node:path");
   const before = state();
 
-  if (process.argv[2] === "import") await import("pocketmq");
-  else require("pocketmq");
+  if (way === "import") await import(entryPoint);
+  else require(entryPoint);
 
   // Node's own module loader reads files; give what it began the turns to end.
   for (let turn = 0; turn < 200; turn += 1) await new Promise((resolve) => setImmediate(resolve));

@@ -11,6 +11,7 @@ import {
   type SendReceipt,
   type SqliteDatabase,
 } from "pocketmq";
+import { checkHistory, type HistoryEvent } from "pocketmq/testing";
 
 interface Order {
   readonly id: number;
@@ -52,6 +53,10 @@ export function codeOf(error: unknown): MqErrorCode | undefined {
     return closed;
   }
   return isMqError(error) ? error.code : undefined;
+}
+
+export function problemsOf(history: readonly HistoryEvent[]): number {
+  return checkHistory(history, { ordered: ["orders"], duplicates: "forbidden" }).length;
 }
 
 export function refused(mq: Broker, listener: MessageListener): void {
