@@ -1,0 +1,97 @@
+import { execFile } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { describe, expect, it } from "vitest";
+import { type TempFolder, tempFolder } from "../support/temp-folder.js";
+
+const run = promisify(execFile);
+
+interface Run {
+  readonly code: number;
+  readonly output: string;
+}
+
+/** @param folder - where stores are made, and kept when something is wrong. */
+async function crash(folder: TempFolder, ...args: readonly string[]): Promise<Run> {
+  const env = { ...process.env, TMPDIR: folder.path };
+  try {
+    const { stdout } = await run(process.execPath, ["spec/crash/harness/run.mjs", ...args], { env });
+    return { code: 0, output: stdout };
+  } catch (failure) {
+    const { code, stdout, stderr } = failure as { code: number; stdout: string; stderr: string };
+    return { code, output: `${stdout}${stderr}` };
+  }
+}
+
+interface SliceResult {
+  readonly run: { readonly seed: number; readonly slice: number };
+  readonly workload: string;
+  readonly kills: number;
+  readonly moments: Readonly<Record<string, number>>;
+  readonly problems: readonly string[];
+}
+
+function resultsIn(file: string): readonly SliceResult[] {
+  const lines = readFileSync(file, "utf8").trim().split("\n");
+  return lines.map((line) => JSON.parse(line) as SliceResult);
+}
+
+describe("the crash harness", () => {
+  it("finds nothing wrong after a few kills, alone and in company, and leaves nothing", async () => {
+    using folder = tempFolder();
+
+    const { code, output } = await crash(folder, "--kills", "12", "--slice", "6", "--seed", "1");
+
+    expect(output).toMatch(
+      /^12 kills, seed 1\nslice 0, alone: 6 kills, .*\nslice 1, company: 6 kills, .*\n12 kills, seed 1: nothing is wrong, \d+ s\n$/,
+    );
+    expect(code).toBe(0);
+    expect(readdirSync(folder.path)).toEqual([]);
+  });
+
+  it("goes on behind the last slice of a results file", async () => {
+    using folder = tempFolder();
+    const results = folder.file("results.ndjson");
+    const args = ["--workloads", "alone", "--slice", "3", "--results", results];
+
+    await crash(folder, "--kills", "3", "--seed", "5", ...args);
+    const again = await crash(folder, "--kills", "6", "--resume", ...args);
+    const done = await crash(folder, "--kills", "6", "--resume", ...args);
+    const other = await crash(folder, "--kills", "9", "--resume", "--seed", "6", ...args);
+
+    expect(again.code).toBe(0);
+    expect(done.output).toContain("6 kills, seed 5, 6 of them made before");
+    expect(other.output).toContain("was made with another seed than 6");
+    const slices = resultsIn(results);
+    expect(slices.map((slice) => slice.run)).toMatchObject([
+      { seed: 5, slice: 0 },
+      { seed: 5, slice: 1 },
+    ]);
+    for (const { workload, kills, moments, problems } of slices) {
+      expect({ workload, kills, problems }).toEqual({ workload: "alone", kills: 3, problems: [] });
+      expect(Object.values(moments).reduce((sum, count) => sum + count, 0)).toBe(3);
+    }
+  });
+
+  it.each([
+    ["offset-too-far", /checkStore: mq_sent_back: the consume offset has passed it|lost: message/],
+    ["lost-retry", /lost: message .* was never consumed by group workers: it was put off at/],
+    ["early-receipt", /lost: the send of \S+ was resolved, but it is not stored/],
+    ["told-twice", /double-owned: message/],
+  ])("finds the sabotage %s, and keeps the store and the journal", async (sabotage, problem) => {
+    using folder = tempFolder();
+    const results = folder.file("results.ndjson");
+
+    const args = ["--kills", "10", "--seed", "3", "--workloads", "alone", "--results", results];
+    const { code, output } = await crash(folder, ...args, "--sabotage", sabotage);
+
+    expect(code).toBe(1);
+    expect(output).toMatch(/seed 3: \d+ problems/);
+    const [slice] = resultsIn(results);
+    expect(slice?.problems.join("\n")).toMatch(problem);
+    const [kept = ""] = readdirSync(folder.path).filter((name) => name.startsWith("pocketmq-crash-"));
+    expect(output).toContain(`store and journal are kept in ${join(folder.path, kept)}`);
+    expect(["store.db", "journal.ndjson"].filter((name) => existsSync(join(folder.path, kept, name)))).toHaveLength(2);
+  });
+});

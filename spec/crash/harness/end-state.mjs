@@ -1,0 +1,24 @@
+// What a slice comes to: all that was told, and all that is stored when every message is done.
+
+import { listTopic } from "./store-state.mjs";
+
+/**
+ * - `journal`: what the processes told.
+ * - `messages`: of the workload's topic, as `listTopic` gives them; `byName`: the same by their bodies.
+ * - `retries` and `deadLetters`: the same for the topics of each clustering group, by group.
+ * - `rows`: names in the application's own table.
+ * - `acknowledged`: rows that keep single acknowledgements, of which there are none any more when all is consumed.
+ */
+export async function readEndState(mq, workload, journal) {
+  const messages = await listTopic(mq, workload.topic);
+  const byName = new Map();
+  for (const message of messages) byName.set(message.name, [...(byName.get(message.name) ?? []), message]);
+  const [retries, deadLetters] = [new Map(), new Map()];
+  for (const group of workload.groups) {
+    retries.set(group, await listTopic(mq, `%RETRY%${group}`));
+    deadLetters.set(group, await listTopic(mq, `%DLQ%${group}`));
+  }
+  const rows = new Set(mq.database.prepare("SELECT name FROM crash_row").pluck().all());
+  const acknowledged = mq.database.prepare("SELECT count(*) FROM mq_sent_back").pluck().get();
+  return { journal, messages, byName, retries, deadLetters, rows, acknowledged };
+}

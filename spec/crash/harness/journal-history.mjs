@@ -1,0 +1,79 @@
+// The history of each message, out of what the processes told and what is stored at the end.
+
+import { RETRY_DELAYS_MS } from "./workloads/traffic.mjs";
+
+/**
+ * The log says what was stored and when: a process may be killed between a commit and telling of it. What a listener returned is what the application knows, so
+ * that counts as consumed. Order is by time, to the millisecond; within one process, that in which it told.
+ *
+ * @returns the events for `checkHistory`.
+ */
+export function toHistory({ journal, messages, retries, deadLetters }, { topic }) {
+  const common = { topic, tag: undefined, keys: [] };
+  const byId = new Map(messages.map((message) => [message.messageId, message]));
+  const history = messages.map(({ messageId, queueId, queueOffset, storeTimestamp }) => {
+    return { ...common, at: storeTimestamp, state: "stored", messageId, queueId, queueOffset };
+  });
+  const push = (entry, state, more = {}) => {
+    const { at, group, clientId, messageId, deliveryAttempt } = entry;
+    const { queueId, queueOffset } = entry.queueId === undefined ? (byId.get(messageId) ?? {}) : entry;
+    history.push({ ...common, at, state, group, clientId, messageId, deliveryAttempt, queueId, queueOffset, ...more });
+  };
+  for (const entry of journal.entries) {
+    if (entry.event === "delivered") push(entry, "delivered");
+    if (entry.event === "returned" && entry.result === "success") push(entry, "consumed");
+    if (entry.event === "dead-lettered") push(entry, "dead-lettered");
+    // Told after the commit; others may know sooner. The delay was added when it was put off.
+    if (entry.event === "retried")
+      push(entry, "retried", { at: entry.dueAt - delayAfter(entry.deliveryAttempt), dueAt: entry.dueAt });
+  }
+  for (const [entry, state, at] of untold(journal, retries, deadLetters)) push(entry, state, { at });
+  return history
+    .map((event, index) => ({ event, rank: event.state === "stored" ? 0 : 1, index }))
+    .sort((a, b) => a.event.at - b.event.at || a.rank - b.rank || a.index - b.index)
+    .map(({ event }) => event);
+}
+
+/** From when on a client had nothing in hand: its process was killed, closed, or shared its queues anew. */
+export function listGone({ entries, lives }) {
+  const gone = lives.flatMap(({ clientIds, goneAt }) => [...clientIds].map((clientId) => ({ clientId, at: goneAt })));
+  for (const { event, at, clientId, life } of entries) {
+    if (event === "sharing") gone.push({ clientId, at });
+    if (event === "closing") gone.push(...[...life.clientIds].map((each) => ({ clientId: each, at })));
+  }
+  return gone;
+}
+
+/** Copies of failed messages that were stored by processes that were killed before they could tell. */
+function* untold(journal, retries, deadLetters) {
+  const nameOf = ({ group, messageId, deliveryAttempt }) => `${group} ${messageId} ${deliveryAttempt}`;
+  const told = new Set();
+  const failed = new Map();
+  for (const entry of journal.entries) {
+    if (entry.event === "retried" || entry.event === "dead-lettered") told.add(nameOf(entry));
+    // The last one: an earlier copy would have kept the message from coming again.
+    if (entry.event === "returned" && entry.result !== "success") failed.set(nameOf(entry), entry);
+  }
+  for (const [group, copies] of retries) {
+    for (const { messageId, reconsumeTimes, storeTimestamp } of copies) {
+      const name = nameOf({ group, messageId, deliveryAttempt: reconsumeTimes });
+      const entry = failed.get(name);
+      if (told.has(name) || entry === undefined) continue;
+      const at = Math.min(entry.life.goneAt, storeTimestamp - delayAfter(reconsumeTimes));
+      yield [entry, "retried", Math.max(entry.at, at)];
+    }
+  }
+  for (const [group, copies] of deadLetters) {
+    for (const { messageId, reconsumeTimes, storeTimestamp } of copies) {
+      const name = nameOf({ group, messageId, deliveryAttempt: reconsumeTimes });
+      const entry = failed.get(name);
+      if (told.has(name) || entry === undefined) continue;
+      yield [entry, "dead-lettered", storeTimestamp];
+    }
+  }
+}
+
+/** How long the message waits that failed in this attempt. */
+function delayAfter(attempt) {
+  return RETRY_DELAYS_MS[Math.min(attempt + 1, RETRY_DELAYS_MS.length - 1)];
+}

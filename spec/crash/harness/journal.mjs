@@ -1,0 +1,65 @@
+// What all processes of a slice told, in the order in which it was read.
+
+import { writeFileSync } from "node:fs";
+
+/** One life of one process. */
+export class Life {
+  /** Of all that it told the time of the last. */
+  lastAt = 0;
+  /** When it was surely not gone yet; `undefined` while it lives. */
+  goneAt;
+  clientIds = new Set();
+  #waiters = new Map();
+  #told = new Set();
+
+  constructor(index, life) {
+    this.index = index;
+    this.life = life;
+  }
+
+  entered({ event, at, clientId }) {
+    this.lastAt = Math.max(this.lastAt, at);
+    if (clientId !== undefined) this.clientIds.add(clientId);
+    this.#told.add(event);
+    for (const resolve of this.#waiters.get(event) ?? []) resolve();
+    this.#waiters.delete(event);
+  }
+
+  /** Resolves when it tells this, or at once when it has; never when it ends without. */
+  tells(event) {
+    if (this.#told.has(event)) return Promise.resolve();
+    return new Promise((resolve) => this.#waiters.set(event, [...(this.#waiters.get(event) ?? []), resolve]));
+  }
+
+  ended(killedAt) {
+    this.goneAt = Math.max(this.lastAt, killedAt ?? 0);
+  }
+}
+
+export class Journal {
+  /** Each with the life that told it. */
+  entries = [];
+  lives = [];
+
+  begin(index) {
+    const life = new Life(index, this.lives.length);
+    this.lives.push(life);
+    return life;
+  }
+
+  enter(life, entry) {
+    this.entries.push({ ...entry, life });
+    life.entered(entry);
+  }
+
+  count(event) {
+    return this.entries.reduce((count, entry) => count + (entry.event === event ? 1 : 0), 0);
+  }
+
+  write(path) {
+    const lines = this.entries.map(({ life, ...entry }) =>
+      JSON.stringify({ process: life.index, life: life.life, ...entry }),
+    );
+    writeFileSync(path, `${lines.join("\n")}\n`);
+  }
+}

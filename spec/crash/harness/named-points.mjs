@@ -1,0 +1,42 @@
+// Points at which a process dies by itself, or stops until it is killed: before or after the n-th run of a statement.
+
+import { watchStatements } from "../children/crash-point.mjs";
+
+/** Statements by how they begin, each with the highest n: what is rare would never be reached. */
+const STATEMENTS = [
+  ["BEGIN", 40],
+  ["COMMIT", 40],
+  ["INSERT INTO mq_log", 30],
+  ["INSERT INTO mq_consume_offset", 20],
+  ["INSERT INTO mq_broadcast_offset", 20],
+  ["INSERT INTO mq_sent_back", 6],
+  ["DELETE FROM mq_sent_back", 6],
+  ["INSERT INTO mq_due", 6],
+  ["DELETE FROM mq_due", 4],
+  ["INSERT INTO crash_row", 3],
+];
+/** Longer than any process is left where it stopped. */
+const STOPPED_MS = 60_000;
+
+export function choosePoint(chance) {
+  const [statement, most] = chance.pick(STATEMENTS);
+  return { statement, moment: chance.pick(["before", "after"]), nth: chance.between(1, most), isStop: chance.oneIn(3) };
+}
+
+export function namePoint({ moment, statement }) {
+  return `${moment} ${statement}`;
+}
+
+/** Watches all connections that are opened from now on. */
+export function armPoint(point, tell) {
+  let left = point.nth;
+  const reach = (moment) => (source) => {
+    if (moment !== point.moment || !source.startsWith(point.statement)) return;
+    left -= 1;
+    if (left !== 0) return;
+    tell(point.isStop ? "stopped" : "reached");
+    if (point.isStop) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, STOPPED_MS);
+    process.kill(process.pid, "SIGKILL");
+  };
+  watchStatements({ before: reach("before"), after: reach("after") });
+}

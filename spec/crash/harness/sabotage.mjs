@@ -1,0 +1,47 @@
+// Faults that a process commits on purpose: what the harness must find. `--sabotage NAME`
+
+import Database from "better-sqlite3";
+
+/** Changes what runs when a statement does that begins so. */
+function replaceRun(beginning, replacement) {
+  const { prepare } = Database.prototype;
+  Database.prototype.prepare = function prepareSabotaged(source) {
+    const statement = prepare.call(this, source);
+    if (!source.startsWith(beginning)) return statement;
+    const { run } = statement;
+    statement.run = (...values) => replacement((...others) => run.apply(statement, others), values);
+    return statement;
+  };
+}
+
+const SABOTAGES = {
+  /** Progress is stored beyond what was consumed. */
+  "offset-too-far": (tell) => {
+    replaceRun("INSERT INTO mq_consume_offset", (run, [group, topic, queueId, nextOffset]) =>
+      run(group, topic, queueId, nextOffset + 1),
+    );
+    return tell;
+  },
+  /** The copy of a failed message is not stored. */
+  "lost-retry": (tell) => {
+    replaceRun("INSERT INTO mq_due", () => ({ changes: 1, lastInsertRowid: 1 }));
+    return tell;
+  },
+  /** Sends are said to be resolved before they are. */
+  "early-receipt": (tell) => (event, data) => {
+    if (event !== "sent") tell(event, data);
+    if (event === "sending") tell("sent", { ...data, receipts: [] });
+  },
+  /** A failed message is said to be consumed, and is retried all the same. */
+  "told-twice": (tell) => (event, data) => {
+    tell(event, data);
+    if (event === "delivered") tell("delivered", { ...data, clientId: "somebody-else" });
+  },
+};
+
+/** @returns what the workload tells with from now on. */
+export function sabotage(name, tell) {
+  const commit = SABOTAGES[name];
+  if (commit === undefined) throw new Error(`no sabotage is called ${name}: ${Object.keys(SABOTAGES).join(", ")}`);
+  return commit(tell);
+}

@@ -1,0 +1,26 @@
+// The workloads of the crash harness.
+//
+// A workload is an object, and all that the harness knows of what is done:
+//
+// - `name`, and `processes`: how many work on the store at the same time.
+// - `isUsual`: whether it runs where none is named.
+// - `topic`: where its messages are sent to.
+// - `groups`: names of the clustering groups that consume it; `broadcasting`: [{ group, instances: [instanceName] }].
+// - `setUp(mq)`: prepares a new store, before the first process.
+// - `work({ mq, tell, index, life, isDraining, stop, chance })`: what process number `index` does, in its `life`-th life, until `stop` is aborted. When
+//   `isDraining` it sends nothing. It tells what it does, each before the next step: `sending` and `sent`, `refused` or `undone`; `delivered` and `returned`;
+//   and what the broker's events say (see traffic.mjs, which does all of this).
+// - `check(end)`: yields what is wrong at the end, beyond what the harness looks for in every store; `end` is described in end-state.mjs.
+
+import { alone } from "./alone.mjs";
+import { company } from "./company.mjs";
+import { sharedGroup } from "./shared-group.mjs";
+
+export const WORKLOADS = [alone, company, sharedGroup];
+
+export function findWorkload(name) {
+  const found = WORKLOADS.find((workload) => workload.name === name);
+  if (found === undefined)
+    throw new Error(`no workload is called ${name}: ${WORKLOADS.map((each) => each.name).join(", ")}`);
+  return found;
+}

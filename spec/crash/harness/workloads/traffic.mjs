@@ -1,0 +1,93 @@
+// What every process of the first workloads does: it sends, and consumes in some groups, failing now and then.
+
+import { setTimeout as pause } from "node:timers/promises";
+import { allocateAveragely } from "../../../../dist/esm/index.js";
+import { nameOf, sendUntilStopped } from "./sending.mjs";
+
+export const TOPIC = "jobs";
+/** The n-th retry waits for entry n + 2. */
+export const RETRY_DELAYS_MS = [1, 1, 20, 40, 60];
+const MAX_RETRIES = 3;
+
+export async function setUpTraffic(mq, groups) {
+  mq.database.exec("CREATE TABLE crash_row (name TEXT PRIMARY KEY) STRICT");
+  await mq.admin.createTopic(TOPIC);
+  for (const group of groups)
+    await mq.admin.createGroup(group, { retryPolicy: { type: "customized", delaysMs: RETRY_DELAYS_MS } });
+}
+
+/** @param groups - of this process: `{ group, instanceName }` for each, with an instance name where it is broadcasting. */
+export async function workOnTraffic(context, groups) {
+  const { mq, tell, isDraining, stop } = context;
+  mq.on("message:stored", ({ messageId, topic, queueId, queueOffset }) =>
+    tell("stored", { messageId, topic, queueId, queueOffset }),
+  );
+  mq.on("message:retried", ({ messageId, group, deliveryAttempt, dueAt }) =>
+    tell("retried", { messageId, group, deliveryAttempt, dueAt }),
+  );
+  mq.on("message:deadLettered", ({ messageId, group, deliveryAttempt }) =>
+    tell("dead-lettered", { messageId, group, deliveryAttempt }),
+  );
+  mq.on("error", ({ code, message }) => tell("failing", { code, message }));
+  for (const each of groups) await startConsumer(context, each);
+  tell("ready");
+  if (!isDraining) await sendUntilStopped(context, TOPIC);
+  else if (!stop.aborted) await new Promise((resolve) => stop.addEventListener("abort", resolve, { once: true }));
+}
+
+async function startConsumer({ mq, tell, chance }, { group, instanceName }) {
+  const isBroadcasting = instanceName !== undefined;
+  const consumer = mq.pushConsumer({
+    group,
+    instanceName,
+    messageModel: isBroadcasting ? "broadcasting" : "clustering",
+    subscriptions: { [TOPIC]: "*" },
+    consumeFromWhere: "first-offset",
+    maxReconsumeTimes: MAX_RETRIES,
+    consumeConcurrency: 8,
+    allocateMessageQueueStrategy: (...given) => {
+      // Told before a queue is given up: from here on somebody else may have it.
+      tell("sharing", { group, clientId: given[1] });
+      return allocateAveragely(...given);
+    },
+    listener: async (message, { clientId }) => {
+      const { messageId, queueId, queueOffset, deliveryAttempt } = message;
+      const what = { group, clientId, messageId, deliveryAttempt };
+      tell("delivered", { ...what, name: nameOf(message.text()), queueId, queueOffset });
+      if (chance.oneIn(2)) await pause(chance.below(20));
+      const result = isBroadcasting ? "success" : resultOf(message);
+      tell("returned", { ...what, result });
+      if (result === "throw") throw new Error("fails on purpose");
+      return result;
+    },
+  });
+  await consumer.start();
+}
+
+/** By its name alone, so that all attempts agree: of ten messages one fails once or twice, of thirty one always. */
+function resultOf(message) {
+  const name = nameOf(message.text());
+  if (failsAlways(name)) return "throw";
+  const number = numberOf(name);
+  const failures = number % 10 !== 3 ? 0 : number % 20 === 3 ? 2 : 1;
+  return message.deliveryAttempt <= failures ? "retry" : "success";
+}
+
+function failsAlways(name) {
+  return numberOf(name) % 30 === 7;
+}
+
+function numberOf(name) {
+  return Number(name.split("-").at(-1));
+}
+
+/** The dead letters of a group are the messages that fail always: no attempt is forgotten, none counts twice. */
+export function* checkTraffic({ messages, deadLetters }) {
+  const expected = new Set(messages.map(({ name }) => name).filter(failsAlways));
+  for (const [group, letters] of deadLetters) {
+    const names = new Set(letters.map(({ name }) => name));
+    for (const name of expected) if (!names.has(name)) yield `not buried: group ${group} has no dead letter of ${name}`;
+    for (const name of names)
+      if (!expected.has(name)) yield `buried alive: group ${group} has a dead letter of ${name}`;
+  }
+}
