@@ -3,11 +3,11 @@
 
 import { writeSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { openBroker } from "../../../dist/esm/index.js";
 import { seededChance } from "./chance.mjs";
 import { armPoint } from "./named-points.mjs";
 import { sabotage } from "./sabotage.mjs";
 import { silence } from "./silence.mjs";
+import { closeStore, openStore } from "./store-state.mjs";
 import { findWorkload } from "./workloads/all.mjs";
 
 function tell(event, data = {}) {
@@ -18,12 +18,12 @@ async function work(job, stop) {
   if (job.point !== undefined) armPoint(job.point, tell);
   const told = job.sabotage === undefined ? tell : sabotage(job.sabotage, tell);
   const logger = { ...silence, error: (text) => tell("logged", { text }) };
-  const mq = await openBroker({ path: job.path, synchronous: job.synchronous, logger });
-  const { process: index, life, isDraining } = job;
   const workload = findWorkload(job.workload);
+  const mq = await openStore(workload, job.path, { synchronous: job.synchronous, logger });
+  const { process: index, life, isDraining } = job;
   await workload.work({ mq, tell: told, index, life, isDraining, stop, chance: seededChance(job.seed) });
   tell("closing");
-  await mq.close();
+  await closeStore(workload, mq);
   tell("closed");
 }
 

@@ -25,9 +25,13 @@ export class Life {
     this.#waiters.delete(event);
   }
 
+  hasTold(event) {
+    return this.#told.has(event);
+  }
+
   /** Resolves when it tells this, or at once when it has; never when it ends without. */
   tells(event) {
-    if (this.#told.has(event)) return Promise.resolve();
+    if (this.hasTold(event)) return Promise.resolve();
     return new Promise((resolve) => this.#waiters.set(event, [...(this.#waiters.get(event) ?? []), resolve]));
   }
 

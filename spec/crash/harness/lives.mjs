@@ -1,36 +1,79 @@
-// Lives of processes: each begins on the store, works, and is killed at a moment that chance chose.
+// Lives of processes: each begins on the store, works, and ends as chance chose, most of them by being killed.
 
 import { setTimeout as pause } from "node:timers/promises";
 import { choosePoint, namePoint } from "./named-points.mjs";
 
 /** A named point that is not reached by then is given up, and the process killed where it is. */
 const PATIENCE_MS = 1_000;
-/** One that works on a sound store begins sooner, on however busy a machine. */
-const BEGIN_MS = 30_000;
+/** On a sound store one begins to work, and ends when it is told to, sooner than this, on however busy a machine. */
+const ALWAYS_MS = 30_000;
 /** How long one that stopped keeps the others waiting. */
 const STOPPED_MS = 40;
 
-/** When a process is to die. @param processes - how many there are: where the machine is busy starting others, each lives longer. */
-export function planDeath(chance, processes) {
-  if (chance.oneIn(2)) return { afterMs: chance.between(5, processes === 1 ? 300 : 800) };
-  return { point: choosePoint(chance) };
+const ANY_MOMENT = "any moment";
+
+/** How a process is to end. @param processes - how many there are: where the machine is busy starting others, each lives longer. */
+export function planEnd(chance, processes) {
+  const afterMs = chance.between(5, processes === 1 ? 300 : 800);
+  const way = chance.below(16);
+  if (way === 0) return { end: closes, afterMs };
+  if (way === 1) return { end: diesClosing, afterMs, closingMs: chance.below(20) };
+  if (way === 2) return { end: diesStarting, afterMs: chance.below(80) };
+  if (way < 9) return { end: diesWorking, afterMs };
+  return { end: diesAtPoint, point: choosePoint(chance) };
 }
 
-/** Kills it as planned. @returns what to count it as; `undefined`: it did not even begin to work. */
-export async function die(child, plan, life) {
+/** @returns at what moment it ended; throws when it does not do what every process does. */
+export async function endAsPlanned(child, plan, life) {
   const isOver = child.ended.then(() => "ended");
-  if (plan.point === undefined) {
-    const first = await Promise.race([life.tells("ready"), isOver, pause(BEGIN_MS, "late", { ref: false })]);
-    await Promise.race([pause(plan.afterMs), isOver]);
+  try {
+    return await plan.end({ child, plan, life, isOver });
+  } finally {
     child.kill();
     await child.ended;
-    return first === "late" ? undefined : "any moment";
   }
+}
+
+async function closes(context) {
+  const { child, isOver } = context;
+  await works(context);
+  child.stop();
+  await orThrow("close", isOver);
+  return "closed";
+}
+
+async function diesClosing(context) {
+  const { child, plan, isOver } = context;
+  await works(context);
+  child.stop();
+  await Promise.race([pause(plan.closingMs), isOver]);
+  return "while closing";
+}
+
+async function diesStarting({ plan, isOver }) {
+  await Promise.race([pause(plan.afterMs), isOver]);
+  return "while starting";
+}
+
+async function diesWorking(context) {
+  await works(context);
+  return ANY_MOMENT;
+}
+
+async function diesAtPoint({ plan, life, isOver }) {
   const reached = Promise.race([life.tells("reached"), life.tells("stopped")]).then(() => "reached");
   const first = await Promise.race([reached, isOver, pause(PATIENCE_MS, "late", { ref: false })]);
-  if (first === "reached" && plan.point.isStop) await Promise.race([pause(STOPPED_MS), isOver]);
-  else if (first === "reached") await child.ended;
-  child.kill();
-  await child.ended;
-  return first === "late" ? "any moment" : namePoint(plan.point);
+  if (first !== "reached") return ANY_MOMENT;
+  await (plan.point.isStop ? Promise.race([pause(STOPPED_MS), isOver]) : isOver);
+  return namePoint(plan.point);
+}
+
+async function works({ plan, life, isOver }) {
+  await orThrow("begin to work", Promise.race([life.tells("ready"), isOver]));
+  await Promise.race([pause(plan.afterMs), isOver]);
+}
+
+async function orThrow(what, promise) {
+  const first = await Promise.race([promise, pause(ALWAYS_MS, "late", { ref: false })]);
+  if (first === "late") throw new Error(`did not ${what} within ${ALWAYS_MS} ms`);
 }

@@ -10,8 +10,8 @@ import { checkEnd } from "./end-checks.mjs";
 import { readEndState } from "./end-state.mjs";
 import { Journal } from "./journal.mjs";
 import { listGone, toHistory } from "./journal-history.mjs";
-import { die, planDeath } from "./lives.mjs";
-import { findDamage, findUndone, openStore, readOffsets } from "./store-state.mjs";
+import { endAsPlanned, planEnd } from "./lives.mjs";
+import { closeStore, findDamage, findUndone, openStore, readOffsets } from "./store-state.mjs";
 import { findWorkload } from "./workloads/all.mjs";
 
 /** Nothing of a slice takes so long, on however busy a machine: what is not done then never will be. */
@@ -52,7 +52,6 @@ export class Slice {
   async run() {
     const started = performance.now();
     const { workload, seed } = this.#options;
-    await this.#withStore("preparing it", (mq) => this.#workload.setUp(mq));
     const { processes } = this.#workload;
     await Promise.all(Array.from({ length: processes }, (_, index) => this.#liveAndDie(index)));
     await this.#looking;
@@ -70,13 +69,15 @@ export class Slice {
     const { kills, pool } = this.#options;
     while (this.#begun < kills && this.problems.length === 0) {
       this.#begun += 1;
-      const plan = planDeath(this.#chance, this.#workload.processes);
+      const plan = planEnd(this.#chance, this.#workload.processes);
       const { child, life } = this.#begin(pool.take(), index, { point: plan.point });
-      const moment = await die(child, plan, life);
-      await this.#bury(index, child, life);
-      this.kills += 1;
-      if (moment === undefined) this.#report(`process ${index} did not begin to work`);
+      const moment = await endAsPlanned(child, plan, life).catch((error) => {
+        this.#report(`process ${index} ${error.message}`);
+      });
+      const { signal } = await this.#bury(index, child, life);
       this.moments[moment] = (this.moments[moment] ?? 0) + 1;
+      if (signal === "SIGKILL") this.kills += 1;
+      else this.#begun -= 1;
       if (this.#chance.oneIn(KILLS_A_MASSACRE)) for (const other of this.#running.values()) other.kill();
       const isAlone = this.#workload.processes === 1;
       if (isAlone || this.kills % KILLS_A_LOOK === 0) await this.#look();
@@ -95,12 +96,15 @@ export class Slice {
     return { child, life };
   }
 
-  /** Nothing but a kill may end a process. */
+  /** Nothing but a kill ends a process, or being told to close. */
   async #bury(index, child, life) {
-    const { code, signal } = await child.ended;
+    const end = await child.ended;
     this.#running.delete(index);
     life.ended(child.killedAt);
-    if (signal !== "SIGKILL") this.#report(`process ${index} ended by itself (${code ?? signal}): ${child.stderr}`);
+    const hasClosed = end.code === 0 && life.hasTold("closed");
+    if (end.signal !== "SIGKILL" && !hasClosed)
+      this.#report(`process ${index} ended by itself (${end.code ?? end.signal}): ${child.stderr}`);
+    return end;
   }
 
   /** The store is opened by a process that finds what others left, one at a time. */
@@ -133,12 +137,10 @@ export class Slice {
 
   async #close(child, life, index) {
     child.stop();
-    const end = await Promise.race([child.ended, pause(CLOSE_MS, undefined, { ref: false })]);
-    if (end === undefined) child.kill();
-    const { code, signal } = await child.ended;
-    life.ended(child.killedAt);
-    this.#running.delete(index);
-    if (code !== 0) this.#report(`process ${index} did not close (${code ?? signal}): ${child.stderr}`);
+    const late = setTimeout(() => child.kill(), CLOSE_MS);
+    const { signal } = await this.#bury(index, child, life);
+    clearTimeout(late);
+    if (signal === "SIGKILL") this.#report(`process ${index} did not close`);
   }
 
   async #judge() {
@@ -170,11 +172,11 @@ export class Slice {
   /** A store that cannot be opened or read is a problem, not the end of the harness. */
   async #withStore(what, work) {
     try {
-      const mq = await openStore(this.#path);
+      const mq = await openStore(this.#workload, this.#path);
       try {
         return await work(mq);
       } finally {
-        await mq.close();
+        await closeStore(this.#workload, mq);
       }
     } catch (error) {
       this.#report(`after ${this.kills} kills, ${what} failed: ${error.stack}`);

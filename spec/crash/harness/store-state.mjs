@@ -6,9 +6,16 @@ import { nameOf } from "./workloads/sending.mjs";
 
 const PAGE = 1_024;
 
-/** Opens the store as any process would. */
-export function openStore(path) {
-  return openBroker({ path, synchronous: "normal", logger: silence });
+/** Opens the store as any process would, and makes it what the workload needs, should nobody have done so. */
+export async function openStore({ open = openBroker, setUp }, path, { synchronous = "normal", logger = silence } = {}) {
+  const mq = await open({ path, synchronous, logger });
+  await setUp(mq);
+  return mq;
+}
+
+export async function closeStore({ closed }, mq) {
+  await mq.close();
+  closed?.(mq);
 }
 
 /** What SQLite and the library find wrong in it. */

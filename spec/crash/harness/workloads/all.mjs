@@ -6,17 +6,20 @@
 // - `isUsual`: whether it runs where none is named.
 // - `topic`: where its messages are sent to.
 // - `groups`: names of the clustering groups that consume it; `broadcasting`: [{ group, instances: [instanceName] }].
-// - `setUp(mq)`: prepares a new store, before the first process.
+// - `open({ path, synchronous, logger })`: how its processes open the store; left out: with `openBroker`. `closed(mq)`: what is to be done
+//   after the broker was closed, if anything.
+// - `setUp(mq)`: prepares the store. Every process does so before it works: it may have been begun by one that was killed, or is being done by another.
 // - `work({ mq, tell, index, life, isDraining, stop, chance })`: what process number `index` does, in its `life`-th life, until `stop` is aborted. When
 //   `isDraining` it sends nothing. It tells what it does, each before the next step: `sending` and `sent`, `refused` or `undone`; `delivered` and `returned`;
 //   and what the broker's events say (see traffic.mjs, which does all of this).
 // - `check(end)`: yields what is wrong at the end, beyond what the harness looks for in every store; `end` is described in end-state.mjs.
 
 import { alone } from "./alone.mjs";
+import { attached } from "./attached.mjs";
 import { company } from "./company.mjs";
 import { sharedGroup } from "./shared-group.mjs";
 
-export const WORKLOADS = [alone, company, sharedGroup];
+export const WORKLOADS = [alone, company, attached, sharedGroup];
 
 export function findWorkload(name) {
   const found = WORKLOADS.find((workload) => workload.name === name);

@@ -10,10 +10,23 @@ export const RETRY_DELAYS_MS = [1, 1, 20, 40, 60];
 const MAX_RETRIES = 3;
 
 export async function setUpTraffic(mq, groups) {
-  mq.database.exec("CREATE TABLE crash_row (name TEXT PRIMARY KEY) STRICT");
+  await createOwnTable(mq);
   await mq.admin.createTopic(TOPIC);
   for (const group of groups)
     await mq.admin.createGroup(group, { retryPolicy: { type: "customized", delaysMs: RETRY_DELAYS_MS } });
+}
+
+/** An application's own statements meet the locks of others. */
+async function createOwnTable({ database }) {
+  for (;;) {
+    try {
+      database.exec("CREATE TABLE IF NOT EXISTS crash_row (name TEXT PRIMARY KEY) STRICT");
+      return;
+    } catch (error) {
+      if (error.code !== "SQLITE_BUSY") throw error;
+      await pause(5);
+    }
+  }
 }
 
 /** @param groups - of this process: `{ group, instanceName }` for each, with an instance name where it is broadcasting. */
