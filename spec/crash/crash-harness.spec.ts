@@ -82,13 +82,14 @@ describe("the crash harness", { timeout: 120_000 }, () => {
   it.each([
     ["offset-too-far", /checkStore: mq_sent_back: the consume offset has passed it|lost: message/],
     ["lost-retry", /lost: message .* was never consumed by group workers: it was put off at/],
+    ["kept-original", /stored twice: retry|resurrected: message/],
     ["early-receipt", /lost: the send of \S+ was resolved, but it is not stored/],
     ["told-twice", /double-owned: message/],
   ])("finds the sabotage %s, and keeps the store and the journal", async (sabotage, problem) => {
     using folder = tempFolder();
     const results = folder.file("results.ndjson");
 
-    const args = ["--kills", "10", "--seed", "3", "--workloads", "alone", "--results", results];
+    const args = ["--kills", "12", "--seed", "3", "--workloads", "alone", "--results", results];
     const { code, output } = await crash(folder, ...args, "--sabotage", sabotage);
 
     expect(code).toBe(1);

@@ -27,12 +27,17 @@ const SABOTAGES = {
     replaceRun("INSERT INTO mq_due", () => ({ changes: 1, lastInsertRowid: 1 }));
     return tell;
   },
+  /** A failed message is put off, but stays in its queue as well. */
+  "kept-original": (tell) => {
+    replaceRun("INSERT INTO mq_sent_back", () => ({ changes: 1, lastInsertRowid: 1 }));
+    return tell;
+  },
   /** Sends are said to be resolved before they are. */
   "early-receipt": (tell) => (event, data) => {
     if (event !== "sent") tell(event, data);
     if (event === "sending") tell("sent", { ...data, receipts: [] });
   },
-  /** A failed message is said to be consumed, and is retried all the same. */
+  /** A message is said to be delivered to somebody else as well. */
   "told-twice": (tell) => (event, data) => {
     tell(event, data);
     if (event === "delivered") tell("delivered", { ...data, clientId: "somebody-else" });
