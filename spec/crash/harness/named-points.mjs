@@ -13,6 +13,12 @@ const STATEMENTS = [
   ["DELETE FROM mq_sent_back", 6],
   ["INSERT INTO mq_due", 6],
   ["DELETE FROM mq_due", 4],
+  ["INSERT INTO mq_engine", 1],
+  ["DELETE FROM mq_engine", 2],
+  ["INSERT INTO mq_member", 2],
+  ["DELETE FROM mq_member", 2],
+  ["INSERT INTO mq_claim", 6],
+  ["DELETE FROM mq_claim", 4],
   ["INSERT INTO crash_row", 3],
 ];
 /** Longer than any process is left where it stopped. */
