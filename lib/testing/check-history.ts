@@ -1,5 +1,6 @@
+import { Departures } from "./departures.js";
 import { doubleOwnedRule } from "./double-owned-rule.js";
-import { findDuplicated } from "./duplicated-rule.js";
+import { duplicatedRule } from "./duplicated-rule.js";
 import type { HistoryEvent } from "./history.js";
 import type { HistoryRule } from "./history-rule.js";
 import { type HistoryRules, type ResolvedHistoryRules, resolveHistoryRules } from "./history-rules.js";
@@ -46,18 +47,15 @@ export function checkHistory(history: readonly HistoryEvent[], rules: HistoryRul
   return problems;
 }
 
-function rulesFor({
-  ordered,
-  areDuplicatesForbidden,
-  gone,
-  lateAfterMs,
-}: ResolvedHistoryRules): readonly HistoryRule[] {
+function rulesFor(rules: ResolvedHistoryRules): readonly HistoryRule[] {
+  const { ordered, areDuplicatesForbidden, excuseGone, gone, lateAfterMs } = rules;
+  const departures = new Departures(gone);
   return [
     findEarly,
     ...(Number.isFinite(lateAfterMs) ? [lateRule(lateAfterMs)] : []),
-    ...(areDuplicatesForbidden ? [findDuplicated] : []),
+    ...(areDuplicatesForbidden ? [duplicatedRule(excuseGone ? departures : new Departures([]))] : []),
     findResurrected,
-    doubleOwnedRule(gone),
+    doubleOwnedRule(departures),
     ...(ordered.size > 0 ? [reorderedRule(ordered)] : []),
   ];
 }

@@ -1,4 +1,4 @@
-import { describe, invalid, oneOf, refuseUnknownOptions } from "../options.js";
+import { booleanOption, describe, invalid, oneOf, refuseUnknownOptions } from "../options.js";
 import type { HistoryEvent } from "./history.js";
 
 /** From this moment on a client has nothing in hand any more: its process ended, or its queues were taken from it. */
@@ -24,6 +24,8 @@ export interface HistoryRules {
   readonly ordered?: readonly string[] | undefined;
   /** Whether a group may get again what it has consumed: at least once, or exactly once. @defaultValue "allowed" */
   readonly duplicates?: "allowed" | "forbidden" | undefined;
+  /** Whether forbidden duplicates are excused where the client that consumed the message was gone after it had got it. @defaultValue false */
+  readonly excuseGone?: boolean | undefined;
   /** Groups of which each client gets every message. @defaultValue none */
   readonly broadcasting?: readonly string[] | undefined;
   /**
@@ -42,6 +44,7 @@ export interface HistoryRules {
 export interface ResolvedHistoryRules {
   readonly ordered: ReadonlySet<string>;
   readonly areDuplicatesForbidden: boolean;
+  readonly excuseGone: boolean;
   readonly broadcasting: ReadonlySet<string>;
   readonly isFor: NonNullable<HistoryRules["isFor"]>;
   readonly gone: readonly GoneClient[];
@@ -52,6 +55,7 @@ export interface ResolvedHistoryRules {
 const RULES: readonly (keyof HistoryRules)[] = [
   "ordered",
   "duplicates",
+  "excuseGone",
   "broadcasting",
   "isFor",
   "gone",
@@ -68,6 +72,7 @@ export function resolveHistoryRules(rules: HistoryRules): ResolvedHistoryRules {
   return {
     ordered: new Set(listOf("ordered", rules.ordered)),
     areDuplicatesForbidden: oneOf("duplicates", rules.duplicates, ["allowed", "forbidden"], "allowed") === "forbidden",
+    excuseGone: booleanOption("excuseGone", rules.excuseGone, false),
     broadcasting: new Set(listOf("broadcasting", rules.broadcasting)),
     isFor,
     gone: listOf("gone", rules.gone),

@@ -46,7 +46,7 @@ export function reorderedRule(topics: ReadonlySet<string>): HistoryRule {
     if (place === undefined) return undefined;
     const lane = laneOf(consumption, place);
     const offset = place.queueOffset;
-    const isFirst = consumption.delivered === undefined;
+    const isFirst = consumption.deliveries.length === 0;
     const { highest, highestOffset } = lane;
     const waiting = lane.openBelow(offset);
     const isBehind = isFirst && offset < highestOffset;

@@ -9,12 +9,15 @@ export interface Consumer {
 /** What a history has said so far about one message and one consumer. */
 export class Consumption {
   readonly consumer: Consumer;
-  delivered: HistoryEvent | undefined;
+  readonly deliveries: HistoryEvent[] = [];
   /** The delivery with the highest attempt. */
   newest: HistoryEvent | undefined;
   /** The last delivery while nothing has come of it. */
   inHand: HistoryEvent | undefined;
   consumed: HistoryEvent | undefined;
+  consumedLast: HistoryEvent | undefined;
+  /** When the client that consumed it last had got it. */
+  consumedSince: number = 0;
   wasDeliveredAgain: boolean = false;
   /** The one with the highest attempt. */
   retried: HistoryEvent | undefined;
@@ -30,13 +33,15 @@ export class Consumption {
   enter(event: HistoryEvent): void {
     switch (event.state) {
       case "delivered":
-        this.delivered ??= event;
+        this.deliveries.push(event);
         if (this.newest === undefined || attemptOf(event) > attemptOf(this.newest)) this.newest = event;
         this.inHand = event;
         this.wasDeliveredAgain = this.consumed !== undefined;
         return;
       case "consumed":
         this.consumed ??= event;
+        this.consumedLast = event;
+        this.consumedSince = this.#lastDeliveryTo(event.clientId)?.at ?? event.at;
         this.wasDeliveredAgain = false;
         break;
       case "retried":
@@ -54,6 +59,12 @@ export class Consumption {
     this.acknowledgedAt = Math.min(this.acknowledgedAt, event.at);
     const holder = this.inHand?.clientId;
     if (holder === undefined || event.clientId === undefined || event.clientId === holder) this.inHand = undefined;
+  }
+
+  #lastDeliveryTo(wanted: string | undefined): HistoryEvent | undefined {
+    for (let index = this.deliveries.length - 1; index >= 0; index -= 1)
+      if (this.deliveries[index]?.clientId === wanted) return this.deliveries[index];
+    return undefined;
   }
 }
 

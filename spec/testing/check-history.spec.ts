@@ -114,6 +114,44 @@ describe("checkHistory finds a duplicated message", () => {
     ],
   ]);
 
+  it.each([
+    [1, false],
+    [2, true],
+    [4, true],
+    [5, false],
+  ])(
+    "unless that is excused and the client that consumed it was gone after it got it, such as at %i",
+    (at, isExcused) => {
+      const rules: HistoryRules = { duplicates: "forbidden", gone: [{ clientId: "c1", at }] };
+
+      expect(checkHistory(again, { ...rules, excuseGone: true })).toHaveLength(isExcused ? 0 : 1);
+      expect(checkHistory(again, rules)).toHaveLength(1);
+    },
+  );
+
+  it("by the client that consumed it last", () => {
+    const thrice = [...known, delivered(4, "m0", "c2"), consumed(5, "m0", "c2"), delivered(7, "m0", "c3")];
+    const problemsWhenGone = (clientId: string): readonly string[] => {
+      const gone = [
+        { clientId: "c1", at: 4 },
+        { clientId, at: 6 },
+      ];
+      return checkHistory(thrice, { duplicates: "forbidden", excuseGone: true, gone });
+    };
+
+    expect(problemsWhenGone("c1")).toHaveLength(1);
+    expect(problemsWhenGone("c2")).toEqual([]);
+  });
+
+  it("unless its client was gone while it had it, and somebody else got it before it said that it consumed it", () => {
+    const both = [stored(1, "m0"), delivered(2, "m0", "c1"), delivered(4, "m0", "c2")];
+    const history = [...both, consumed(5, "m0", "c1"), consumed(6, "m0", "c2")];
+    const rules: HistoryRules = { duplicates: "forbidden", gone: [{ clientId: "c1", at: 3 }] };
+
+    expect(checkHistory(history, { ...rules, excuseGone: true })).toEqual([]);
+    expect(checkHistory(history, rules)).toHaveLength(1);
+  });
+
   it("only where that is forbidden", () => {
     expect(checkHistory(again)).toEqual([]);
     expect(checkHistory(again, { duplicates: "allowed" })).toEqual([]);
@@ -340,6 +378,7 @@ describe("checkHistory", () => {
     [{ order: ["orders"] }, 'HistoryRules has no option "order"'],
     [{ ordered: "orders" }, 'ordered must be an array, got "orders"'],
     [{ duplicates: true }, 'duplicates must be "allowed" or "forbidden", got true'],
+    [{ excuseGone: "yes" }, 'excuseGone must be true or false, got "yes"'],
     [{ isFor: "all" }, 'isFor must be a function, got "all"'],
     [{ lateAfterMs: -1 }, "lateAfterMs must be a number of milliseconds, at least 0, got -1"],
   ])("refuses %j", (rules, problem) => {
