@@ -20,7 +20,7 @@ const CLOSE_MS = 20_000;
 /** While others work on it the store is looked at after every so many kills; alone, after each. */
 const KILLS_A_LOOK = 5;
 /** Of so many kills one takes all processes. */
-const KILLS_A_MASSACRE = 8;
+const KILLS_A_MASSACRE = 12;
 
 export class Slice {
   moments = {};
@@ -152,6 +152,7 @@ export class Slice {
       const history = toHistory(end, this.#workload);
       const rules = {
         broadcasting: this.#workload.broadcasting.map(({ group }) => group),
+        ...{ duplicates: "forbidden", excuseGone: true },
         gone: listGone(this.#journal),
         offsets: this.#offsets,
       };
