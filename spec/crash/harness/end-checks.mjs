@@ -105,6 +105,7 @@ function* checkEvents({ journal, messages, retries, deadLetters }, { topic, grou
     if (found !== messageId)
       yield `ghost: message ${messageId} was told as ${event} at ${entry.at} from ${name}, queue ${queueId}, offset ${queueOffset}, where ${found} is`;
   }
-  for (const group of [...groups, ...broadcasting.map((each) => each.group)])
-    if (!seen.has(group)) yield `idle: group ${group} got no message at all`;
+  // Few kills may leave no process the time to send anything.
+  const known = messages.length === 0 ? [] : [...groups, ...broadcasting.map((each) => each.group)];
+  for (const group of known) if (!seen.has(group)) yield `idle: group ${group} got no message at all`;
 }

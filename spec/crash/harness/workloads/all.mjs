@@ -3,7 +3,7 @@
 // A workload is an object, and all that the harness knows of what is done:
 //
 // - `name`, and `processes`: how many work on the store at the same time.
-// - `isUsual`: whether it runs where none is named.
+// - `isUsual`: whether it runs where none is named; others take longer, or show what does not hold yet.
 // - `topic`: where its messages are sent to.
 // - `groups`: names of the clustering groups that consume it; `broadcasting`: [{ group, instances: [instanceName] }].
 // - `open({ path, synchronous, logger })`: how its processes open the store; left out: with `openBroker`. `closed(mq)`: what is to be done

@@ -1,4 +1,4 @@
-// As `company`, and all four processes share one more group. Not usual yet: queues are not shared over processes so far, so each process gets all of them.
+// As `company`, and all four processes share one more group.
 
 import { company } from "./company.mjs";
 import { setUpTraffic, workOnTraffic } from "./traffic.mjs";
@@ -8,7 +8,6 @@ const GROUPS = [...company.groups, "shared"];
 export const sharedGroup = {
   ...company,
   name: "shared-group",
-  isUsual: false,
   groups: GROUPS,
   setUp: (mq) => setUpTraffic(mq, GROUPS),
   work: (context) =>
