@@ -56,6 +56,22 @@ function entryPoint(dist, folder) {
   return `import pocketmq from "${path}";\n\nexport const { ${names.join(", ")} } = pocketmq;\n`;
 }
 
+/** Users reach 270 of 470 KB of declarations; the others would only be downloaded. */
+function removeUnreachedDeclarations(folder) {
+  const reached = new Set();
+  const reach = (file) => {
+    if (reached.has(file) || !existsSync(file)) return;
+    reached.add(file);
+    const imports = readFileSync(file, "utf8").matchAll(/(?:from |import\()"(\.[^"]+)\.js"/g);
+    for (const [, path] of imports) reach(join(dirname(file), `${path}.d.ts`));
+  };
+  for (const entryPoint of entryPoints) reach(join(folder, entryPoint, "index.d.ts"));
+  for (const name of readdirSync(folder, { recursive: true })) {
+    const file = join(folder, name);
+    if (name.endsWith(".d.ts") && !reached.has(file)) rmSync(file);
+  }
+}
+
 /** Builds beside dist/ and swaps at the end, so that processes started from dist/ never meet half a build. */
 export async function build() {
   const stamp = sourceStamp();
@@ -69,6 +85,7 @@ export async function build() {
     for (const format of ["esm", "cjs"]) mkdirSync(join(next, format), { recursive: true });
     writeFileSync(join(next, "cjs", "package.json"), '{"type":"commonjs"}\n');
     for (const folder of entryPoints) writeFileSync(join(next, "esm", folder, "index.js"), entryPoint(next, folder));
+    for (const format of ["esm", "cjs"]) removeUnreachedDeclarations(join(next, format));
     if (existsSync(dist)) renameSync(dist, last);
     renameSync(next, dist);
     mkdirSync(dirname(stampFile), { recursive: true });
