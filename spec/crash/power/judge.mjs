@@ -1,0 +1,110 @@
+// What must hold of a store after a power cut, from what the workload was told before it.
+
+/**
+ * The rules, `full` and `normal`:
+ *
+ * - each message was sent, is there once and as it was sent; a unit is there with all its messages and rows or not at all
+ * - a message that a group is past was returned by its listener; one that went elsewhere has failed; each that was not consumed has one live copy
+ * - the store is as it was after one of its commits: `digests` has what it held after each event, had all been on the disk
+ *
+ * `full`: that commit is none before the last thing that was told to be stored, all such units are there, and after `closed` all progress is.
+ * `normal`: when a unit is missing then so is every one that was stored after it.
+ *
+ * @param told - the marks before the cut, in order, with the point behind each.
+ */
+export function judge({ point, promise, told, digests }, { digest, content }) {
+  const units = new Map();
+  const stored = [];
+  const returned = new Map();
+  let lastStoredPoint = 0;
+  let isClosed = false;
+  for (const { mark, after } of told) {
+    if (mark.kind === "begun") units.set(mark.unit, mark);
+    else if (mark.kind === "returned") returned.set(mark.key, [...(returned.get(mark.key) ?? []), mark.result]);
+    else if (mark.kind === "stored") stored.push(mark.unit);
+    if (mark.kind === "stored" || mark.kind === "closed") lastStoredPoint = after;
+    isClosed = mark.kind === "closed" || (isClosed && mark.kind !== "returned");
+  }
+  const isFull = promise === "full";
+  const presence = presenceOf(units, content);
+  return [
+    ...findStrangers(units, content),
+    ...findHalves(units, presence),
+    ...(isFull ? findMissing(stored, presence) : findHoles(units, stored, presence)),
+    ...findWrongCopies(content, returned, isFull && isClosed),
+    ...findNoCommit(digests, isFull ? lastStoredPoint : 0, point, digest),
+  ];
+}
+
+/** By unit: how many of its messages and rows are there, and how many it has. */
+function presenceOf(units, { messages, rows }) {
+  const there = new Set(messages.map(({ key }) => key));
+  const rowsThere = new Set(rows);
+  const presence = new Map();
+  for (const [unit, begun] of units) {
+    const found =
+      begun.messages.filter(({ key }) => there.has(key)).length + begun.rows.filter((key) => rowsThere.has(key)).length;
+    presence.set(unit, { found, of: begun.messages.length + begun.rows.length });
+  }
+  return presence;
+}
+
+function findStrangers(units, { messages, rows }) {
+  const sizes = new Map([...units.values()].flatMap((unit) => unit.messages.map(({ key, size }) => [key, size])));
+  const ownRows = new Set([...units.values()].flatMap((unit) => unit.rows));
+  const seen = new Set();
+  const problems = [];
+  for (const { key, size, isWhole } of messages) {
+    if (!sizes.has(key)) problems.push(`message ${JSON.stringify(key)} was never sent`);
+    else if (!isWhole || size < sizes.get(key)) problems.push(`message ${key} is not as it was sent`);
+    if (seen.has(key)) problems.push(`message ${key} is there twice`);
+    seen.add(key);
+  }
+  for (const key of rows) if (!ownRows.has(key)) problems.push(`row ${JSON.stringify(key)} was never written`);
+  return problems;
+}
+
+function findHalves(units, presence) {
+  return [...units.keys()].flatMap((unit) => {
+    const { found, of } = presence.get(unit);
+    return found === 0 || found === of ? [] : [`unit ${unit} is there in part: ${found} of ${of}`];
+  });
+}
+
+function findMissing(stored, presence) {
+  return stored
+    .filter((unit) => presence.get(unit).found === 0)
+    .map((unit) => `unit ${unit} was stored and is missing`);
+}
+
+function findHoles(units, stored, presence) {
+  const missing = stored.findIndex((unit) => presence.get(unit).found === 0);
+  if (missing === -1) return [];
+  const before = new Set(stored.slice(0, missing));
+  return [...units.keys()]
+    .filter((unit) => !before.has(unit) && presence.get(unit).found > 0)
+    .map((unit) => `unit ${unit} is there, and ${stored[missing]}, stored before it, is missing`);
+}
+
+function findWrongCopies({ copies }, returned, isClosed) {
+  if (copies === undefined) return [];
+  return [...copies].flatMap(([key, places]) => {
+    const results = returned.get(key) ?? [];
+    const isConsumed = results.includes("success");
+    if (places.length > 1) return [`message ${key} is live more than once: ${places}`];
+    if (places.length === 0 && !isConsumed) return [`message ${key} was not consumed and has no live copy`];
+    if (places.length > 0 && places[0] !== "queue" && !results.includes("retry"))
+      return [`message ${key} is in ${places} and never failed`];
+    if (isClosed && isConsumed && places.length > 0)
+      return [`message ${key} was consumed before closing and comes again`];
+    return [];
+  });
+}
+
+function findNoCommit(digests, from, to, digest) {
+  for (let point = from; point <= to; point += 1) if (digests[point] === digest) return [];
+  const earlier = digests.indexOf(digest);
+  if (earlier !== -1 && earlier < from)
+    return [`the store is as it was after event ${earlier}, and ${from} was told to be stored`];
+  return ["the store is as it was after none of its commits"];
+}

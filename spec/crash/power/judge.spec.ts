@@ -1,0 +1,125 @@
+import { describe, expect, it } from "vitest";
+import type { Place } from "../../support/live-copies.js";
+import { judge, type Mark } from "./judge.mjs";
+
+const SIZE = 20;
+
+const begun = (unit: string, ...keys: readonly string[]): Mark => {
+  return { kind: "begun", unit, messages: keys.map((key) => ({ key, size: SIZE })), rows: [] };
+};
+const stored = (unit: string): Mark => ({ kind: "stored", unit });
+const returned = (key: string, result: "success" | "retry"): Mark => ({ kind: "returned", key, result });
+const CLOSED: Mark = { kind: "closed" };
+
+/** Messages a to d, of which b and c are a batch; what became of d the application was not told. */
+const SENT = [begun("A", "a"), stored("A"), begun("BC", "b", "c"), stored("BC"), begun("D", "d")];
+
+interface Found {
+  readonly keys: readonly string[];
+  readonly rows?: readonly string[];
+  readonly copies?: Readonly<Record<string, readonly Place[]>>;
+  /** After which event the store was like this. */
+  readonly commit?: number;
+}
+
+function judged(promise: "full" | "normal", marks: readonly Mark[], found: Found): readonly string[] {
+  const content = {
+    messages: found.keys.map((key) => ({ key, size: SIZE, isWhole: true })),
+    copies: found.copies === undefined ? undefined : new Map(Object.entries(found.copies)),
+    rows: found.rows ?? [],
+  };
+  const told = marks.map((mark, index) => ({ mark, after: index + 1 }));
+  const digests = Array.from({ length: marks.length + 1 }, (_, point) => `${point}`);
+  const digest = `${found.commit ?? marks.length}`;
+  return judge({ point: marks.length, promise, told, digests }, { digest, content });
+}
+
+describe("the judge of what a power cut left", () => {
+  it.each([["full" as const], ["normal" as const]])("(%s) accepts everything that was sent", (promise) => {
+    expect(judged(promise, SENT, { keys: ["a", "b", "c", "d"] })).toEqual([]);
+  });
+
+  it("(full) accepts that a send whose outcome nobody was told is missing, and no other", () => {
+    expect(judged("full", SENT, { keys: ["a", "b", "c"] })).toEqual([]);
+    expect(judged("full", SENT, { keys: ["a"] })).toEqual(["unit BC was stored and is missing"]);
+  });
+
+  it("(normal) accepts that the last sends are missing, and no others", () => {
+    expect(judged("normal", SENT, { keys: ["a"], commit: 2 })).toEqual([]);
+    expect(judged("normal", SENT, { keys: [], commit: 0 })).toEqual([]);
+    expect(judged("normal", SENT, { keys: ["b", "c"] })).toEqual([
+      "unit BC is there, and A, stored before it, is missing",
+    ]);
+    expect(judged("normal", SENT, { keys: ["a", "d"] })).toEqual([
+      "unit D is there, and BC, stored before it, is missing",
+    ]);
+  });
+
+  it("finds part of a batch", () => {
+    expect(judged("normal", SENT, { keys: ["a", "b"] })).toEqual(["unit BC is there in part: 1 of 2"]);
+  });
+
+  it("finds a row without its message, and one that was never written", () => {
+    const marks: readonly Mark[] = [{ kind: "begun", unit: "A", messages: [{ key: "a", size: SIZE }], rows: ["a"] }];
+
+    expect(judged("normal", marks, { keys: [], rows: ["a"] })).toEqual(["unit A is there in part: 1 of 2"]);
+    expect(judged("normal", marks, { keys: [], rows: ["x"] })).toEqual(['row "x" was never written']);
+  });
+
+  it("finds messages that were never sent, or are there twice", () => {
+    expect(judged("full", SENT, { keys: ["a", "b", "c", "x", "a"] })).toEqual([
+      'message "x" was never sent',
+      "message a is there twice",
+    ]);
+  });
+
+  it("finds a message of which a part is missing or wrong", () => {
+    const observe = (size: number, isWhole: boolean) => {
+      const content = { messages: [{ key: "a", size, isWhole }], copies: undefined, rows: [] };
+      const told = [{ mark: begun("A", "a"), after: 1 }];
+      return judge({ point: 1, promise: "full", told, digests: ["0", "1"] }, { digest: "1", content });
+    };
+
+    expect(observe(SIZE, true)).toEqual([]);
+    expect(observe(SIZE, false)).toEqual(["message a is not as it was sent"]);
+    expect(observe(SIZE - 1, true)).toEqual(["message a is not as it was sent"]);
+  });
+
+  it.each<[string, readonly Mark[], readonly Place[], string]>([
+    ["is acknowledged before its listener returned", [], [], "was not consumed and has no live copy"],
+    ["is lost when it failed", [returned("a", "retry")], [], "was not consumed and has no live copy"],
+    [
+      "was sent back and is still in its queue",
+      [returned("a", "retry")],
+      ["queue", "due"],
+      "is live more than once: queue,due",
+    ],
+    ["is a dead letter and never failed", [returned("a", "success")], ["dead"], "is in dead and never failed"],
+    [
+      "comes again after closing",
+      [returned("a", "success"), CLOSED],
+      ["queue"],
+      "was consumed before closing and comes again",
+    ],
+  ])("finds a message that %s", (_what, marks, places, problem) => {
+    const all = [begun("A", "a"), stored("A"), ...marks];
+
+    expect(judged("full", all, { keys: ["a"], copies: { a: places } })).toEqual([`message a ${problem}`]);
+  });
+
+  it("accepts that what was consumed comes again, unless the broker was closed and synchronous is full", () => {
+    const consumed = [begun("A", "a"), stored("A"), returned("a", "success")];
+
+    expect(judged("full", consumed, { keys: ["a"], copies: { a: ["queue"] } })).toEqual([]);
+    expect(judged("normal", [...consumed, CLOSED], { keys: ["a"], copies: { a: ["queue"] } })).toEqual([]);
+  });
+
+  it("finds a store whose rows are those of no commit, or of one that is too old", () => {
+    expect(judged("normal", SENT, { keys: ["a", "b", "c"], commit: 99 })).toEqual([
+      "the store is as it was after none of its commits",
+    ]);
+    expect(judged("full", SENT, { keys: ["a", "b", "c"], commit: 3 })).toEqual([
+      "the store is as it was after event 3, and 4 was told to be stored",
+    ]);
+  });
+});

@@ -1,0 +1,1 @@
+export declare function whyNot(): string | undefined;

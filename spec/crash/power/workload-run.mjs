@@ -1,0 +1,90 @@
+// What a workload works with: a store that is opened in the same way each time, and marks of what it was told.
+
+import { closeSync, openSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { bodyOf, keyOf } from "./bodies.mjs";
+import { seededRandom } from "./chance.mjs";
+import { StandingClock } from "./standing-clock.mjs";
+
+export const TOPIC = "orders";
+export const GROUP = "readers";
+
+/**
+ * One process of a workload. Marks, in the order in which things happened:
+ *
+ * - `begun` unit, messages [{ key, size }], rows: from here on the unit may be stored, all of it or nothing
+ * - `stored` unit: its promise resolved, or the call returned
+ * - `returned` key, result: the listener is about to return it; a message may have several
+ * - `closed`: the broker closed, so that all progress is stored
+ */
+export class WorkloadRun {
+  clock = new StandingClock();
+  /** 0 for the first process, 1 for the next. */
+  life;
+  random;
+  #workload;
+  #place;
+  #marks;
+  #count = 0;
+
+  constructor(workload, folder, synchronous, seed, life) {
+    this.life = life;
+    this.random = seededRandom(seed * 16 + life);
+    this.#workload = workload;
+    this.#place = { path: join(folder, "store.db"), synchronous, seed: seed * 16 + life, clock: this.clock };
+    this.#marks = openSync(join(folder, "marks"), "a");
+  }
+
+  /** Opens the store as the workload does; `close` lets go of everything. */
+  async open() {
+    const { mq, close } = await this.#workload.open(this.#place);
+    return {
+      mq,
+      close: async () => {
+        await close();
+        this.#mark({ kind: "closed" });
+      },
+    };
+  }
+
+  /** Sends one unit: a message, or a batch where there are several sizes. */
+  async send(producer, { sizes = [20], queue } = {}) {
+    const { unit, messages } = this.begin(sizes);
+    const options = queue === undefined ? {} : { queue };
+    if (messages.length === 1) await producer.send(messages[0], options);
+    else await producer.sendBatch(messages, options);
+    this.stored(unit);
+  }
+
+  /** @param hasRows - whether the workload stores a row of its own with each message, under its key. */
+  begin(sizes, hasRows = false) {
+    this.#count += 1;
+    const unit = `${this.life}.${this.#count}`;
+    const messages = sizes.map((size, part) => ({ key: `${unit}.${part}`, size }));
+    const rows = hasRows ? messages.map(({ key }) => key) : [];
+    this.#mark({ kind: "begun", unit, messages, rows });
+    return { unit, rows, messages: messages.map(({ key, size }) => ({ topic: TOPIC, body: bodyOf(key, size) })) };
+  }
+
+  stored(unit) {
+    this.#mark({ kind: "stored", unit });
+  }
+
+  /** @param decide - gets the key and how often the message failed before; answers what the listener returns. */
+  listener(decide) {
+    return (message) => {
+      const key = keyOf(message.text());
+      const result = decide(key, message.reconsumeTimes);
+      this.#mark({ kind: "returned", key, result });
+      return result;
+    };
+  }
+
+  end() {
+    closeSync(this.#marks);
+  }
+
+  #mark(mark) {
+    writeSync(this.#marks, JSON.stringify(mark));
+  }
+}
