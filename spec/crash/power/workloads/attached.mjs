@@ -80,8 +80,10 @@ export const attachedWal = attached("attached-wal", "wal", [
 ]);
 
 /**
- * With synchronous = full SQLite does not sync the folder after it has removed the journal, by which it commits: the journal may be back after a
- * power cut and undo the last transaction. Only `extra` syncs it (sqlite.org/pragma.html#pragma_synchronous).
+ * With a rollback journal the levels promise less than with a write-ahead log (sqlite.org/pragma.html#pragma_synchronous). `full` does not sync the folder
+ * after the journal is removed, by which SQLite commits: it may be back after a power cut and undo the last transaction. `extra` does; where the
+ * journal is cut or overwritten instead, `full` syncs that. `normal` has no place here: the journal's header is synced together with what it counts,
+ * and its checksums look at every 200th byte only, so that a page of which the copy is missing may be restored as zeros. Tried, it damages the file.
  */
 export const attachedDelete = attached("attached-delete", "delete", [
   { synchronous: "extra", promise: "full" },
