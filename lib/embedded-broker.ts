@@ -28,7 +28,10 @@ export interface MessageQueueClient {
 export interface Broker<D extends SqliteDatabase = SqliteDatabase> extends MessageQueueClient, AsyncDisposable {
   /** The connection: yours in attached mode. A transaction that you open on it holds up the broker until it ends. */
   readonly database: D;
-  /** What a resolved send survives now; attached: the connection's own setting. `"off"` in memory. */
+  /**
+   * What a resolved send survives now. `"off"` in memory. Attached it follows from the connection's own settings: with a rollback journal SQLite's `NORMAL`
+   * promises nothing (`"off"`), and `FULL` with `journal_mode = DELETE` not the last transaction (`"normal"`); `EXTRA` does.
+   */
   readonly synchronous: "full" | "normal" | "off";
   producer(options: ProducerOptions): EmbeddedProducer;
   readonly admin: EmbeddedAdmin;

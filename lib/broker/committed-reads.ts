@@ -65,9 +65,15 @@ export class CommittedReads {
     if (this.#waiting.length === 0) this.#backoff.reset();
   };
 
+  /** In their order; those behind one that has to wait again wait with it. */
   #runWaiting(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const run of waiting) run();
+    for (const [index, run] of waiting.entries()) {
+      run();
+      if (this.#waiting.length === 0) continue;
+      this.#waiting.push(...waiting.slice(index + 1));
+      return;
+    }
   }
 }

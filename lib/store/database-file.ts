@@ -50,9 +50,11 @@ function examineAbsolute(given: string): string {
 export function isOurs(driver: DriverConstructor, path: string): boolean {
   if ((statOf(path)?.size ?? 0) === 0) return false;
   // A last writable connection copies what a crash left in the WAL to the file when it closes; a read-only one does not, but leaves behind
-  // the files it had to make. So: read-only only where there is something to copy.
+  // the files it had to make. So: read-only only where there is something to copy. A journal must be rolled back first, though, whatever else is there: the
+  // power may have gone while the file was being made.
   const hasWal = (statOf(`${path}-wal`)?.size ?? 0) > 0;
-  const connection = new driver(path, { readonly: hasWal, fileMustExist: true, timeout: 0 });
+  const hasJournal = (statOf(`${path}-journal`)?.size ?? 0) > 0;
+  const connection = new driver(path, { readonly: hasWal && !hasJournal, fileMustExist: true, timeout: 0 });
   try {
     return examineContent(connection);
   } finally {

@@ -276,6 +276,7 @@ describe("a broker that is a guest on a connection", () => {
   it("says what the owner's setting promises, as it is now", async () => {
     using folder = tempFolder();
     const database = new Database(folder.file("app.db"));
+    database.pragma("journal_mode = WAL");
     await using broker = await openTestBroker({ database });
 
     const reports = ["FULL", "NORMAL", "OFF", "EXTRA"].map((level) => {

@@ -1,6 +1,6 @@
 import { isMqError } from "../../lib/index.js";
 import { canFail, type FaultCode, isCommit, isUnknown, momentsOf } from "./fault-codes.js";
-import type { DriverCall } from "./fault-driver.js";
+import type { DriverCall, Faults } from "./fault-driver.js";
 import type { Operation } from "./fault-operation.js";
 import {
   callProblems,
@@ -26,13 +26,18 @@ import { findProblems } from "./test-broker.js";
 /** As long as the first retry waits, and longer than anything else does. */
 const ROUND_MS = 11_000;
 const MAX_ROUNDS = 8;
+const MAX_ATTEMPTS = 5;
 /** What could not be stored or moved is tried again after a second. */
 const SOON_MS = 2_000;
 /** Longer than anybody waits for a lock, or a message that cannot be sent back for its next attempt. */
 const OUTAGE_MS = 6_000;
-/** Of the driver. Looking for commits of others takes 80, each read that waits for a lock 250, and so does writing; there are three queues at most. */
-const MAX_CALLS_A_SECOND = 1_000;
-const MAX_REPORTS_A_SECOND = 5;
+/**
+ * Of the driver. Looking for commits of others takes 80; reads and writes that wait for a lock take 2,700 each in their first second, as a guest asks with
+ * four calls each 1.5 ms, and 250 in each later one. Without pause it would be 100,000.
+ */
+const MAX_CALLS_A_SECOND = 2_000;
+/** Each of what fails: sharing each topic, looking, storing. */
+const MAX_REPORTS_A_SECOND = 6;
 
 /**
  * Fails each call of the driver that the operation makes, one in each trial, and lists what broke a rule:
@@ -47,7 +52,7 @@ const MAX_REPORTS_A_SECOND = 5;
  *   store is sound.
  */
 export async function tryFaults(make: () => Operation, code: FaultCode): Promise<readonly string[]> {
-  const { calls, ...undisturbed } = await runUndisturbed(make());
+  const { calls, ...undisturbed } = await runUndisturbed(make);
   const problems = [...setupProblems(make(), calls, undisturbed)];
   const settings = new Set<string>();
   let number = 0;
@@ -58,15 +63,31 @@ export async function tryFaults(make: () => Operation, code: FaultCode): Promise
     if (call.method === "pragma" && settings.has(around)) continue;
     settings.add(around);
     for (const moment of momentsOf(call, code)) {
-      const operation = make();
-      const trial = await begin(operation);
-      trial.faults.failCall(number, code, moment);
-      await act(trial, operation);
-      const found = await findTrialProblems(trial, operation, code, undisturbed);
+      const found = await tryFault(make, undisturbed, code, (faults) => faults.failCall(number, code, moment));
       problems.push(...found.map((problem) => `call ${index + 1}, ${moment} ${nameOf(call)}: ${problem}`));
     }
   }
   return problems;
+}
+
+/** Once more where there were fewer calls this time: how often a file is looked at depends on when its watch tells of a write. */
+async function tryFault(
+  make: () => Operation,
+  undisturbed: Undisturbed,
+  code: FaultCode,
+  fail: (faults: Faults) => void,
+): Promise<readonly string[]> {
+  for (let attempt = 1; ; attempt += 1) {
+    const operation = make();
+    const trial = await begin(operation);
+    fail(trial.faults);
+    await act(trial, operation);
+    const isMet = trial.faults.failures.length > 0;
+    if (isMet || attempt === MAX_ATTEMPTS) return findTrialProblems(trial, operation, code, undisturbed);
+    trial.faults.heal();
+    if (trial.isOpen) await trial.close();
+    trial.place[Symbol.dispose]();
+  }
 }
 
 /**
@@ -74,7 +95,7 @@ export async function tryFaults(make: () => Operation, code: FaultCode): Promise
  * without pause.
  */
 export async function tryOutages(make: () => Operation, code: FaultCode): Promise<readonly string[]> {
-  const { calls, ...undisturbed } = await runUndisturbed(make());
+  const { calls, ...undisturbed } = await runUndisturbed(make);
   const problems: string[] = [];
   const tried = new Set<string>();
   let number = 0;
@@ -118,7 +139,19 @@ function setupProblems(
   return problems;
 }
 
-async function runUndisturbed(operation: Operation): Promise<Undisturbed & { readonly calls: readonly DriverCall[] }> {
+interface UndisturbedRun extends Undisturbed {
+  readonly calls: readonly DriverCall[];
+}
+
+/** On a file the one of several runs with the fewest calls. */
+async function runUndisturbed(make: () => Operation): Promise<UndisturbedRun> {
+  const first = await runOnce(make());
+  if ((make().place ?? "guest") === "guest") return first;
+  const runs = [first, await runOnce(make()), await runOnce(make())];
+  return runs.reduce((shortest, run) => (run.calls.length < shortest.calls.length ? run : shortest));
+}
+
+async function runOnce(operation: Operation): Promise<UndisturbedRun> {
   const trial = await begin(operation);
   const before = imageOf(trial);
   trial.faults.failCall(0, "SQLITE_FULL", "before");

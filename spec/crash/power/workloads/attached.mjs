@@ -21,6 +21,8 @@ function attached(name, journalMode, levels) {
       database.exec("CREATE TABLE IF NOT EXISTS placed (key TEXT PRIMARY KEY) STRICT");
       try {
         const mq = await openBroker({ database, seed, clock, logger });
+        if (synchronous !== "off" && !promises(levels, synchronous).includes(mq.synchronous))
+          throw new Error(`${journalMode} with synchronous ${synchronous} says that it is ${mq.synchronous}`);
         const close = async () => {
           await mq.close();
           database.close();
@@ -34,6 +36,11 @@ function attached(name, journalMode, levels) {
     rows: (database) => database.prepare("SELECT key FROM placed").pluck().all(),
     run: (run) => (run.life === 0 ? placeAndCrash(run) : consumeRest(run)),
   };
+}
+
+/** What the broker is to say of itself. */
+function promises(levels, synchronous) {
+  return levels.filter((level) => level.synchronous === synchronous).map(({ promise }) => promise);
 }
 
 /** Ends within a transaction, of which some is in the files already: the next process has to undo it. */
@@ -80,7 +87,7 @@ export const attachedWal = attached("attached-wal", "wal", [
 ]);
 
 /**
- * With a rollback journal the levels promise less than with a write-ahead log (sqlite.org/pragma.html#pragma_synchronous). `full` does not sync the folder
+ * With a rollback journal the levels promise less than with a write-ahead log (sqlite.org/pragma.html#pragma_synchronous), and `mq.synchronous` says so. `full` does not sync the folder
  * after the journal is removed, by which SQLite commits: it may be back after a power cut and undo the last transaction. `extra` does; where the
  * journal is cut or overwritten instead, `full` syncs that. `normal` has no place here: the journal's header is synced together with what it counts,
  * and its checksums look at every 200th byte only, so that a page of which the copy is missing may be restored as zeros. Tried, it damages the file.
