@@ -6,6 +6,8 @@ import { WORKLOADS } from "./support/fault-workloads/all.js";
 /** What is done without being asked for. */
 const BACKGROUND_TASKS = [
   "batch listener",
+  "beats",
+  "being taken for gone",
   "broadcasting instances",
   "dead letters",
   "due scheduler",
@@ -15,10 +17,12 @@ const BACKGROUND_TASKS = [
   "making the tables",
   "messages of the owner's transaction",
   "migrations",
+  "members and claims",
   "offsets after 50 ms",
   "pull loop",
   "rebalance",
   "sending back",
+  "taking over",
 ] as const;
 
 const QUEUE: frontDoor.MessageQueue = { topic: "orders", brokerName: "broker-a", queueId: 0 };

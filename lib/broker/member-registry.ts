@@ -122,7 +122,6 @@ export class MemberRegistry {
     const { claims, memberRows } = this.#company;
     const change = store.meta.memberChanges();
     if (change === this.#seenChange && claims.lostGroups.size === 0) return;
-    this.#seenChange = change;
     claims.refresh();
     this.#peers.met(store.engines.list());
     // This engine was taken for gone.
@@ -130,6 +129,8 @@ export class MemberRegistry {
     for (const group of this.#members.groups) this.#members.setOthers(group, this.listOthers(group));
     for (const group of claims.lostGroups) this.#members.rebalance(group);
     claims.askAgain();
+    // Last, as reading may fail.
+    this.#seenChange = change;
   }
 
   /** Inside a read: members of the group in other engines. */

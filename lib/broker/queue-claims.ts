@@ -49,6 +49,8 @@ export class QueueClaims implements QueueOwnership {
   readonly #lostGroups = new Set<string>();
   #isPending = false;
   #isLeaving = false;
+  /** The open transaction deleted this engine's row. */
+  #hasLeft = false;
   /** The open transaction changed rows. */
   #hasWritten = false;
   /** Row and claims are those after this change. */
@@ -122,8 +124,9 @@ export class QueueClaims implements QueueOwnership {
   requireEngineKey(): number {
     this.refresh();
     this.#isLeaving = false;
-    if (this.#engineKey === undefined) {
+    if (this.#engineKey === undefined || this.#hasLeft) {
       const { meta, engines } = this.#store;
+      this.#hasLeft = false;
       this.countChange();
       this.#engineKey = meta.nextEngineKey();
       engines.insert(this.#engineKey, this.#identity, this.#leaseMs);
@@ -157,7 +160,7 @@ export class QueueClaims implements QueueOwnership {
     if (this.#isLeaving) {
       this.removeEngine(this.#engineKey);
       this.#held.clear();
-      this.#engineKey = undefined;
+      this.#hasLeft = true;
       return;
     }
     this.#release(this.#engineKey);
@@ -167,6 +170,8 @@ export class QueueClaims implements QueueOwnership {
   committed(): void {
     if (!this.#isPending && !this.#hasWritten) return;
     this.#hasWritten = false;
+    if (this.#hasLeft) this.#engineKey = undefined;
+    this.#hasLeft = false;
     this.#isPending = this.#isUnsettled;
     const before = this.#granted;
     this.#granted = new Map(this.#held);
@@ -178,6 +183,7 @@ export class QueueClaims implements QueueOwnership {
   /** Another connection has committed, or what was written is undone. */
   drop(): void {
     this.#isFresh = false;
+    this.#hasLeft = false;
     if (this.#hasWritten) this.#seenChange = -1;
   }
 
@@ -185,12 +191,17 @@ export class QueueClaims implements QueueOwnership {
   refresh(): void {
     if (this.#isFresh) return;
     const change = this.#store.meta.memberChanges();
-    this.#isFresh = true;
-    if (change === this.#seenChange) return;
+    if (change !== this.#seenChange) this.#reload();
+    // Last, as reading may fail.
     this.#seenChange = change;
+    this.#isFresh = true;
+  }
+
+  #reload(): void {
     if (this.#engineKey === undefined) return;
-    if (this.#store.engines.find(this.#engineKey) === undefined) this.#engineKey = undefined;
-    const stored = this.#engineKey === undefined ? [] : this.#store.claims.listOfEngine(this.#engineKey);
+    const isThere = this.#store.engines.find(this.#engineKey) !== undefined;
+    const stored = isThere ? this.#store.claims.listOfEngine(this.#engineKey) : [];
+    if (!isThere) this.#engineKey = undefined;
     this.#held = new Map(stored.map((queue) => [keyOf(queue), queue]));
     for (const [key, { group }] of this.#granted) {
       if (this.#held.has(key)) continue;

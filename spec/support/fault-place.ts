@@ -1,4 +1,5 @@
-import { existsSync } from "node:fs";
+import fs, { existsSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import type Database from "better-sqlite3";
 import { type Disturbance, disturbDriver, type Faults, openFaultDriver } from "./fault-driver.js";
 import { type TempFolder, tempFolder } from "./temp-folder.js";
@@ -12,6 +13,24 @@ export type PlaceName = "guest" | "guest on a file" | "file";
 /** Hundreds of files are made, and nobody cuts the power. */
 const MEMORY_FOLDER = existsSync("/dev/shm") ? "/dev/shm" : undefined;
 
+/**
+ * As on a system that cannot watch files. When a watch tells of a write depends on the machine, and so would the number of calls of the driver.
+ *
+ * @returns what undoes it.
+ */
+function withoutWatches(): () => void {
+  const { watch } = fs;
+  const set = (replacement: typeof fs.watch): void => {
+    fs.watch = replacement;
+    syncBuiltinESMExports();
+  };
+  const refuse = (): never => {
+    throw new Error("files cannot be watched");
+  };
+  set(refuse as unknown as typeof fs.watch);
+  return () => set(watch);
+}
+
 /** Where a broker is opened whose driver is to fail. */
 export class FaultPlace implements Disposable {
   readonly faults: Faults;
@@ -19,9 +38,11 @@ export class FaultPlace implements Disposable {
   readonly guest: Database.Database | undefined;
   readonly #disturbance: Disturbance | undefined;
   readonly #folder: TempFolder | undefined;
+  readonly #ends: (() => void)[] = [];
 
   constructor(name: PlaceName = "guest") {
     this.#folder = name === "guest" ? undefined : tempFolder(MEMORY_FOLDER);
+    if (name !== "guest") this.defer(withoutWatches());
     if (name === "file") {
       this.#disturbance = disturbDriver();
       this.faults = this.#disturbance.faults;
@@ -49,7 +70,13 @@ export class FaultPlace implements Disposable {
     return [...this.#disturbance.connections].filter(({ open }) => open).length;
   }
 
+  /** Runs before the files go. */
+  defer(end: () => void): void {
+    this.#ends.push(end);
+  }
+
   [Symbol.dispose](): void {
+    for (const end of this.#ends) end();
     this.#disturbance?.[Symbol.dispose]();
     this.guest?.close();
     this.#folder?.[Symbol.dispose]();

@@ -1,6 +1,6 @@
 import { isMqError } from "../../lib/index.js";
 import { canFail, type FaultCode, isCommit, isUnknown, momentsOf } from "./fault-codes.js";
-import type { DriverCall, Faults } from "./fault-driver.js";
+import type { DriverCall } from "./fault-driver.js";
 import type { Operation } from "./fault-operation.js";
 import {
   callProblems,
@@ -26,7 +26,6 @@ import { findProblems } from "./test-broker.js";
 /** As long as the first retry waits, and longer than anything else does. */
 const ROUND_MS = 11_000;
 const MAX_ROUNDS = 8;
-const MAX_ATTEMPTS = 5;
 /** What could not be stored or moved is tried again after a second. */
 const SOON_MS = 2_000;
 /** Longer than anybody waits for a lock, or a message that cannot be sent back for its next attempt. */
@@ -52,7 +51,7 @@ const MAX_REPORTS_A_SECOND = 6;
  *   store is sound.
  */
 export async function tryFaults(make: () => Operation, code: FaultCode): Promise<readonly string[]> {
-  const { calls, ...undisturbed } = await runUndisturbed(make);
+  const { calls, ...undisturbed } = await runUndisturbed(make());
   const problems = [...setupProblems(make(), calls, undisturbed)];
   const settings = new Set<string>();
   let number = 0;
@@ -63,31 +62,15 @@ export async function tryFaults(make: () => Operation, code: FaultCode): Promise
     if (call.method === "pragma" && settings.has(around)) continue;
     settings.add(around);
     for (const moment of momentsOf(call, code)) {
-      const found = await tryFault(make, undisturbed, code, (faults) => faults.failCall(number, code, moment));
+      const operation = make();
+      const trial = await begin(operation);
+      trial.faults.failCall(number, code, moment);
+      await act(trial, operation);
+      const found = await findTrialProblems(trial, operation, code, undisturbed);
       problems.push(...found.map((problem) => `call ${index + 1}, ${moment} ${nameOf(call)}: ${problem}`));
     }
   }
   return problems;
-}
-
-/** Once more where there were fewer calls this time: how often a file is looked at depends on when its watch tells of a write. */
-async function tryFault(
-  make: () => Operation,
-  undisturbed: Undisturbed,
-  code: FaultCode,
-  fail: (faults: Faults) => void,
-): Promise<readonly string[]> {
-  for (let attempt = 1; ; attempt += 1) {
-    const operation = make();
-    const trial = await begin(operation);
-    fail(trial.faults);
-    await act(trial, operation);
-    const isMet = trial.faults.failures.length > 0;
-    if (isMet || attempt === MAX_ATTEMPTS) return findTrialProblems(trial, operation, code, undisturbed);
-    trial.faults.heal();
-    if (trial.isOpen) await trial.close();
-    trial.place[Symbol.dispose]();
-  }
 }
 
 /**
@@ -95,7 +78,7 @@ async function tryFault(
  * without pause.
  */
 export async function tryOutages(make: () => Operation, code: FaultCode): Promise<readonly string[]> {
-  const { calls, ...undisturbed } = await runUndisturbed(make);
+  const { calls, ...undisturbed } = await runUndisturbed(make());
   const problems: string[] = [];
   const tried = new Set<string>();
   let number = 0;
@@ -139,19 +122,7 @@ function setupProblems(
   return problems;
 }
 
-interface UndisturbedRun extends Undisturbed {
-  readonly calls: readonly DriverCall[];
-}
-
-/** On a file the one of several runs with the fewest calls. */
-async function runUndisturbed(make: () => Operation): Promise<UndisturbedRun> {
-  const first = await runOnce(make());
-  if ((make().place ?? "guest") === "guest") return first;
-  const runs = [first, await runOnce(make()), await runOnce(make())];
-  return runs.reduce((shortest, run) => (run.calls.length < shortest.calls.length ? run : shortest));
-}
-
-async function runOnce(operation: Operation): Promise<UndisturbedRun> {
+async function runUndisturbed(operation: Operation): Promise<Undisturbed & { readonly calls: readonly DriverCall[] }> {
   const trial = await begin(operation);
   const before = imageOf(trial);
   trial.faults.failCall(0, "SQLITE_FULL", "before");

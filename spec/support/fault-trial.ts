@@ -10,6 +10,7 @@ import {
   type PushConsumer,
   type PushConsumerSettings,
 } from "../../lib/index.js";
+import { FaultCompanion } from "./fault-companion.js";
 import type { Faults } from "./fault-driver.js";
 import { FaultPlace, type PlaceName } from "./fault-place.js";
 import { GuardedClock } from "./guarded-clock.js";
@@ -66,6 +67,7 @@ export class FaultTrial {
   #isOpen = false;
   #producer: EmbeddedProducer | undefined;
   #consumer: PushConsumer | undefined;
+  #companion: FaultCompanion | undefined;
 
   constructor(options: TrialOptions) {
     this.#options = options;
@@ -93,6 +95,11 @@ export class FaultTrial {
   get consumer(): PushConsumer {
     if (this.#consumer === undefined) throw new Error("the trial has no consumer");
     return this.#consumer;
+  }
+
+  get companion(): FaultCompanion {
+    if (this.#companion === undefined) throw new Error("the trial has no company");
+    return this.#companion;
   }
 
   get hasDatabase(): boolean {
@@ -261,6 +268,19 @@ export class FaultTrial {
   async pass(ms: number = 0): Promise<void> {
     this.clock.setTime(this.clock.now() + ms);
     await this.clock.advance(60);
+    if (this.#companion === undefined) return;
+    for (let round = 0; round < 2; round += 1) {
+      await this.#companion.pass(this.clock.now());
+      await this.clock.settle();
+    }
+  }
+
+  /** Another broker on the file, which no fault hits. Its time passes with that of the trial. */
+  async company(): Promise<FaultCompanion> {
+    const companion = await FaultCompanion.open(this.place.path, this.clock.now());
+    this.#companion = companion;
+    this.place.defer(() => companion[Symbol.dispose]());
+    return companion;
   }
 
   closeBroker(): Promise<void> {

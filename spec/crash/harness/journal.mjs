@@ -35,8 +35,9 @@ export class Life {
     return new Promise((resolve) => this.#waiters.set(event, [...(this.#waiters.get(event) ?? []), resolve]));
   }
 
+  /** @param killedAt - when it was told to die; one that died by itself at its named point may have been gone by then. */
   ended(killedAt) {
-    this.goneAt = Math.max(this.lastAt, killedAt ?? 0);
+    this.goneAt = this.hasTold("reached") ? this.lastAt : Math.max(this.lastAt, killedAt ?? 0);
   }
 }
 

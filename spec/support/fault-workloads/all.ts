@@ -2,6 +2,7 @@ import type { Workload } from "../fault-operation.js";
 import { ADMINISTERING } from "./administering.js";
 import { BROADCASTING_GROUPS } from "./broadcasting.js";
 import { CLOSING } from "./closing.js";
+import { COMPANY } from "./company.js";
 import { CONSUMING } from "./consuming.js";
 import { OPENING } from "./opening.js";
 import { SENDING } from "./sending.js";
@@ -14,6 +15,7 @@ export const WORKLOADS: Workload = {
   ...ADMINISTERING,
   ...BROADCASTING_GROUPS,
   ...CLOSING,
+  ...COMPANY,
   ...CONSUMING,
   ...OPENING,
   ...SENDING,
