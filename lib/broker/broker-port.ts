@@ -152,6 +152,11 @@ export interface BrokerPort {
   unregisterConsumer(member: GroupMember): void;
   /** Client ids of the members among which the queues of a clustering group are shared, sorted; those in other processes among them. */
   memberIds(group: string): readonly string[];
+  /**
+   * To be called before messages are handed to a listener. Where this process was stopped, or slept, for so long that its queues may be another's by now, it
+   * finds that out first, and members drop them within this call.
+   */
+  catchUp(): void;
   /** Whether members of this clustering group here may have the message queue: no member in another process has it. */
   holdsQueue(group: string, queue: MessageQueue): boolean;
   queryOffset(group: string, topic: string, queueId: number): Promise<QueueProgress>;

@@ -79,6 +79,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
       database,
       clock: settings.clock,
       events: this.events,
+      leaseMs: settings.leaseMs,
       isNeeded: () => this.#hold.count > 0 || this.#hasMembers,
       onNews: () => this.#actOnNews(),
       onStale: () => this.#lookEverywhere(),
@@ -218,6 +219,10 @@ export class LocalBroker implements EmbeddedBrokerPort {
 
   memberIds(group: string): readonly string[] {
     return this.members.ids(group);
+  }
+
+  catchUp(): void {
+    this.#lookout.catchUp();
   }
 
   holdsQueue(group: string, { topic, queueId }: MessageQueue): boolean {

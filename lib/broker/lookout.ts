@@ -16,6 +16,8 @@ export interface LookoutOptions {
   readonly database: OpenedDatabase;
   readonly clock: Clock;
   readonly events: EventHub;
+  /** How long this process may be silent before others take its queues. */
+  readonly leaseMs: number;
   /** Whether anybody waits for what others commit. */
   readonly isNeeded: () => boolean;
   /** Others have committed: look what is new. Committed rows can be read. */
@@ -35,17 +37,20 @@ export class Lookout {
   #isStale = false;
   #isFailing = false;
   #isOver = false;
+  /** When everything that others had committed was last acted on. */
+  #upToDateAt: number;
 
   constructor(options: LookoutOptions) {
     this.#options = options;
+    this.#upToDateAt = options.clock.now();
     const { realPath } = options.database;
     if (realPath !== undefined) this.#watch = new WalWatch(`${realPath}-wal`, () => this.#look());
   }
 
-  /** As long as it is needed. Nothing can commit behind a memory database of our own. */
+  /** As long as it is needed. */
   keepLooking(): void {
-    const { clock, database, isNeeded } = this.#options;
-    if (this.#timer !== undefined || (database.owned && database.realPath === undefined)) return;
+    const { clock, isNeeded } = this.#options;
+    if (this.#timer !== undefined || this.#isAlone) return;
     this.#watch?.start();
     const interval = this.#watch?.isOn === true ? WATCHED_LOOK_INTERVAL_MS : LOOK_INTERVAL_MS;
     this.#timer = clock.at(clock.now() + interval, () => {
@@ -54,6 +59,20 @@ export class Lookout {
       if (!this.#isOver && isNeeded()) this.keepLooking();
       else this.#watch?.stop();
     });
+  }
+
+  /** Before anything is done for which it matters what others did: where this process was stopped, or slept, for long, it is acted on that first. */
+  catchUp(): void {
+    const { clock, leaseMs } = this.#options;
+    const silentMs = clock.now() - this.#upToDateAt;
+    if ((silentMs >= 0 && silentMs < leaseMs / 2) || this.#isAlone) return;
+    if (this.#look() || this.#isAnnouncing) this.#tell();
+  }
+
+  /** Nothing can commit behind a memory database of our own. */
+  get #isAlone(): boolean {
+    const { owned, realPath } = this.#options.database;
+    return owned && realPath === undefined;
   }
 
   /** In the next turn. */
@@ -75,13 +94,19 @@ export class Lookout {
   announce(): void {
     if (this.#isAnnouncing) return;
     this.#isAnnouncing = true;
-    const { clock, engine, database, onNews } = this.#options;
+    const { clock, engine, database } = this.#options;
     clock.turn(() => {
       engine.whenFree(() => {
         this.#isAnnouncing = false;
-        if (!this.#isOver && database.connection.open) this.attempt(onNews, "looking for what others stored");
+        if (!this.#isOver && database.connection.open) this.#tell();
       });
     });
+  }
+
+  #tell(): void {
+    const { clock, onNews } = this.#options;
+    this.#upToDateAt = clock.now();
+    this.attempt(onNews, "looking for what others stored");
   }
 
   /** Reads; what could not be read because of another connection is read again. */
@@ -103,9 +128,10 @@ export class Lookout {
   /** Whether somebody else has committed since the last look. */
   #look(): boolean {
     if (this.#isOver) return false;
-    const { engine, onStale } = this.#options;
+    const { engine, clock, onStale } = this.#options;
     try {
       const isNews = engine.lookForForeignCommits();
+      if (!isNews && !this.#isAnnouncing) this.#upToDateAt = clock.now();
       this.#isFailing = false;
       if (this.#isStale && !engine.isInForeignTransaction) {
         this.#isStale = false;

@@ -85,6 +85,7 @@ export class ConcurrentPushConsumer implements PushConsumer {
       batchMaxSize: resolved.consumeMessageBatchMaxSize,
       timeoutMs: resolved.consumeTimeoutMs,
       failures: this.#failures,
+      catchUp: () => port.catchUp(),
       onDelivered: (processQueue) => this.#queues.delivered(processQueue),
       acknowledge,
     });

@@ -27,6 +27,8 @@ export interface ConsumeServiceOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly events: EventHub;
+  /** Called before each call of a listener: drops the queues that are somebody else's by now. */
+  readonly catchUp: () => void;
   /** Messages of this queue went to a listener: it may be time to pull more. */
   readonly onDelivered: (processQueue: ProcessQueue) => void;
   readonly acknowledge: (processQueue: ProcessQueue, messages: readonly CachedMessage[]) => void;
@@ -90,6 +92,7 @@ export class ConsumeService {
     this.#isPumping = true;
     try {
       while (this.#running.size < this.#options.concurrency && this.#callsThisTurn < CALLS_PER_TURN) {
+        this.#options.catchUp();
         const delivery = this.#nextDelivery();
         if (delivery === undefined) break;
         this.#deliver(delivery);

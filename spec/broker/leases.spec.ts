@@ -106,6 +106,30 @@ describe("the queues of a process that hangs", () => {
     },
   );
 
+  it("are not consumed by it any more when it goes on, though it has more of their messages at hand", async () => {
+    await using engines = await openEngines();
+    const [a, b] = [await engines.open({ defaultQueueCount: 1 }), await engines.open({ defaultQueueCount: 1 })];
+    await a.test.mq.admin.createTopic(TOPIC);
+    let end: (result: "success") => void = () => undefined;
+    const held = new Promise<"success">((resolve) => {
+      end = resolve;
+    });
+    await a.consume({ instanceName: "1", consumeConcurrency: 1 }, () => held);
+    for (const body of ["1", "2", "3"]) await a.send(body, 0);
+    await engines.advance(100);
+    a.clock.stall();
+    await b.consume({ instanceName: "0" });
+    await engines.advance(LEASE_MS + 2 * LOOK_MS);
+
+    // The first thing that it does.
+    end("success");
+    await Promise.resolve();
+    a.clock.resume();
+    await engines.advance(1_000);
+
+    expect([a.received, b.received]).toEqual([["1"], ["1", "2", "3"]]);
+  });
+
   it("are taken by one of those that wait", async () => {
     await using engines = await openEngines();
     const { a, b } = await setup(engines);
