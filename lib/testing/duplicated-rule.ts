@@ -15,7 +15,9 @@ export function duplicatedRule(excuses: Departures): HistoryRule {
     const after = `after ${nameConsumer(consumption.consumer)} had consumed it at ${consumed.at}`;
     if (event.state === "delivered")
       return `duplicated: ${nameMessage(message)} was delivered again ${nameDelivery(event)}, ${after}`;
-    if (event.state === "consumed" && !consumption.wasDeliveredAgain)
+    // What it says of a delivery from before it was gone comes too late to count.
+    const wasGone = excuses.has(event.clientId, consumption.firstDeliveredAt(event.clientId) ?? event.at, event.at);
+    if (event.state === "consumed" && !consumption.wasDeliveredAgain && !wasGone)
       return `duplicated: ${nameMessage(message)} was consumed again at ${event.at}, ${after}`;
     return undefined;
   };

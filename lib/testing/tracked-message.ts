@@ -61,6 +61,11 @@ export class Consumption {
     if (holder === undefined || event.clientId === undefined || event.clientId === holder) this.inHand = undefined;
   }
 
+  /** When this client got it first, the last of several deliveries being in hand, and results of the others on their way perhaps. */
+  firstDeliveredAt(wanted: string | undefined): number | undefined {
+    return this.deliveries.find(({ clientId }) => clientId === wanted)?.at;
+  }
+
   #lastDeliveryTo(wanted: string | undefined): HistoryEvent | undefined {
     for (let index = this.deliveries.length - 1; index >= 0; index -= 1)
       if (this.deliveries[index]?.clientId === wanted) return this.deliveries[index];

@@ -41,15 +41,16 @@ describe("the crash harness", { timeout: 120_000 }, () => {
   it("finds nothing wrong after a few kills in each usual workload, and leaves nothing", async () => {
     using folder = tempFolder();
 
-    const { code, output } = await crash(folder, "--kills", "24", "--slice", "6", "--seed", "1");
+    const { code, output } = await crash(folder, "--kills", "30", "--slice", "6", "--seed", "1");
 
     expect(output.replaceAll(/: 6 kills, .*/g, "").split("\n")).toEqual([
-      "24 kills, seed 1",
+      "30 kills, seed 1",
       "slice 0, alone",
       "slice 1, company",
       "slice 2, attached",
       "slice 3, shared-group",
-      expect.stringMatching(/^24 kills, seed 1: nothing is wrong, \d+ s$/),
+      "slice 4, hanging",
+      expect.stringMatching(/^30 kills, seed 1: nothing is wrong, \d+ s$/),
       "",
     ]);
     expect(code).toBe(0);

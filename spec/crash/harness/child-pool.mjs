@@ -40,6 +40,14 @@ class CrashChild {
     this.#process.stdin.write("stop\n");
   }
 
+  stall() {
+    this.#process.kill("SIGSTOP");
+  }
+
+  resume() {
+    this.#process.kill("SIGCONT");
+  }
+
   kill() {
     this.killedAt ??= Date.now();
     this.#process.kill("SIGKILL");

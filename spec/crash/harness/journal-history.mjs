@@ -34,9 +34,11 @@ export function toHistory({ journal, messages, retries, deadLetters }, { topic }
     .map(({ event }) => event);
 }
 
-/** From when on a client had nothing in hand: its process was killed, closed, or shared its queues anew. */
+/** From when on a client had nothing in hand: its process was killed, closed, hung, or shared its queues anew. */
 export function listGone({ entries, lives }) {
-  const gone = lives.flatMap(({ clientIds, goneAt }) => [...clientIds].map((clientId) => ({ clientId, at: goneAt })));
+  const gone = lives.flatMap(({ clientIds, goneAt, hungAt }) =>
+    [...clientIds].flatMap((clientId) => [goneAt, ...hungAt].map((at) => ({ clientId, at }))),
+  );
   for (const { event, at, clientId, life } of entries) {
     if (event === "sharing") gone.push({ clientId, at });
     if (event === "closing") gone.push(...[...life.clientIds].map((each) => ({ clientId: each, at })));

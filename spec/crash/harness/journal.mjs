@@ -9,6 +9,8 @@ export class Life {
   /** When it was surely not gone yet; `undefined` while it lives. */
   goneAt;
   clientIds = new Set();
+  /** When it was stopped for long. */
+  hungAt = [];
   #waiters = new Map();
   #told = new Set();
 
@@ -33,6 +35,11 @@ export class Life {
   tells(event) {
     if (this.hasTold(event)) return Promise.resolve();
     return new Promise((resolve) => this.#waiters.set(event, [...(this.#waiters.get(event) ?? []), resolve]));
+  }
+
+  /** Nobody has heard of it for longer than its lease: what it had in hand may be somebody else's. */
+  hung() {
+    this.hungAt.push(this.lastAt);
   }
 
   /** @param killedAt - when it was told to die; one that died by itself at its named point may have been gone by then. */

@@ -12,9 +12,13 @@ const STOPPED_MS = 40;
 
 const ANY_MOMENT = "any moment";
 
-/** How a process is to end. @param processes - how many there are: where the machine is busy starting others, each lives longer. */
-export function planEnd(chance, processes) {
+/** How long one that hung goes on. */
+const AFTERWARDS_MS = 400;
+
+/** How a process is to end. Where the machine is busy starting others, each lives longer. */
+export function planEnd(chance, { processes, hangsMs }) {
   const afterMs = chance.between(5, processes === 1 ? 300 : 800);
+  if (hangsMs !== undefined && chance.oneIn(3)) return { end: hangs, afterMs, hangsMs };
   const way = chance.below(16);
   if (way === 0) return { end: closes, afterMs };
   if (way === 1) return { end: diesClosing, afterMs, closingMs: chance.below(20) };
@@ -58,6 +62,19 @@ async function diesStarting({ plan, isOver }) {
 async function diesWorking(context) {
   await works(context);
   return ANY_MOMENT;
+}
+
+/** It is stopped for longer than its lease; then it goes on for a while. */
+async function hangs(context) {
+  const { child, plan, life, isOver } = context;
+  await works(context);
+  child.stall();
+  await Promise.race([pause(plan.hangsMs), isOver]);
+  // All that it had told before is read by now.
+  life.hung();
+  child.resume();
+  await Promise.race([pause(AFTERWARDS_MS), isOver]);
+  return "after it hung";
 }
 
 async function diesAtPoint({ plan, life, isOver }) {

@@ -69,7 +69,7 @@ export class Slice {
     const { kills, pool } = this.#options;
     while (this.#begun < kills && this.problems.length === 0) {
       this.#begun += 1;
-      const plan = planEnd(this.#chance, this.#workload.processes);
+      const plan = planEnd(this.#chance, this.#workload);
       const { child, life } = this.#begin(pool.take(), index, { point: plan.point });
       const moment = await endAsPlanned(child, plan, life).catch((error) => {
         this.#report(`process ${index} ${error.message}`);

@@ -4,6 +4,7 @@
 //
 // - `name`, and `processes`: how many work on the store at the same time.
 // - `isUsual`: whether it runs where none is named; others take longer, or show what does not hold yet.
+// - `hangsMs`: left out, or for how long some processes are stopped before they go on.
 // - `topic`: where its messages are sent to.
 // - `groups`: names of the clustering groups that consume it; `broadcasting`: [{ group, instances: [instanceName] }].
 // - `open({ path, synchronous, logger })`: how its processes open the store; left out: with `openBroker`. `closed(mq)`: what is to be done
@@ -17,9 +18,10 @@
 import { alone } from "./alone.mjs";
 import { attached } from "./attached.mjs";
 import { company } from "./company.mjs";
+import { hanging } from "./hanging.mjs";
 import { sharedGroup } from "./shared-group.mjs";
 
-export const WORKLOADS = [alone, company, attached, sharedGroup];
+export const WORKLOADS = [alone, company, attached, sharedGroup, hanging];
 
 export function findWorkload(name) {
   const found = WORKLOADS.find((workload) => workload.name === name);
