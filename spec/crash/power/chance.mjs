@@ -1,10 +1,7 @@
-/** Numbers from 0 up to 1, always the same for the same seed (Mulberry32 by Tommy Ettinger, public domain). */
+import { seededChance } from "../../../dist/cjs/time/chance.js";
+
+/** Numbers from 0 up to 1, always the same for the same seed. */
 export function seededRandom(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const chance = seededChance(seed);
+  return () => chance.nextInt(2 ** 32) / 2 ** 32;
 }
