@@ -74,8 +74,9 @@ async function sendInTransaction(mq: Broker, end: "COMMIT" | "ROLLBACK"): Promis
 async function readsOfOneNews(topicCount: number): Promise<number> {
   await using both = await setup(topicCount);
   let reads = 0;
-  both.driver.onRead = () => {
-    reads += 1;
+  both.driver.onRead = (source) => {
+    // How often it is looked whether there is news depends on the machine.
+    if (source !== "PRAGMA data_version") reads += 1;
   };
 
   await send(both.peer.mq, "topic-0", "news");

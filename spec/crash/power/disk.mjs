@@ -31,7 +31,7 @@ export class Disk {
   apply(event, index) {
     switch (event.kind) {
       case "create":
-        this.#files.set(event.file, Buffer.alloc(0));
+        if (!this.#files.has(event.file)) this.#files.set(event.file, Buffer.alloc(0));
         this.#pending.push({ ...event, index });
         break;
       case "write":

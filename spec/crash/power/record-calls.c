@@ -20,6 +20,7 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -89,7 +90,8 @@ static int opened(int descriptor, const char *path, int flags) {
   roles[descriptor] = strcmp(name, "marks") == 0 ? MARKS : FILE_OF_STORE;
   if (roles[descriptor] == MARKS) return descriptor;
   record('O', descriptor, 0, name, strlen(name));
-  if (flags & O_TRUNC) unknown(descriptor, "open with O_TRUNC");
+  /* With O_EXCL there is nothing yet to be cut. */
+  if ((flags & O_TRUNC) && !(flags & O_EXCL)) unknown(descriptor, "open with O_TRUNC");
   return descriptor;
 }
 
@@ -172,6 +174,21 @@ int unlink(const char *path) {
   int result = REAL(unlink)(path);
   const char *name = name_in_folder(path);
   if (result == 0 && name != NULL) record('U', -1, 0, name, strlen(name));
+  return result;
+}
+
+/* Both names, each ended by a zero. */
+int link(const char *from, const char *to) {
+  int result = REAL(link)(from, to);
+  const char *old_name = name_in_folder(from), *new_name = name_in_folder(to);
+  if (result != 0 || (old_name == NULL && new_name == NULL)) return result;
+  if (old_name == NULL || new_name == NULL) {
+    record('?', -1, 0, "link", strlen("link"));
+    return result;
+  }
+  char names[2 * PATH_MAX];
+  size_t size = snprintf(names, sizeof names, "%s%c%s", old_name, '\0', new_name);
+  record('L', -1, 0, names, size);
   return result;
 }
 

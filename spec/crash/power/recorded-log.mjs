@@ -5,7 +5,7 @@ const HEADER_SIZE = 24;
 /**
  * The events, in order; `file` numbers the files as they came to be, so that one that is made again under an old name is another:
  *
- * - `create` file, name · `unlink` name · `sync-folder`
+ * - `create` file, name: a new file, or another name of one · `unlink` name · `sync-folder`
  * - `write` file, offset, bytes · `truncate` file, size · `sync` file
  * - `mark` mark: what the workload told
  */
@@ -28,12 +28,14 @@ export function readLog(log) {
 function toEvent(names, { kind, descriptor, offset, bytes }) {
   switch (kind) {
     case "O":
-      return names.open(descriptor, bytes.toString());
+      return names.open(descriptor, withoutChance(bytes.toString()));
     case "C":
       names.close(descriptor);
       return undefined;
     case "U":
-      return names.unlink(bytes.toString());
+      return names.unlink(withoutChance(bytes.toString()));
+    case "L":
+      return names.link(...bytes.toString().split("\0").map(withoutChance));
     case "W":
       return { kind: "write", file: names.fileOf(descriptor), offset, bytes };
     case "T":
@@ -47,6 +49,11 @@ function toEvent(names, { kind, descriptor, offset, bytes }) {
     default:
       throw new Error(`a call that the model of the disk does not know: ${bytes.toString()}`);
   }
+}
+
+/** A new store is made under another name, of which the end is chosen by chance. */
+function withoutChance(name) {
+  return name.replace(/-new-\w+$/, "-new");
 }
 
 const FOLDER = -1;
@@ -77,6 +84,13 @@ class FileNames {
 
   close(descriptor) {
     this.#descriptors.delete(descriptor);
+  }
+
+  link(name, other) {
+    const file = this.#files.get(name);
+    this.#files.set(other, file);
+    this.#names.set(file, other);
+    return { kind: "create", file, name: other };
   }
 
   unlink(name) {

@@ -14,6 +14,7 @@ module.exports = async function scenario(openBroker, path) {
     const done = new Promise((resolve) => {
       reached = resolve;
     });
+    const consumers = [];
     for (const member of ["first", "second"]) {
       const consumer = mq.pushConsumer({
         group: "billing",
@@ -24,8 +25,10 @@ module.exports = async function scenario(openBroker, path) {
           if (seen.size >= count) reached();
         },
       });
-      await consumer.start();
+      consumers.push(consumer);
     }
+    // Together, so that neither has consumed everything before the other is there.
+    await Promise.all(consumers.map((consumer) => consumer.start()));
     return done;
   }
 
