@@ -154,9 +154,9 @@ export interface BrokerPort {
   memberIds(group: string): readonly string[];
   /**
    * To be called before messages are handed to a listener. Where this process was stopped, or slept, for so long that its queues may be another's by now, it
-   * finds that out first, and members drop them within this call.
+   * finds that out first, and members drop them within this call. False: it cannot be found out now, and `then` is called when it can.
    */
-  catchUp(): void;
+  catchUp(then: () => void): boolean;
   /** Whether members of this clustering group here may have the message queue: no member in another process has it. */
   holdsQueue(group: string, queue: MessageQueue): boolean;
   queryOffset(group: string, topic: string, queueId: number): Promise<QueueProgress>;

@@ -10,6 +10,8 @@ import type { Transactions } from "./transactions.js";
 const COMMITS_A_LOOK = 16;
 /** How long this process may be blocked until others let it write. */
 const WAIT_MS = 10;
+/** After an attempt that others did not let through. */
+const PAUSE_MS = 100;
 
 export interface CheckpointsOptions {
   readonly database: OpenedDatabase;
@@ -29,14 +31,16 @@ export interface CheckpointsOptions {
 export class Checkpoints {
   readonly #options: CheckpointsOptions;
   readonly #walPath: string;
-  readonly #restart: SqliteStatement;
+  readonly #restart: SqliteStatement<[number]>;
   #commits = 0;
   #isComing = false;
+  /** Somebody reads in the log, or writes without a pause. */
+  #notBefore = Number.NEGATIVE_INFINITY;
 
   constructor(options: CheckpointsOptions) {
     this.#options = options;
     this.#walPath = `${options.realPath}-wal`;
-    this.#restart = prepare(options.database.connection, "PRAGMA wal_checkpoint(RESTART)");
+    this.#restart = prepare<[number]>(options.database.connection, "PRAGMA wal_checkpoint(RESTART)").raw();
   }
 
   /** This engine has committed. */
@@ -44,19 +48,22 @@ export class Checkpoints {
     this.#commits += 1;
     if (this.#commits < COMMITS_A_LOOK || this.#isComing) return;
     this.#commits = 0;
+    const now = this.#options.clock.now();
+    if (now < this.#notBefore && this.#notBefore - now <= PAUSE_MS) return;
     const size = statSync(this.#walPath, { throwIfNoEntry: false })?.size ?? 0;
     if (size <= JOURNAL_SIZE_LIMIT) return;
     this.#isComing = true;
     this.#options.clock.turn(() => this.#startAnew());
   }
 
-  /** Where others do not let it, the next one tries again. */
+  /** Where others do not let it, it is tried again later. */
   #startAnew(): void {
     this.#isComing = false;
-    const { database, transactions, events } = this.#options;
+    const { database, transactions, clock, events } = this.#options;
     if (!transactions.isFree) return;
     try {
-      withBusyTimeout(database.connection, WAIT_MS, () => this.#restart.get());
+      const [refused] = withBusyTimeout(database.connection, WAIT_MS, () => this.#restart.get()) ?? [1];
+      if (refused !== 0) this.#notBefore = clock.now() + PAUSE_MS;
     } catch (error) {
       if (!isBusy(error)) events.error(toMqError(error, "starting the write-ahead log anew"));
     }

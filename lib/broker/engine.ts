@@ -46,6 +46,8 @@ export interface EngineListener {
   lookSoon(): void;
   /** Queues of these groups are this engine's now. */
   queuesGranted(groups: ReadonlySet<string>): void;
+  /** Members that take part here. */
+  listMembers(): readonly GroupMember[];
   /** The registration of this member is stored. */
   memberRegistered(member: GroupMember, registration: number): void;
   /** Another process has a member of this name. */
@@ -115,8 +117,8 @@ export class Engine {
             leaseMs: settings.leaseMs,
             schedule: () => this.#commits.schedule(),
             granted: (groups) => listener.queuesGranted(groups),
-            hasRow: (engineKey) => this.#openFile?.hasRow(engineKey),
-            isOpenHere: (engineKey) => this.#openFile?.isOpen(engineKey) === true,
+            wasClosedHere: (token) => this.#openFile?.wasClosed(token) === true,
+            members: () => listener.listMembers(),
             registered: (member, registration) => listener.memberRegistered(member, registration),
             displaced: (member) => listener.memberDisplaced(member),
           });
@@ -154,10 +156,12 @@ export class Engine {
     this.#commits = new GroupCommit(this.#transactions, connection, clock, new Backoff(clock, chance), {
       hasRiders: () => this.#hasRiders,
       finish: () => {
-        this.progress.write();
-        this.company?.write();
         this.due.write();
         this.#writeMessages();
+      },
+      ride: () => {
+        this.progress.write();
+        this.company?.write();
       },
       undone: () => this.#dropCaches(),
       rolledBack: () => {
@@ -165,7 +169,10 @@ export class Engine {
         this.topics.takeChanged();
         if (this.isUsable) this.progress.storeLater();
       },
-      ridersFailed: (error) => this.#events.error(error),
+      ridersFailed: (error) => {
+        this.#events.error(error);
+        if (this.isUsable) this.progress.storeLater();
+      },
       stored: () => {
         this.progress.committed();
         this.progress.storeSoon();
@@ -191,7 +198,10 @@ export class Engine {
     if (database.owned && realPath !== undefined)
       this.#checkpoints = new Checkpoints({ database, realPath, transactions: this.#transactions, clock, events });
     // Last: whoever is registered can look.
-    this.#openFile = realPath === undefined ? undefined : registerOpenFile(realPath, () => listener.lookSoon());
+    this.#openFile =
+      realPath === undefined
+        ? undefined
+        : registerOpenFile(realPath, () => listener.lookSoon(), this.company?.claims.token);
   }
 
   /** Progress of clustering groups. */
@@ -398,6 +408,6 @@ export class Engine {
     this.sentBack.drop();
     this.due.drop();
     this.reader.drop();
-    this.company?.claims.drop();
+    this.company?.drop();
   }
 }

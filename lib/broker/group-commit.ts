@@ -11,8 +11,10 @@ import type { Transactions } from "./transactions.js";
 export interface CommitHooks {
   /** Whether something waits to ride along with the next commit. */
   hasRiders(): boolean;
-  /** Inside the transaction, after the writes: what they collected, and what rides along. */
+  /** Inside the transaction, after writes: what they collected. */
   finish(): void;
+  /** Inside the transaction, at its end: what rides along. */
+  ride(): void;
   /** A savepoint was undone: forget what was collected since, and what is cached. */
   undone(): void;
   /** The whole transaction was rolled back. */
@@ -231,6 +233,7 @@ export class GroupCommit {
       }
     }
     this.#hooks.finish();
+    this.#hooks.ride();
     return outcome;
   }
 
@@ -253,6 +256,7 @@ export class GroupCommit {
         }
         this.#release.run();
       }
+      this.#rideAlone();
     } catch (error) {
       this.#transactions.rollback();
       this.#hooks.rolledBack();
@@ -260,6 +264,20 @@ export class GroupCommit {
       return "done";
     }
     return this.#commit(writes, outcome, busyTimeoutMs);
+  }
+
+  /** Last, outside of what may be undone for a write; what goes wrong with it is no write's fault. */
+  #rideAlone(): void {
+    this.#savepoint.run();
+    try {
+      this.#hooks.ride();
+    } catch (error) {
+      if (isWholeBatchError(error)) throw error;
+      this.#undo.run();
+      this.#hooks.undone();
+      this.#hooks.ridersFailed(toMqError(error, "storing consume offsets and members"));
+    }
+    this.#release.run();
   }
 
   #failed(writes: readonly Write[], error: unknown): void {

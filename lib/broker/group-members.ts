@@ -87,6 +87,11 @@ export class GroupMembers {
     return [...(this.#groups.get(group)?.members.values() ?? [])];
   }
 
+  /** As it registered last; `undefined` when it takes no part. */
+  find(member: GroupMember): KnownMember | undefined {
+    return this.#membershipOf(member)?.members.get(member.clientId);
+  }
+
   /** Of the clustering members, sorted: a broadcasting one takes no share of theirs. */
   ids(group: string): readonly string[] {
     const membership = this.#groups.get(group);
@@ -266,8 +271,8 @@ export function nameTaken(group: string, clientId: string): MqError {
 }
 
 function asRegistered(member: GroupMember, registration: number): OwnMember {
-  const { clientId, messageModel, subscriptions } = member;
-  return { member, clientId, messageModel, subscriptions, registration };
+  const { clientId, messageModel } = member;
+  return { member, clientId, messageModel, subscriptions: new Map(member.subscriptions), registration };
 }
 
 function lastOf({ members, others, last }: Membership): KnownMember {
@@ -275,6 +280,10 @@ function lastOf({ members, others, last }: Membership): KnownMember {
     (highest, known) => (known.registration >= highest.registration ? known : highest),
     [...members.values()][0] ?? last,
   );
+}
+
+export function isSameTable(a: SubscriptionTable, b: SubscriptionTable): boolean {
+  return a.size === b.size && [...a].every(([topic, expression]) => b.get(topic) === expression);
 }
 
 /** Both in the order of their client ids. */

@@ -71,6 +71,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
       queuesGranted: (groups) => {
         for (const group of groups) this.members.takeNewQueues(group);
       },
+      listMembers: () => this.members.list(),
       memberRegistered: (member, registration) => this.members.numbered(member, registration),
       memberDisplaced: (member) => this.#registry?.displaced(member),
     });
@@ -111,7 +112,9 @@ export class LocalBroker implements EmbeddedBrokerPort {
         onGone: () => this.#lookAtMembers(),
       });
       const { engine, members, events } = this;
-      this.#registry = new MemberRegistry({ engine, company, members, peers: this.#peers, events });
+      const assertOpen = (): void => this.assertOpen();
+      const look = (): void => this.#lookAtMembers();
+      this.#registry = new MemberRegistry({ engine, company, members, peers: this.#peers, events, assertOpen, look });
     }
     this.#scheduler.look();
   }
@@ -191,7 +194,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
       if (instance !== undefined) this.#instances.write(instance);
     };
     this.#lookout.keepLooking();
-    if (this.#registry !== undefined) await this.#registry.join(member, prepare, () => this.assertOpen());
+    if (this.#registry !== undefined) await this.#registry.join(member, prepare);
     else {
       this.members.assertFree(member);
       const isKnown = await this.engine.read(() => retryTopics.isComplete(group));
@@ -221,8 +224,8 @@ export class LocalBroker implements EmbeddedBrokerPort {
     return this.members.ids(group);
   }
 
-  catchUp(): void {
-    this.#lookout.catchUp();
+  catchUp(then: () => void): boolean {
+    return this.#lookout.catchUp(then);
   }
 
   holdsQueue(group: string, { topic, queueId }: MessageQueue): boolean {
@@ -298,7 +301,10 @@ export class LocalBroker implements EmbeddedBrokerPort {
 
   /** `undefined` while the connection's owner or another connection is in the way. */
   #readNow(request: PullRequest): PullResult | undefined {
-    if (this.isInTransaction) return undefined;
+    if (this.isInTransaction) {
+      this.#lookout.noteStale();
+      return undefined;
+    }
     try {
       return this.engine.readNow(() => this.messages.read(request));
     } catch (error) {
@@ -328,7 +334,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
     if (topicsChanged) this.members.rebalanceAll();
     this.#scheduler.look();
     this.#lookAtMembers();
-    this.#peers?.lookForWaiters();
+    this.#peers?.commitSeen();
   }
 
   #lookEverywhere(): void {

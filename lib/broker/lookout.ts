@@ -33,6 +33,7 @@ export class Lookout {
   readonly #options: LookoutOptions;
   readonly #watch: WalWatch | undefined;
   #timer: ClockTimer | undefined;
+  #lookAt = 0;
   #isAnnouncing = false;
   #isStale = false;
   #isFailing = false;
@@ -50,10 +51,15 @@ export class Lookout {
   /** As long as it is needed. */
   keepLooking(): void {
     const { clock, isNeeded } = this.#options;
-    if (this.#timer !== undefined || this.#isAlone) return;
+    if (this.#isAlone) return;
     this.#watch?.start();
     const interval = this.#watch?.isOn === true ? WATCHED_LOOK_INTERVAL_MS : LOOK_INTERVAL_MS;
-    this.#timer = clock.at(clock.now() + interval, () => {
+    const lookAt = clock.now() + interval;
+    // Later than that it is only when the clock was set back.
+    if (this.#timer !== undefined && this.#lookAt <= clock.now() + WATCHED_LOOK_INTERVAL_MS) return;
+    this.#timer?.cancel();
+    this.#lookAt = lookAt;
+    this.#timer = clock.at(lookAt, () => {
       this.#timer = undefined;
       this.#look();
       if (!this.#isOver && isNeeded()) this.keepLooking();
@@ -61,12 +67,20 @@ export class Lookout {
     });
   }
 
-  /** Before anything is done for which it matters what others did: where this process was stopped, or slept, for long, it is acted on that first. */
-  catchUp(): void {
-    const { clock, leaseMs } = this.#options;
+  /**
+   * Before anything is done for which it matters what others did: where this process was stopped, or slept, for long, it is acted on that first. False: the owner of
+   * the connection has had a transaction open for so long, and `then` is called after it.
+   */
+  catchUp(then: () => void): boolean {
+    const { engine, clock, leaseMs } = this.#options;
     const silentMs = clock.now() - this.#upToDateAt;
-    if ((silentMs >= 0 && silentMs < leaseMs / 2) || this.#isAlone) return;
+    if ((silentMs >= 0 && silentMs < leaseMs / 2) || this.#isAlone) return true;
+    if (engine.isInForeignTransaction) {
+      engine.whenFree(then);
+      return false;
+    }
     if (this.#look() || this.#isAnnouncing) this.#tell();
+    return true;
   }
 
   /** Nothing can commit behind a memory database of our own. */
@@ -104,8 +118,9 @@ export class Lookout {
   }
 
   #tell(): void {
-    const { clock, onNews } = this.#options;
+    const { clock, isNeeded, onNews } = this.#options;
     this.#upToDateAt = clock.now();
+    if (isNeeded()) this.keepLooking();
     this.attempt(onNews, "looking for what others stored");
   }
 
@@ -131,7 +146,7 @@ export class Lookout {
     const { engine, clock, onStale } = this.#options;
     try {
       const isNews = engine.lookForForeignCommits();
-      if (!isNews && !this.#isAnnouncing) this.#upToDateAt = clock.now();
+      if (!isNews && !this.#isAnnouncing && !engine.isInForeignTransaction) this.#upToDateAt = clock.now();
       this.#isFailing = false;
       if (this.#isStale && !engine.isInForeignTransaction) {
         this.#isStale = false;

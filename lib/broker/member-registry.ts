@@ -2,17 +2,17 @@ import { isMqError, MqError } from "../errors.js";
 import type { EngineRow } from "../store/engine-table.js";
 import { toMqError } from "../store/sqlite-error.js";
 import type { EventHub } from "./broker-events.js";
-import type { GroupMember } from "./broker-port.js";
+import type { GroupMember, SubscriptionTable } from "./broker-port.js";
 import type { Company } from "./company.js";
 import type { Engine } from "./engine.js";
-import { type GroupMembers, type KnownMember, NEWEST, nameTaken } from "./group-members.js";
+import { type GroupMembers, isSameTable, type KnownMember, NEWEST, nameTaken } from "./group-members.js";
 import type { Peers } from "./peers.js";
 
 /** Who was there when a member registered. */
 interface Registration {
   readonly registration: number;
+  readonly subscriptions: SubscriptionTable;
   readonly others: readonly KnownMember[];
-  readonly engines: readonly EngineRow[];
 }
 
 /** The name is taken by a member of this engine, which may be gone. */
@@ -27,6 +27,10 @@ export interface MemberRegistryParts {
   readonly members: GroupMembers;
   readonly peers: Peers;
   readonly events: EventHub;
+  /** Throws when the broker closes. */
+  readonly assertOpen: () => void;
+  /** Has {@link MemberRegistry.lookAgain} called, as soon as something can be read. */
+  readonly look: () => void;
 }
 
 /**
@@ -35,20 +39,12 @@ export interface MemberRegistryParts {
  * Source: RocketMQ, `broker/.../client/ConsumerManager.java`, `registerConsumer`; `DefaultConsumerIdsChangeListener.java`.
  */
 export class MemberRegistry {
-  readonly #events: EventHub;
-  readonly #engine: Engine;
-  readonly #company: Company;
-  readonly #members: GroupMembers;
-  readonly #peers: Peers;
+  readonly #parts: MemberRegistryParts;
   #joining = 0;
   #seenChange = -1;
 
-  constructor({ engine, company, members, peers, events }: MemberRegistryParts) {
-    this.#events = events;
-    this.#engine = engine;
-    this.#company = company;
-    this.#members = members;
-    this.#peers = peers;
+  constructor(parts: MemberRegistryParts) {
+    this.#parts = parts;
   }
 
   /** Whether a member is about to join. */
@@ -60,116 +56,139 @@ export class MemberRegistry {
    * The member takes part, and has those queues of its share that nobody else had, when this resolves.
    *
    * @param prepare - runs in the transaction that stores the member.
-   * @param assertOpen - throws when the broker closes.
    */
-  async join(member: GroupMember, prepare: () => void, assertOpen: () => void): Promise<void> {
-    this.#members.assertFree(member);
+  async join(member: GroupMember, prepare: () => void): Promise<void> {
+    const { company, members, assertOpen, look } = this.#parts;
+    members.assertFree(member);
     this.#joining += 1;
     try {
-      const { registration, others, engines } = await this.#register(member, prepare);
-      try {
-        assertOpen();
-        this.#members.join(member, registration, others);
-      } catch (error) {
-        this.#company.memberRows.delete(member);
-        throw error;
-      }
-      this.#peers.met(engines);
+      const { registration, subscriptions, others } = await this.#register(member, prepare);
+      assertOpen();
+      members.join(member, registration, others);
+      // It may have subscribed to something else since.
+      if (!isSameTable(subscriptions, member.subscriptions)) company.memberRows.compareSoon(member);
     } finally {
       this.#joining -= 1;
+      company.memberRows.joined(member);
+      company.memberRows.compareSoon();
       this.#leaveWhenEmpty();
+      // Whoever was gone went with the registration, in a commit that is no news here.
+      this.#seenChange = -1;
+      look();
     }
     await this.#claimed();
   }
 
-  /** Claims ride with the next commit; where it fails they are tried again. */
-  async #claimed(): Promise<void> {
-    try {
-      await this.#engine.write(() => undefined);
-    } catch (error) {
-      if (isMqError(error, "ERR_MQ_CLOSED")) throw error;
-      this.#events.error(toMqError(error, "taking message queues"));
-    }
-  }
-
+  /** Subscriptions of the member may have changed; or it is to share the queues of its group anew. */
   changed(member: GroupMember): void {
-    this.#members.changed(member, NEWEST);
-    this.#company.memberRows.put(member);
+    const { company, members } = this.#parts;
+    const known = members.find(member);
+    if (known === undefined) return;
+    if (isSameTable(known.subscriptions, member.subscriptions)) {
+      members.rebalance(member.group);
+      return;
+    }
+    members.changed(member, NEWEST);
+    company.memberRows.compareSoon(member);
   }
 
   left(member: GroupMember): void {
-    this.#members.leave(member);
-    this.#company.memberRows.delete(member);
+    const { company, members } = this.#parts;
+    members.leave(member);
+    company.memberRows.compareSoon();
     this.#leaveWhenEmpty();
   }
 
   /** Another process has a member of this name, as nothing was heard of this one for long: it takes part no more. */
   displaced(member: GroupMember): void {
+    const { members, events } = this.#parts;
     const { group, clientId } = member;
-    this.#members.leave(member);
+    members.leave(member);
     this.#leaveWhenEmpty();
-    member.brokerFailed(
-      new MqError(
-        "ERR_MQ_ALREADY_CREATED",
-        `nothing was heard of this process for longer than its lease, and another one has a member ${clientId} of group ${group} now`,
-      ),
+    const error = new MqError(
+      "ERR_MQ_ALREADY_CREATED",
+      `nothing was heard of this process for longer than its lease, and another one has a member ${clientId} of group ${group} now`,
     );
+    member.brokerFailed(error);
+    events.error(error);
   }
 
   /** Inside a read: finds out who came and went in other engines, and which queues they let go of. */
   lookAgain(): void {
-    const { store } = this.#engine;
-    const { claims, memberRows } = this.#company;
+    const { engine, company, members, peers } = this.#parts;
+    const { store } = engine;
+    const { claims } = company;
     const change = store.meta.memberChanges();
     if (change === this.#seenChange && claims.lostGroups.size === 0) return;
     claims.refresh();
-    this.#peers.met(store.engines.list());
-    // This engine was taken for gone.
-    if (claims.engineKey === undefined) for (const member of this.#members.list()) memberRows.put(member);
-    for (const group of this.#members.groups) this.#members.setOthers(group, this.listOthers(group));
-    for (const group of claims.lostGroups) this.#members.rebalance(group);
+    peers.met(store.engines.list());
+    for (const group of members.groups) members.setOthers(group, this.listOthers(group));
+    for (const group of claims.lostGroups) {
+      if (members.countOf(group) > 0) members.rebalance(group);
+      else claims.want(group, []);
+    }
     claims.askAgain();
     // Last, as reading may fail.
     this.#seenChange = change;
   }
 
-  /** Inside a read: members of the group in other engines. */
+  /** Inside a read: members of the group in other engines, those aside of which the process is provably gone. */
   listOthers(group: string): readonly KnownMember[] {
-    const { engineKey } = this.#company.claims;
-    return this.#engine.store.members.listOfGroup(group).filter((other) => other.engineKey !== engineKey);
+    const { engine, company } = this.#parts;
+    const { engineKey } = company.claims;
+    const others = engine.store.members.listOfGroup(group).filter((other) => other.engineKey !== engineKey);
+    if (others.length === 0) return others;
+    const gone = new Set<number>();
+    for (const row of engine.store.engines.list()) if (company.isGone(row)) gone.add(row.engineKey);
+    return others.filter((other) => !gone.has(other.engineKey));
+  }
+
+  /** Claims ride with the next commit; where it fails they are tried again. */
+  async #claimed(): Promise<void> {
+    const { engine, events } = this.#parts;
+    try {
+      await engine.write(() => undefined);
+    } catch (error) {
+      if (isMqError(error, "ERR_MQ_CLOSED")) throw error;
+      events.error(toMqError(error, "taking message queues"));
+    }
   }
 
   async #register(member: GroupMember, prepare: () => void): Promise<Registration> {
+    const { engine, peers, assertOpen } = this.#parts;
     for (;;) {
-      const outcome = await this.#engine.write(() => {
+      assertOpen();
+      const outcome = await engine.write(() => {
         prepare();
         return this.#insert(member);
       });
       if ("registration" in outcome) return outcome;
-      const { occupant, engines } = outcome;
-      this.#peers.met(engines);
-      if (await this.#peers.isThere(occupant)) throw nameTaken(member.group, member.clientId);
+      peers.met(outcome.engines);
+      if (await peers.isThere(outcome.occupant)) throw nameTaken(member.group, member.clientId);
     }
   }
 
   #insert(member: GroupMember): Registration | Conflict {
-    const { store } = this.#engine;
-    const { claims, memberRows } = this.#company;
+    const { engine, company } = this.#parts;
+    const { store } = engine;
+    const { claims, memberRows } = company;
     const { group, clientId } = member;
     const engineKey = claims.requireEngineKey();
     for (const row of store.engines.list())
-      if (row.engineKey !== engineKey && this.#company.isGone(row)) claims.removeEngine(row.engineKey);
+      if (row.engineKey !== engineKey && company.isGone(row)) claims.removeEngine(row.engineKey);
     // Who has just left here may have had the name.
-    memberRows.write();
-    const occupant = memberRows.findNamesake(member);
-    if (occupant?.engineKey === engineKey) throw nameTaken(group, clientId);
+    memberRows.deleteStale();
+    const namesake = memberRows.findNamesake(member);
+    if (namesake?.engineKey === engineKey) throw nameTaken(group, clientId);
     const engines = store.engines.list();
-    const ofOccupant = engines.find((row) => row.engineKey === occupant?.engineKey);
-    if (ofOccupant !== undefined) return { occupant: ofOccupant, engines };
-    return { registration: memberRows.insert(member), others: this.listOthers(group), engines };
+    const occupant = engines.find((row) => row.engineKey === namesake?.engineKey);
+    if (occupant !== undefined) return { occupant, engines };
+    const subscriptions = new Map(member.subscriptions);
+    return { registration: memberRows.join(member), subscriptions, others: this.listOthers(group) };
   }
 
   #leaveWhenEmpty(): void {
-    if (this.#joining === 0 && this.#members.count === 0) this.#company.claims.leave();
+    const { company, members } = this.#parts;
+    if (this.#joining === 0 && members.count === 0) company.claims.leave();
   }
 }

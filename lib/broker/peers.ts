@@ -1,3 +1,4 @@
+import { isMqError } from "../errors.js";
 import type { EngineRow } from "../store/engine-table.js";
 import { toMqError } from "../store/sqlite-error.js";
 import type { Clock, ClockTimer } from "../time/clock.js";
@@ -7,7 +8,7 @@ import type { Engine } from "./engine.js";
 
 /** How soon a process that is provably gone is found out. */
 const LOOK_MS = 250;
-/** Whoever did not look for so long slept or was stopped, perhaps with the whole machine, and begins to count anew. */
+/** Whoever did not look for so long slept or was stopped, perhaps with the whole machine. */
 const LONGEST_GAP_MS = 2_000;
 /** An engine that is there is heard of so often within its lease. */
 const BEATS_A_LEASE = 3;
@@ -17,6 +18,8 @@ interface Sighting {
   readonly beats: number;
   /** When it was first seen so. */
   readonly since: number;
+  /** It began to count anew since, because this engine had not looked for long. */
+  readonly wasExcused: boolean;
 }
 
 interface Waiter {
@@ -53,6 +56,7 @@ export class Peers {
   #isBeating = false;
   #isTakingOver = false;
   #timer: ClockTimer | undefined;
+  #lookAt = 0;
   #isClosed = false;
 
   constructor(options: PeersOptions) {
@@ -77,8 +81,9 @@ export class Peers {
   }
 
   /** Somebody has committed: it may be a beat that is waited for. */
-  lookForWaiters(): void {
+  commitSeen(): void {
     if (this.#waiters.size > 0) this.#look();
+    else if (this.#seen.size > 0) this.#lookLater();
   }
 
   close(): void {
@@ -95,7 +100,12 @@ export class Peers {
 
   #lookLater(): void {
     const { clock } = this.#options;
-    this.#timer ??= clock.at(clock.now() + LOOK_MS, () => {
+    const lookAt = clock.now() + LOOK_MS;
+    // Later than that it is only when the clock was set back.
+    if (this.#timer !== undefined && this.#lookAt <= lookAt) return;
+    this.#timer?.cancel();
+    this.#lookAt = lookAt;
+    this.#timer = clock.at(lookAt, () => {
       this.#timer = undefined;
       this.#look();
       if (!this.#isClosed && this.#seen.size > 0) this.#lookLater();
@@ -124,16 +134,20 @@ export class Peers {
     const { clock, company } = this.#options;
     const { claims } = company;
     const now = clock.now();
-    const hasGap = now < this.#lastLook || now - this.#lastLook > LONGEST_GAP_MS;
+    const gap = now - this.#lastLook;
     this.#lastLook = now;
     const others = engines.filter(({ engineKey }) => engineKey !== claims.engineKey);
     const present = new Set(others.map(({ engineKey }) => engineKey));
     for (const engineKey of this.#seen.keys()) if (!present.has(engineKey)) this.#seen.delete(engineKey);
     const observed = others.map((row): Other => {
       const known = this.#seen.get(row.engineKey);
-      const isSilent = known?.beats === row.beats && !hasGap;
-      if (!isSilent) this.#seen.set(row.engineKey, { beats: row.beats, since: now });
-      const isExpired = isSilent && now - known.since >= row.leaseMs;
+      const isSilent = known?.beats === row.beats;
+      // Whoever slept gives the others, who may have slept as well, a whole lease. Once, as he may simply be busy, unless he slept for longer.
+      const isExcused = gap < 0 || gap > (known?.wasExcused === true ? row.leaseMs : LONGEST_GAP_MS);
+      const since = isSilent && !isExcused ? known.since : now;
+      const wasExcused = isSilent && (isExcused || known.wasExcused);
+      this.#seen.set(row.engineKey, { beats: row.beats, since, wasExcused });
+      const isExpired = isSilent && now - since >= row.leaseMs;
       return { row, isNew: known === undefined, isGone: isExpired || company.isGone(row) };
     });
     this.#decide(engines);
@@ -188,9 +202,10 @@ export class Peers {
       });
   }
 
-  /** It is tried again with the next look. */
+  /** It is tried again with the next look. Somebody's lock is no failure. */
   #report(error: unknown, doing: string): void {
-    if (!this.#isClosed && this.#options.engine.isUsable) this.#options.events.error(toMqError(error, doing));
+    if (this.#isClosed || !this.#options.engine.isUsable || isMqError(error, "ERR_MQ_SYSTEM_BUSY")) return;
+    this.#options.events.error(toMqError(error, doing));
   }
 }
 

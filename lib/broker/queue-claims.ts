@@ -1,6 +1,7 @@
 import type { GroupQueue } from "../store/claim-table.js";
 import type { ProcessIdentity } from "../store/engine-table.js";
 import type { Store } from "../store/store.js";
+import { systemChance } from "../time/chance.js";
 
 /** From which message queues this engine may deliver to which group, and store progress. */
 export interface QueueOwnership {
@@ -13,9 +14,15 @@ export interface QueueClaimsHooks {
   readonly schedule: () => void;
   /** Queues of these groups are this engine's now. Called after the commit. */
   readonly granted: (groups: ReadonlySet<string>) => void;
-  /** This engine has a row of this key, once the transaction is committed. */
-  readonly hasRow: (engineKey: number) => void;
+  /** This engine was taken for gone: its row is no more. Called within a transaction or a read. */
+  readonly rowLost: () => void;
 }
+
+/** How many queues one transaction takes. */
+const MAX_CLAIMS_A_COMMIT = 1_000;
+
+/** By group, then by topic and queue id. */
+type Queues = Map<string, Map<string, GroupQueue>>;
 
 /**
  * What this engine has in the tables that all engines on the store share: its row and its claims, one for each message queue that it delivers to a
@@ -38,14 +45,18 @@ export class QueueClaims implements QueueOwnership {
   readonly #identity: ProcessIdentity;
   readonly #leaseMs: number;
   readonly #hooks: QueueClaimsHooks;
+  /** By which its row is known. */
+  readonly token: number = systemChance.nextInt(2 ** 32) * 2 ** 20 + systemChance.nextInt(2 ** 20);
   /** That of this engine's row, unless the row is gone. */
   #engineKey: number | undefined;
-  readonly #wanted = new Map<string, ReadonlyMap<string, GroupQueue>>();
+  /** The row was committed. */
+  #hasStoredRow = false;
+  readonly #wanted: Map<string, ReadonlyMap<string, GroupQueue>> = new Map();
   /** With what the open transaction changed. */
-  #held = new Map<string, GroupQueue>();
+  #held: Queues = new Map();
   /** Those of them that the members know of. */
-  #granted = new Map<string, GroupQueue>();
-  readonly #refused = new Map<string, GroupQueue>();
+  #granted: Queues = new Map();
+  readonly #refused: Queues = new Map();
   readonly #lostGroups = new Set<string>();
   #isPending = false;
   #isLeaving = false;
@@ -76,42 +87,43 @@ export class QueueClaims implements QueueOwnership {
 
   /** As the members know it. */
   holds(group: string, topic: string, queueId: number): boolean {
-    return this.#granted.has(keyOf({ group, topic, queueId }));
+    return this.#granted.get(group)?.has(keyOf(topic, queueId)) === true;
   }
 
   holdsNow(group: string, topic: string, queueId: number): boolean {
     this.refresh();
-    return this.#held.has(keyOf({ group, topic, queueId }));
+    return this.#held.get(group)?.has(keyOf(topic, queueId)) === true;
   }
 
   /** All queues that the members of the group here are to have. Those that they no longer have are given up. */
   want(group: string, queues: Iterable<Omit<GroupQueue, "group">>): void {
     const wanted = new Map<string, GroupQueue>();
-    for (const { topic, queueId } of queues) {
-      const queue = { group, topic, queueId };
-      wanted.set(keyOf(queue), queue);
-    }
+    for (const { topic, queueId } of queues) wanted.set(keyOf(topic, queueId), { group, topic, queueId });
     if (wanted.size === 0) this.#wanted.delete(group);
     else this.#wanted.set(group, wanted);
     this.#lostGroups.delete(group);
-    for (const [key, queue] of this.#refused) if (queue.group === group && !wanted.has(key)) this.#refused.delete(key);
-    if (this.#isUnsettled) this.#setPending();
+    const refused = this.#refused.get(group);
+    for (const key of refused?.keys() ?? []) if (!wanted.has(key)) refused?.delete(key);
+    if (this.#isUnsettled(group)) this.#setPending();
   }
 
   /** No member is left here: everything of this engine goes, once the offsets are stored. */
   leave(): void {
     this.#wanted.clear();
     this.#refused.clear();
+    this.#lostGroups.clear();
     this.#isLeaving = true;
     this.#setPending();
   }
 
   /** Inside a read: asks again for what others have let go of meanwhile. */
   askAgain(): void {
-    for (const [key, queue] of this.#refused) {
-      if (this.#store.claims.findOwner(queue) !== undefined) continue;
-      this.#refused.delete(key);
-      this.#setPending();
+    for (const queues of this.#refused.values()) {
+      for (const [key, queue] of queues) {
+        if (this.#store.claims.findOwner(queue) !== undefined) continue;
+        queues.delete(key);
+        this.#setPending();
+      }
     }
   }
 
@@ -125,12 +137,11 @@ export class QueueClaims implements QueueOwnership {
     this.refresh();
     this.#isLeaving = false;
     if (this.#engineKey === undefined || this.#hasLeft) {
-      const { meta, engines } = this.#store;
       this.#hasLeft = false;
       this.countChange();
-      this.#engineKey = meta.nextEngineKey();
-      engines.insert(this.#engineKey, this.#identity, this.#leaseMs);
-      this.#hooks.hasRow(this.#engineKey);
+      const engineKey = this.#store.meta.nextEngineKey();
+      this.#store.engines.insert({ ...this.#identity, engineKey, token: this.token, leaseMs: this.#leaseMs });
+      this.#engineKey = engineKey;
     }
     return this.#engineKey;
   }
@@ -159,7 +170,7 @@ export class QueueClaims implements QueueOwnership {
     if (this.#engineKey === undefined) return;
     if (this.#isLeaving) {
       this.removeEngine(this.#engineKey);
-      this.#held.clear();
+      this.#held = new Map();
       this.#hasLeft = true;
       return;
     }
@@ -170,13 +181,18 @@ export class QueueClaims implements QueueOwnership {
   committed(): void {
     if (!this.#isPending && !this.#hasWritten) return;
     this.#hasWritten = false;
+    // Something was undone since: what is held is found out with the next look.
+    if (!this.#isFresh) return;
     if (this.#hasLeft) this.#engineKey = undefined;
     this.#hasLeft = false;
-    this.#isPending = this.#isUnsettled;
+    this.#hasStoredRow = this.#engineKey !== undefined;
     const before = this.#granted;
-    this.#granted = new Map(this.#held);
+    this.#granted = new Map([...this.#held].map(([group, queues]) => [group, new Map(queues)]));
     const groups = new Set<string>();
-    for (const [key, { group }] of this.#granted) if (!before.has(key)) groups.add(group);
+    for (const [group, queues] of this.#granted)
+      for (const key of queues.keys()) if (before.get(group)?.has(key) !== true) groups.add(group);
+    this.#isPending = this.#isAnyUnsettled;
+    if (this.hasPending) this.#hooks.schedule();
     if (groups.size > 0) this.#hooks.granted(groups);
   }
 
@@ -199,24 +215,36 @@ export class QueueClaims implements QueueOwnership {
 
   #reload(): void {
     if (this.#engineKey === undefined) return;
-    const isThere = this.#store.engines.find(this.#engineKey) !== undefined;
+    const isThere = this.#store.engines.find(this.#engineKey)?.token === this.token;
     const stored = isThere ? this.#store.claims.listOfEngine(this.#engineKey) : [];
-    if (!isThere) this.#engineKey = undefined;
-    this.#held = new Map(stored.map((queue) => [keyOf(queue), queue]));
-    for (const [key, { group }] of this.#granted) {
-      if (this.#held.has(key)) continue;
-      this.#granted.delete(key);
-      this.#lostGroups.add(group);
+    this.#held = new Map();
+    for (const queue of stored) queuesOf(this.#held, queue.group).set(keyOf(queue.topic, queue.queueId), queue);
+    if (!isThere) {
+      this.#engineKey = undefined;
+      if (this.#hasStoredRow) this.#hooks.rowLost();
+      this.#hasStoredRow = false;
+    }
+    for (const [group, queues] of this.#granted) {
+      for (const key of queues.keys()) {
+        if (this.#held.get(group)?.has(key) === true) continue;
+        queues.delete(key);
+        this.#lostGroups.add(group);
+      }
     }
   }
 
-  get #isUnsettled(): boolean {
-    for (const [key, { group }] of this.#held) if (this.#wanted.get(group)?.has(key) !== true) return true;
-    for (const [group, queues] of this.#wanted) {
-      if (this.#lostGroups.has(group)) continue;
-      for (const key of queues.keys()) if (!this.#held.has(key) && !this.#refused.has(key)) return true;
-    }
-    return this.#isLeaving && this.#engineKey !== undefined;
+  get #isAnyUnsettled(): boolean {
+    if (this.#isLeaving && this.#engineKey !== undefined) return true;
+    return [...new Set([...this.#held.keys(), ...this.#wanted.keys()])].some((group) => this.#isUnsettled(group));
+  }
+
+  /** What is held is not what is wanted. */
+  #isUnsettled(group: string): boolean {
+    const [held, wanted, refused] = [this.#held.get(group), this.#wanted.get(group), this.#refused.get(group)];
+    for (const key of held?.keys() ?? []) if (wanted?.has(key) !== true) return true;
+    if (this.#lostGroups.has(group)) return false;
+    for (const key of wanted?.keys() ?? []) if (held?.has(key) !== true && refused?.has(key) !== true) return true;
+    return false;
   }
 
   #setPending(): void {
@@ -226,32 +254,46 @@ export class QueueClaims implements QueueOwnership {
 
   #release(engineKey: number): void {
     let count = 0;
-    for (const [key, queue] of this.#held) {
-      if (this.#wanted.get(queue.group)?.has(key) === true) continue;
-      this.#store.claims.delete(queue, engineKey);
-      this.#held.delete(key);
-      count += 1;
+    for (const [group, queues] of this.#held) {
+      for (const [key, queue] of queues) {
+        if (this.#wanted.get(group)?.has(key) === true) continue;
+        this.#store.claims.delete(queue, engineKey);
+        queues.delete(key);
+        count += 1;
+      }
+      if (queues.size === 0) this.#held.delete(group);
     }
     if (count > 0) this.countChange();
   }
 
   #ask(engineKey: number): void {
     const { claims } = this.#store;
+    let left = MAX_CLAIMS_A_COMMIT;
     for (const [group, queues] of this.#wanted) {
       // Its members have to drop what they had before.
       if (this.#lostGroups.has(group)) continue;
       for (const [key, queue] of queues) {
-        if (this.#held.has(key) || this.#refused.has(key)) continue;
+        if (this.#held.get(group)?.has(key) === true || this.#refused.get(group)?.has(key) === true) continue;
+        if (left === 0) return;
+        left -= 1;
         this.#hasWritten = true;
         claims.insert(queue, engineKey);
-        if (claims.findOwner(queue) === engineKey) this.#held.set(key, queue);
-        else this.#refused.set(key, queue);
+        queuesOf(claims.findOwner(queue) === engineKey ? this.#held : this.#refused, group).set(key, queue);
       }
     }
   }
 }
 
+function queuesOf(queues: Queues, group: string): Map<string, GroupQueue> {
+  let ofGroup = queues.get(group);
+  if (ofGroup === undefined) {
+    ofGroup = new Map();
+    queues.set(group, ofGroup);
+  }
+  return ofGroup;
+}
+
 /** Names hold no control characters. */
-function keyOf({ group, topic, queueId }: GroupQueue): string {
-  return `${group}\u0001${topic}\u0001${queueId}`;
+function keyOf(topic: string, queueId: number): string {
+  return `${topic}\u0001${queueId}`;
 }

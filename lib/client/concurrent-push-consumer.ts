@@ -85,7 +85,7 @@ export class ConcurrentPushConsumer implements PushConsumer {
       batchMaxSize: resolved.consumeMessageBatchMaxSize,
       timeoutMs: resolved.consumeTimeoutMs,
       failures: this.#failures,
-      catchUp: () => port.catchUp(),
+      catchUp: (then) => port.catchUp(then),
       onDelivered: (processQueue) => this.#queues.delivered(processQueue),
       acknowledge,
     });
@@ -197,6 +197,7 @@ export class ConcurrentPushConsumer implements PushConsumer {
     await this.#waitForListeners(graceMs);
     this.#queues.drop(() => true);
     this.#tellAssignment();
+    this.#rebalanceTimer?.cancel();
     this.#context.port.unregisterConsumer(this.#member);
     await this.#queues.ended();
     try {

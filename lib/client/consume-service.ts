@@ -27,8 +27,8 @@ export interface ConsumeServiceOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly events: EventHub;
-  /** Called before each call of a listener: drops the queues that are somebody else's by now. */
-  readonly catchUp: () => void;
+  /** Called before each call of a listener: drops the queues that are somebody else's by now. False: not now, but when `then` is called. */
+  readonly catchUp: (then: () => void) => boolean;
   /** Messages of this queue went to a listener: it may be time to pull more. */
   readonly onDelivered: (processQueue: ProcessQueue) => void;
   readonly acknowledge: (processQueue: ProcessQueue, messages: readonly CachedMessage[]) => void;
@@ -87,12 +87,14 @@ export class ConsumeService {
     this.#timeouts.stop();
   }
 
+  readonly #onCaughtUp = (): void => this.#pump();
+
   #pump(): void {
     if (this.#isPumping) return;
     this.#isPumping = true;
     try {
       while (this.#running.size < this.#options.concurrency && this.#callsThisTurn < CALLS_PER_TURN) {
-        this.#options.catchUp();
+        if (!this.#options.catchUp(this.#onCaughtUp)) break;
         const delivery = this.#nextDelivery();
         if (delivery === undefined) break;
         this.#deliver(delivery);

@@ -102,7 +102,7 @@ const FORBIDDEN_ROWS = [
   ],
   [
     "mq_member: illegal values",
-    `SELECT consumer_group || ' ' || client_id FROM mq_member WHERE message_model NOT IN ('clustering', 'broadcasting') OR NOT json_valid(subscriptions)
+    `SELECT consumer_group || ' ' || client_id FROM mq_member WHERE message_model NOT IN ('clustering', 'broadcasting') OR coalesce(json_type(CASE WHEN json_valid(subscriptions) THEN subscriptions END), '') <> 'array'
      OR (message_model = 'broadcasting') <> (instance_name IS NOT NULL)
      OR registration NOT BETWEEN 1 AND coalesce((SELECT value FROM mq_meta WHERE name = 'member_changes'), 0)`,
   ],

@@ -14,15 +14,17 @@ export interface ProcessIdentity {
 /** A broker on this store that has consumers. */
 export interface EngineRow extends ProcessIdentity {
   readonly engineKey: number;
+  /** Chosen by the engine at random, by which it knows its own row: a key that it was given in a transaction that was undone is somebody else's perhaps. */
+  readonly token: number;
   /** How long it may be silent before it counts as gone. */
   readonly leaseMs: number;
   /** Grows while it is there. */
   readonly beats: number;
 }
 
-type Row = [number, string, number, number, string, number, number];
+type Row = [number, string, number, number, string, number, number, number];
 
-const COLUMNS = "engine_key, process_space, process_id, thread_id, started, lease_ms, beats";
+const COLUMNS = "engine_key, process_space, process_id, thread_id, started, token, lease_ms, beats";
 
 /** The brokers that take part in groups, each with its sign of life. */
 export class EngineTable {
@@ -35,7 +37,7 @@ export class EngineTable {
   constructor(connection: SqliteConnection) {
     this.#find = prepare<Row>(connection, `SELECT ${COLUMNS} FROM mq_engine WHERE engine_key = ?`).raw();
     this.#list = prepare<Row>(connection, `SELECT ${COLUMNS} FROM mq_engine ORDER BY engine_key`).raw();
-    this.#insert = prepare(connection, `INSERT INTO mq_engine (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, 0)`);
+    this.#insert = prepare(connection, `INSERT INTO mq_engine (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, 0)`);
     this.#beat = prepare(connection, "UPDATE mq_engine SET beats = beats + 1 WHERE engine_key = ?");
     this.#delete = prepare(connection, "DELETE FROM mq_engine WHERE engine_key = ?");
   }
@@ -49,8 +51,9 @@ export class EngineTable {
     return this.#list.all().map(toEngine);
   }
 
-  insert(engineKey: number, { space, processId, threadId, started }: ProcessIdentity, leaseMs: number): void {
-    this.#insert.run(engineKey, space, processId, threadId, started, leaseMs);
+  insert(engine: Omit<EngineRow, "beats">): void {
+    const { engineKey, space, processId, threadId, started, token, leaseMs } = engine;
+    this.#insert.run(engineKey, space, processId, threadId, started, token, leaseMs);
   }
 
   beat(engineKey: number): void {
@@ -62,6 +65,6 @@ export class EngineTable {
   }
 }
 
-function toEngine([engineKey, space, processId, threadId, started, leaseMs, beats]: Row): EngineRow {
-  return { engineKey, space, processId, threadId, started, leaseMs, beats };
+function toEngine([engineKey, space, processId, threadId, started, token, leaseMs, beats]: Row): EngineRow {
+  return { engineKey, space, processId, threadId, started, token, leaseMs, beats };
 }

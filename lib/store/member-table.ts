@@ -22,6 +22,7 @@ const COLUMNS = "consumer_group, client_id, engine_key, registration, message_mo
 /** Who takes part in which consumer group, in all brokers on the store. */
 export class MemberTable {
   readonly #listOfGroup: SqliteStatement<Row>;
+  readonly #listOfEngine: SqliteStatement<Row>;
   readonly #put: SqliteStatement;
   readonly #delete: SqliteStatement;
   readonly #deleteOfEngine: SqliteStatement;
@@ -31,6 +32,7 @@ export class MemberTable {
       connection,
       `SELECT ${COLUMNS} FROM mq_member WHERE consumer_group = ? ORDER BY client_id`,
     ).raw();
+    this.#listOfEngine = prepare<Row>(connection, `SELECT ${COLUMNS} FROM mq_member WHERE engine_key = ?`).raw();
     this.#put = prepare(
       connection,
       `INSERT INTO mq_member (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -46,6 +48,10 @@ export class MemberTable {
 
   listOfGroup(group: string): readonly MemberRow[] {
     return this.#listOfGroup.all(group).map(toMember);
+  }
+
+  listOfEngine(engineKey: number): readonly MemberRow[] {
+    return this.#listOfEngine.all(engineKey).map(toMember);
   }
 
   put(member: MemberRow): void {
@@ -80,6 +86,20 @@ function toMember([
     registration,
     messageModel: messageModel === "broadcasting" ? "broadcasting" : "clustering",
     instanceName: instanceName ?? undefined,
-    subscriptions: new Map(JSON.parse(subscriptions) as [string, string][]),
+    subscriptions: toSubscriptions(subscriptions),
   };
+}
+
+/** What somebody else has written there must not stop the group: he subscribes to nothing then. */
+function toSubscriptions(text: string): ReadonlyMap<string, string> {
+  try {
+    const pairs: unknown = JSON.parse(text);
+    return Array.isArray(pairs) ? new Map(pairs.filter(isPair)) : new Map();
+  } catch {
+    return new Map();
+  }
+}
+
+function isPair(value: unknown): value is [string, string] {
+  return Array.isArray(value) && value.length === 2 && value.every((part) => typeof part === "string");
 }

@@ -80,7 +80,7 @@ const MIGRATIONS: readonly Migration[] = [
     sql: `
       CREATE TABLE mq_engine (
         engine_key INTEGER PRIMARY KEY, process_space TEXT NOT NULL, process_id INTEGER NOT NULL, thread_id INTEGER NOT NULL,
-        started TEXT NOT NULL, lease_ms INTEGER NOT NULL, beats INTEGER NOT NULL
+        started TEXT NOT NULL, token INTEGER NOT NULL, lease_ms INTEGER NOT NULL, beats INTEGER NOT NULL
       ) STRICT;
       CREATE TABLE mq_member (
         consumer_group TEXT NOT NULL, client_id TEXT NOT NULL, engine_key INTEGER NOT NULL, registration INTEGER NOT NULL,

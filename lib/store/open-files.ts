@@ -4,10 +4,8 @@ import { MqError } from "../errors.js";
 export interface OpenFile {
   /** To be called after each commit: wakes every other engine on the file. */
   committed(): void;
-  /** This engine has a row of this key in the store. */
-  hasRow(engineKey: number): void;
-  /** Whether some engine of this thread that is open has said so. */
-  isOpen(engineKey: number): boolean;
+  /** Whether the engine of this token was closed in this thread. Others of the thread may not be known here: test runners give each file its own globals. */
+  wasClosed(token: number): boolean;
   /** Ends the registration; may be called again. */
   close(): void;
 }
@@ -16,8 +14,6 @@ type OnCommit = () => void;
 
 interface Registered {
   readonly onCommit: OnCommit;
-  /** Absent in a copy of the package that is older. */
-  readonly engineKeys?: Set<number>;
 }
 
 // On globalThis, so that two copies of the package in one process find each other.
@@ -33,27 +29,48 @@ function registry(): Map<string, Set<Registered>> {
  * Announces that an engine works on a file. `onCommit` is called within the other's {@link OpenFile.committed}: it only notes that it
  * has to look, and must not throw.
  *
+ * @param token - by which others may ask whether it was closed.
  * @param realPath - with symbolic links resolved, as `OpenedDatabase.realPath` is.
  */
-export function registerOpenFile(realPath: string, onCommit: OnCommit): OpenFile {
+export function registerOpenFile(realPath: string, onCommit: OnCommit, token?: number): OpenFile {
   const files = registry();
   const engines = files.get(realPath) ?? new Set();
   files.set(realPath, engines);
-  const engineKeys = new Set<number>();
-  const own: Registered = { onCommit, engineKeys };
+  const closed = closedTokensOf(realPath);
+  const own: Registered = { onCommit };
   engines.add(own);
   return {
     committed: () => {
       if (engines.size === 1) return;
       for (const engine of engines) if (engine !== own) engine.onCommit();
     },
-    hasRow: (engineKey) => void engineKeys.add(engineKey),
-    isOpen: (engineKey) => [...engines].some((engine) => engine.engineKeys?.has(engineKey) === true),
+    wasClosed: (asked) => closed.has(asked),
     close: () => {
+      if (token !== undefined && engines.has(own)) keep(closed, token);
       engines.delete(own);
       if (engines.size === 0 && files.get(realPath) === engines) files.delete(realPath);
     },
   };
+}
+
+/** More brokers of one thread do not stop without a chance to delete their rows. */
+const MOST_CLOSED = 1_000;
+const CLOSED: symbol = Symbol.for("pocketmq.closedEngines");
+
+function closedTokensOf(realPath: string): Set<number> {
+  const holder = globalThis as { [CLOSED]?: Map<string, Set<number>> };
+  holder[CLOSED] ??= new Map();
+  const tokens = holder[CLOSED].get(realPath) ?? new Set();
+  holder[CLOSED].set(realPath, tokens);
+  return tokens;
+}
+
+function keep(tokens: Set<number>, token: number): void {
+  tokens.add(token);
+  for (const oldest of tokens) {
+    if (tokens.size <= MOST_CLOSED) return;
+    tokens.delete(oldest);
+  }
 }
 
 const CONNECTIONS: symbol = Symbol.for("pocketmq.connections");

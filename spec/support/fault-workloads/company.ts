@@ -38,7 +38,7 @@ function withCompany(operation: Omit<Operation, "place" | "mayRepeat">): Operati
 /** The row of a broker on this machine whose process is no more, with all queues of the topic. */
 const GONE = `
   UPDATE mq_meta SET value = value + 1 WHERE name = 'engine_keys';
-  INSERT INTO mq_engine SELECT (SELECT value FROM mq_meta WHERE name = 'engine_keys'), process_space, ${NOBODY}, ${NOBODY}, '1', 10000, 0
+  INSERT INTO mq_engine SELECT (SELECT value FROM mq_meta WHERE name = 'engine_keys'), process_space, ${NOBODY}, ${NOBODY}, '1', 1, 10000, 0
     FROM mq_engine LIMIT 1`;
 
 export const COMPANY: Workload = {
