@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Broker } from "../../lib/index.js";
-import type { SqliteStatement } from "../../lib/store/sqlite.js";
+import { copyAsKilled } from "../support/killed-copy.js";
 import { tempFolder } from "../support/temp-folder.js";
 import { openTestBroker, type TestBroker } from "../support/test-broker.js";
 import { type Instance, rowsOf, sendAll, startInstance } from "./broadcasting-instance.js";
@@ -137,8 +137,7 @@ describe("a broadcasting instance that was killed", () => {
       await using broker = await openWithGone();
       const { mq, clock } = broker;
       await clock.advance(2 * DAY + 20 * HOUR);
-      // What is stored now is what a killed process leaves.
-      (mq.database.prepare("VACUUM INTO ?") as SqliteStatement).run(path);
+      copyAsKilled(mq.database, path);
       now = clock.now();
     }
     await using again = await openTestBroker({ path });

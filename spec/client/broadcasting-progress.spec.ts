@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Broker, ConsumeFromWhere, ConsumeResult } from "../../lib/index.js";
-import type { SqliteStatement } from "../../lib/store/sqlite.js";
+import { copyAsKilled } from "../support/killed-copy.js";
 import { tempFolder } from "../support/temp-folder.js";
 import { openTestBroker, type TestBroker } from "../support/test-broker.js";
 import { rowsOf, sendAll, startInstance } from "./broadcasting-instance.js";
@@ -17,11 +17,6 @@ async function openNews(path?: string, defaultQueueCount: number = 1): Promise<T
 /** Instance, queue and next offset as they are stored. */
 const progressIn = ({ database }: Broker): readonly unknown[] =>
   rowsOf(database, "mq_broadcast_offset", "instance_name", "queue_id", "next_offset");
-
-/** Leaves in a file what would be there if the process were killed now. */
-function copyAsKilled({ database }: Broker, path: string): void {
-  (database.prepare("VACUUM INTO ?") as SqliteStatement).run(path);
-}
 
 /** A listener that takes as long as one likes for one message. */
 function slowWith(text: string) {
@@ -215,7 +210,7 @@ describe("a broadcasting instance that was killed", () => {
       await startInstance(mq, { listener: slowWith("m1").listener });
       await sendAll(mq, ["m0", "m1", "m2"]);
       await clock.advance(50);
-      copyAsKilled(mq, folder.file("mq.db"));
+      copyAsKilled(mq.database, folder.file("mq.db"));
     }
 
     await using again = await openNews(folder.file("mq.db"));
@@ -234,7 +229,7 @@ describe("a broadcasting instance that was killed", () => {
       await clock.advance(HOUR);
       await sendAll(mq, ["m0"], 0);
       await clock.advance(HOUR);
-      copyAsKilled(mq, folder.file("mq.db"));
+      copyAsKilled(mq.database, folder.file("mq.db"));
     }
 
     await using again = await openNews(folder.file("mq.db"), 2);

@@ -13,6 +13,7 @@ import {
 } from "../../lib/index.js";
 import type { SqliteStatement } from "../../lib/store/sqlite.js";
 import { type Chance, seededChance } from "../../lib/time/chance.js";
+import { copyAsKilled } from "../support/killed-copy.js";
 import { type TempFolder, tempFolder } from "../support/temp-folder.js";
 import { findProblems } from "../support/test-broker.js";
 import { VirtualClock } from "../support/virtual-clock.js";
@@ -331,7 +332,7 @@ class BroadcastingRun {
   /** What was committed goes on in another file; whatever the old broker still does, nobody sees. */
   async #kill(): Promise<void> {
     this.#files += 1;
-    (this.#mq.database.prepare("VACUUM INTO ?") as SqliteStatement).run(this.#folder.file(`${this.#files}.db`));
+    copyAsKilled(this.#mq.database, this.#folder.file(`${this.#files}.db`));
     this.#oracle.killed(this.#progress(), this.#clock.now());
     for (const life of this.#lives.values()) life.isDead = true;
     this.#lives.clear();

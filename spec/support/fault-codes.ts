@@ -2,6 +2,10 @@ import type { DriverCall, FaultMoment } from "./fault-driver.js";
 
 /** Primary result codes of SQLite. */
 export const FAULT_CODES = ["SQLITE_FULL", "SQLITE_BUSY", "SQLITE_IOERR", "SQLITE_NOMEM", "SQLITE_CORRUPT"] as const;
+/** Where trials take long; the others go the same ways. `POCKETMQ_ALL_FAULTS=1` tries all. */
+export const USUAL_CODES: readonly FaultCode[] =
+  process.env["POCKETMQ_ALL_FAULTS"] === "1" ? FAULT_CODES : ["SQLITE_FULL", "SQLITE_BUSY", "SQLITE_IOERR"];
+
 export type FaultCode = (typeof FAULT_CODES)[number];
 
 /** Those that are tried in both ways; SQLite may end the transaction when it has no memory too. */
