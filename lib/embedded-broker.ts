@@ -4,8 +4,8 @@ import { type BrokerEvents, checkListener } from "./broker/broker-events.js";
 import type { ResolvedBrokerSettings } from "./broker/broker-settings.js";
 import type { LocalBroker } from "./broker/local-broker.js";
 import type { EmbeddedClientContext } from "./client/client-context.js";
-import { ConcurrentPushConsumer } from "./client/concurrent-push-consumer.js";
 import { excuseRunningDelivery } from "./client/delivery.js";
+import { LocalPushConsumer } from "./client/local-push-consumer.js";
 import { type EmbeddedProducer, LocalProducer, type Producer } from "./client/producer.js";
 import type { ProducerOptions } from "./client/producer-options.js";
 import type { CloseOptions, PushConsumer } from "./client/push-consumer.js";
@@ -92,7 +92,7 @@ export class EmbeddedBroker<D extends SqliteDatabase> implements Broker<D> {
 
   pushConsumer(options: PushConsumerOptions): PushConsumer {
     this.#assertOpen();
-    const consumer = new ConcurrentPushConsumer(options, this.#context, (closed) => this.#consumers.delete(closed));
+    const consumer = new LocalPushConsumer(options, this.#context, (closed) => this.#consumers.delete(closed));
     this.#consumers.add(consumer);
     return consumer;
   }

@@ -20,6 +20,10 @@ export {
   ConsumeResult,
   type DeliveryContext,
   type MessageListener,
+  type OrderlyBatchListener,
+  type OrderlyContext,
+  type OrderlyListener,
+  OrderlyResult,
 } from "./client/consume-result.js";
 export type { EmbeddedProducer, Producer, SendOptions } from "./client/producer.js";
 export type { ProducerOptions } from "./client/producer-options.js";

@@ -159,6 +159,13 @@ export interface BrokerPort {
   catchUp(then: () => void): boolean;
   /** Whether members of this clustering group here may have the message queue: no member in another process has it. */
   holdsQueue(group: string, queue: MessageQueue): boolean;
+  /**
+   * Makes the queues this client's of its group for 60 s, again where they are. Returns those that are its now: not those that another client has
+   * locked, nor those that {@link BrokerPort.holdsQueue} denies.
+   */
+  lockQueues(group: string, clientId: string, queues: readonly MessageQueue[]): readonly MessageQueue[];
+  /** No effect on queues that others have locked. Members that wait for a queue are told `takeNewQueues` in one of the next turns. */
+  unlockQueues(group: string, clientId: string, queues: readonly MessageQueue[]): void;
   queryOffset(group: string, topic: string, queueId: number): Promise<QueueProgress>;
   /** Stored with the next group commit, at the latest 50 ms later. */
   updateOffset(group: string, topic: string, queueId: number, nextOffset: number, increaseOnly: boolean): void;

@@ -35,7 +35,9 @@ export interface GroupMembersOptions {
   readonly events: EventHub;
   /** Runs at once, or as soon as routes can be read: not while the owner of the connection is in a transaction. */
   readonly whenReadable: (run: () => void) => void;
-  /** All message queues that the members of a clustering group here are to have. */
+  /** Queues that a member here works on, or has worked on before it left and has not ended. */
+  readonly lockedQueues: (group: string) => readonly MessageQueue[];
+  /** All message queues that the members of a clustering group here are to have, or have still. */
   readonly want: (group: string, queues: readonly MessageQueue[]) => void;
 }
 
@@ -167,7 +169,7 @@ export class GroupMembers {
     membership.members.delete(member.clientId);
     if (membership.members.size === 0) {
       this.#groups.delete(member.group);
-      this.#options.want(member.group, []);
+      this.#want(member.group, []);
       return;
     }
     membership.last = lastOf(membership);
@@ -187,6 +189,7 @@ export class GroupMembers {
   rebalance(group: string): void {
     const membership = this.#groups.get(group);
     if (membership !== undefined) this.#rebalance(membership);
+    else this.#want(group, []);
   }
 
   /** Topics or their queues changed. */
@@ -245,15 +248,19 @@ export class GroupMembers {
     }
   }
 
+  #want(group: string, queues: readonly MessageQueue[]): void {
+    this.#options.want(group, [...queues, ...this.#options.lockedQueues(group)]);
+  }
+
   #rebalance(membership: Membership): void {
     const { group, members } = membership;
-    const { whenReadable, want } = this.#options;
+    const { whenReadable } = this.#options;
     whenReadable(() => {
       if (this.#groups.get(group) !== membership) return;
       const present = [...members.values()].map(({ member }) => member);
       for (const member of present) this.#tell(member, () => member.dropLostQueues());
       const sharing = present.filter(({ messageModel }) => messageModel === "clustering");
-      want(
+      this.#want(
         group,
         sharing.flatMap(({ wantedQueues }) => [...wantedQueues]),
       );

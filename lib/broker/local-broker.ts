@@ -3,6 +3,7 @@ import type { MessageQueue } from "../message/message-queue.js";
 import type { StoredMessageView, StoreHost } from "../message/message-view.js";
 import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 import type { OpenedDatabase } from "../store/open-database.js";
+import type { Clock } from "../time/clock.js";
 import { BroadcastInstances } from "./broadcast-instances.js";
 import { EventHub } from "./broker-events.js";
 import type {
@@ -29,6 +30,7 @@ import { searchOffset } from "./offset-search.js";
 import { Peers } from "./peers.js";
 import { PullHold } from "./pull-hold.js";
 import { PullMessage } from "./pull-message.js";
+import { QueueLocks } from "./queue-locks.js";
 import type { SendBackOutcome, SendBackRequest } from "./send-back.js";
 import { emitStored } from "./stored-events.js";
 
@@ -42,6 +44,8 @@ export class LocalBroker implements EmbeddedBrokerPort {
   readonly members: GroupMembers;
   readonly messages: PullMessage;
   readonly #database: OpenedDatabase;
+  readonly #clock: Clock;
+  readonly #locks: QueueLocks;
   readonly #hold: PullHold;
   readonly #scheduler: DueScheduler;
   readonly #instances: BroadcastInstances;
@@ -57,6 +61,8 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.clusterName = settings.clusterName;
     this.storeHost = settings.storeHost;
     this.#database = database;
+    this.#clock = settings.clock;
+    this.#locks = new QueueLocks(settings.clock);
     this.events = new EventHub(settings.logger);
     this.engine = new Engine(database, settings, this.events, {
       committed: (written, topicsChanged) => {
@@ -94,6 +100,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
       logger: settings.logger,
       events: this.events,
       whenReadable: (run) => this.engine.whenFree(run),
+      lockedQueues: (group) => this.#locks.list(group),
       want: (group, queues) => company?.claims.want(group, queues),
     });
     this.messages = new PullMessage(settings, this.engine, this.members);
@@ -112,9 +119,19 @@ export class LocalBroker implements EmbeddedBrokerPort {
         onGone: () => this.#lookAtMembers(),
       });
       const { engine, members, events } = this;
+      const locks = this.#locks;
       const assertOpen = (): void => this.assertOpen();
       const look = (): void => this.#lookAtMembers();
-      this.#registry = new MemberRegistry({ engine, company, members, peers: this.#peers, events, assertOpen, look });
+      this.#registry = new MemberRegistry({
+        engine,
+        company,
+        members,
+        locks,
+        peers: this.#peers,
+        events,
+        assertOpen,
+        look,
+      });
     }
     this.#scheduler.look();
   }
@@ -231,6 +248,21 @@ export class LocalBroker implements EmbeddedBrokerPort {
   holdsQueue(group: string, { topic, queueId }: MessageQueue): boolean {
     const { company } = this.engine;
     return company === undefined || company.claims.holds(group, topic, queueId);
+  }
+
+  lockQueues(group: string, clientId: string, queues: readonly MessageQueue[]): readonly MessageQueue[] {
+    const ours = queues.filter((queue) => this.holdsQueue(group, queue));
+    return this.#locks.lock(group, clientId, ours);
+  }
+
+  unlockQueues(group: string, clientId: string, queues: readonly MessageQueue[]): void {
+    if (!this.#locks.unlock(group, clientId, queues)) return;
+    // Later: it may be within a rebalance, in which others have not dropped what they lose.
+    this.#clock.turn(() => {
+      if (this.#isClosed) return;
+      this.members.rebalance(group);
+      this.#registry?.leaveWhenEmpty();
+    });
   }
 
   /** Inside a read: all members of a group, in whatever process, those first that registered first. */
@@ -354,8 +386,8 @@ export class LocalBroker implements EmbeddedBrokerPort {
     );
   }
 
-  /** Or one that is about to join. */
+  /** Or one that is about to join, or one that left while its listener was busy. */
   get #hasMembers(): boolean {
-    return this.members.count > 0 || this.#registry?.isBusy === true;
+    return this.members.count > 0 || this.#registry?.isBusy === true || !this.#locks.isEmpty;
   }
 }

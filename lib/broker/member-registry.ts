@@ -7,6 +7,7 @@ import type { Company } from "./company.js";
 import type { Engine } from "./engine.js";
 import { type GroupMembers, isSameTable, type KnownMember, NEWEST, nameTaken } from "./group-members.js";
 import type { Peers } from "./peers.js";
+import type { QueueLocks } from "./queue-locks.js";
 
 /** Who was there when a member registered. */
 interface Registration {
@@ -25,6 +26,7 @@ export interface MemberRegistryParts {
   readonly engine: Engine;
   readonly company: Company;
   readonly members: GroupMembers;
+  readonly locks: QueueLocks;
   readonly peers: Peers;
   readonly events: EventHub;
   /** Throws when the broker closes. */
@@ -71,7 +73,7 @@ export class MemberRegistry {
       this.#joining -= 1;
       company.memberRows.joined(member);
       company.memberRows.compareSoon();
-      this.#leaveWhenEmpty();
+      this.leaveWhenEmpty();
       // Whoever was gone went with the registration, in a commit that is no news here.
       this.#seenChange = -1;
       look();
@@ -96,7 +98,7 @@ export class MemberRegistry {
     const { company, members } = this.#parts;
     members.leave(member);
     company.memberRows.compareSoon();
-    this.#leaveWhenEmpty();
+    this.leaveWhenEmpty();
   }
 
   /** Another process has a member of this name, as nothing was heard of this one for long: it takes part no more. */
@@ -104,13 +106,19 @@ export class MemberRegistry {
     const { members, events } = this.#parts;
     const { group, clientId } = member;
     members.leave(member);
-    this.#leaveWhenEmpty();
+    this.leaveWhenEmpty();
     const error = new MqError(
       "ERR_MQ_ALREADY_CREATED",
       `nothing was heard of this process for longer than its lease, and another one has a member ${clientId} of group ${group} now`,
     );
     member.brokerFailed(error);
     events.error(error);
+  }
+
+  /** Nothing of this engine is left for others to see, once nobody here has anything to do with a queue. */
+  leaveWhenEmpty(): void {
+    const { company, members, locks } = this.#parts;
+    if (this.#joining === 0 && members.count === 0 && locks.isEmpty) company.claims.leave();
   }
 
   /** Inside a read: finds out who came and went in other engines, and which queues they let go of. */
@@ -124,8 +132,7 @@ export class MemberRegistry {
     peers.met(store.engines.list());
     for (const group of members.groups) members.setOthers(group, this.listOthers(group));
     for (const group of claims.lostGroups) {
-      if (members.countOf(group) > 0) members.rebalance(group);
-      else claims.want(group, []);
+      members.rebalance(group);
     }
     claims.askAgain();
     // Last, as reading may fail.
@@ -185,10 +192,5 @@ export class MemberRegistry {
     if (occupant !== undefined) return { occupant, engines };
     const subscriptions = new Map(member.subscriptions);
     return { registration: memberRows.join(member), subscriptions, others: this.listOthers(group) };
-  }
-
-  #leaveWhenEmpty(): void {
-    const { company, members } = this.#parts;
-    if (this.#joining === 0 && members.count === 0) company.claims.leave();
   }
 }

@@ -1,11 +1,13 @@
 import { MqError } from "../errors.js";
 import type { StoredMessageView } from "../message/message-view.js";
 import { PROPERTY } from "../message/properties.js";
+import type { RecordContent } from "../message/record.js";
 import { PERM } from "../message/system-topics.js";
 import type { GroupConfig } from "../store/group-table.js";
 import type { TopicConfig } from "../store/topic-table.js";
 import type { Chance } from "../time/chance.js";
 import { clampDelayLevel, delayOfLevel } from "../time/delay-levels.js";
+import type { MessageModel } from "./broker-port.js";
 import type { ConsumeOffsets } from "./consume-offsets.js";
 import type { DueMessages } from "./due-messages.js";
 import type { Groups } from "./groups.js";
@@ -26,6 +28,8 @@ export interface SendBackRequest {
   readonly delayLevel: number;
   /** How many retries a message gets; `undefined`: as many as its group says. */
   readonly maxReconsumeTimes: number | undefined;
+  /** Of a member that consumes in order: it has counted the failures in memory, and these messages have used up their attempts. */
+  readonly orderly?: { readonly messageModel: MessageModel } | undefined;
 }
 
 /**
@@ -64,25 +68,53 @@ export class SendBack {
   }
 
   /** Throws before anything is collected or written. */
-  apply({ group, messages, delayLevel, maxReconsumeTimes }: SendBackRequest, now: number): readonly SendBackOutcome[] {
-    const { groups, retryTopics, ownership } = this.#parts;
-    groups.requireForConsumer(group);
+  apply(request: SendBackRequest, now: number): readonly SendBackOutcome[] {
+    const { group, orderly } = request;
+    this.#parts.groups.requireForConsumer(group);
+    const copies = orderly === undefined ? this.#copies(request, now) : this.#orderlyCopies(request);
+    return copies.map(({ message, store }) => {
+      // Whoever broadcasts acknowledges by his own progress.
+      if (orderly?.messageModel === "broadcasting") return store();
+      if (!this.#parts.ownership.holdsNow(group, message.storedTopic, message.queueId)) return { kind: "notOwned" };
+      return this.#acknowledge(group, message) ? store() : { kind: "known" };
+    });
+  }
+
+  #copies({ group, messages, delayLevel, maxReconsumeTimes }: SendBackRequest, now: number): readonly Copy[] {
+    const { groups, retryTopics, profile } = this.#parts;
     const config = groups.get(group);
     const retry = config.retryQueueNums <= 0 ? undefined : retryTopics.requireRetryTopic(config);
     if (retry !== undefined && (retry.perm & PERM.WRITE) === 0)
       throw new MqError("ERR_MQ_NO_PERMISSION", `topic ${retry.topic} is not writable`);
     const max = maxReconsumeTimes ?? config.retryMaxTimes;
-    const copies = messages.map((message): Copy => {
+    return messages.map((message): Copy => {
       const isLast = message.storedReconsumeTimes >= max || delayLevel < 0;
       if (retry === undefined) return { message, store: () => ({ kind: "dropped" }) };
-      return {
-        message,
-        store: isLast ? this.#bury(group, message) : this.#putOff(config, retry, message, delayLevel, now),
-      };
+      if (!isLast) return { message, store: this.#putOff(config, retry, message, delayLevel, now) };
+      const properties = copiedProperties(message, profile);
+      if (profile.keepsDelayProperties) properties.set(PROPERTY.DELAY, "0");
+      return { message, store: this.#bury(group, message.toRetriedRecord(properties)) };
     });
-    return copies.map(({ message, store }) => {
-      if (!ownership.holdsNow(group, message.storedTopic, message.queueId)) return { kind: "notOwned" };
-      return this.#acknowledge(group, message) ? store() : { kind: "known" };
+  }
+
+  /**
+   * As an orderly consumer of RocketMQ sends them by itself, and its broker redirects them.
+   *
+   * Source: RocketMQ 5.3.3, `client/.../impl/consumer/ConsumeMessageOrderlyService.java`, `sendMessageBack`; `broker/.../processor/SendMessageProcessor.java`,
+   * `handleRetryAndDLQ`.
+   */
+  #orderlyCopies({ group, messages, maxReconsumeTimes }: SendBackRequest): readonly Copy[] {
+    const { profile } = this.#parts;
+    return messages.map((message): Copy => {
+      const properties = new Map(message.storedProperties);
+      const reconsumeTimes = message.reconsumeTimes + 1;
+      if (!properties.has(PROPERTY.ORIGIN_MESSAGE_ID)) properties.set(PROPERTY.ORIGIN_MESSAGE_ID, message.messageId);
+      properties.set(PROPERTY.RETRY_TOPIC, message.topic).delete(PROPERTY.TRAN_MSG);
+      if (profile.keepsDelayProperties) {
+        properties.set(PROPERTY.DELAY, "-1").set(PROPERTY.RECONSUME_TIME, String(reconsumeTimes));
+        properties.set(PROPERTY.MAX_RECONSUME_TIMES, String(maxReconsumeTimes));
+      }
+      return { message, store: this.#bury(group, message.toRetriedRecord(properties, reconsumeTimes)) };
     });
   }
 
@@ -96,11 +128,8 @@ export class SendBack {
     return true;
   }
 
-  #bury(group: string, message: StoredMessageView): Copy["store"] {
-    const { appender, profile, retryTopics } = this.#parts;
-    const properties = copiedProperties(message, profile);
-    if (profile.keepsDelayProperties) properties.set(PROPERTY.DELAY, "0");
-    const record = message.toRetriedRecord(properties);
+  #bury(group: string, record: RecordContent): Copy["store"] {
+    const { appender, retryTopics } = this.#parts;
     return () => {
       const { topic } = retryTopics.requireDeadLetterTopic(group);
       appender.add(topic, 0, { ...record, queueOffset: -1, commitLogOffset: -1 });

@@ -5,6 +5,7 @@ import { retryTopic } from "../message/derived-names.js";
 import { compareMessageQueues, type MessageQueue } from "../message/message-queue.js";
 import type { Clock } from "../time/clock.js";
 import type { ConsumerOffsetStore } from "./consumer-offset-store.js";
+import type { MemberQueues } from "./group-membership.js";
 import type { CachedMessage, ProcessQueue } from "./process-queue.js";
 import { PullLoop } from "./pull-loop.js";
 import { PullTurns } from "./pull-turns.js";
@@ -19,13 +20,15 @@ export interface AssignedQueuesOptions {
   readonly offsets: ConsumerOffsetStore;
   /** The tag expression of a topic. */
   readonly expressionOf: (topic: string) => string;
+  /** Whether the messages of this queue may be had now. */
+  readonly mayTake: (queue: MessageQueue) => boolean;
   readonly submit: (processQueue: ProcessQueue, messages: readonly CachedMessage[]) => void;
   /** Nothing is done for the messages of this queue any more. */
   readonly forget: (processQueue: ProcessQueue) => void;
 }
 
 /** The queues of one consumer, each with its pull loop, from when it takes them until it drops them. */
-export class AssignedQueues {
+export class AssignedQueues implements MemberQueues {
   readonly #options: AssignedQueuesOptions;
   readonly #retryTopic: string;
   readonly #loops = new Map<MessageQueue, PullLoop>();
@@ -43,7 +46,6 @@ export class AssignedQueues {
     return [...this.#loops.keys()];
   }
 
-  /** Sorted, without those of the group's retry topic. */
   get ofTopics(): readonly MessageQueue[] {
     return this.all.filter(({ topic }) => topic !== this.#retryTopic).sort(compareMessageQueues);
   }
@@ -59,9 +61,9 @@ export class AssignedQueues {
     for (const loop of this.#loops.values()) loop.resume();
   }
 
-  /** @param isNew - as {@link ConsumerOffsetStore.startOffset} takes it. */
-  take(queue: MessageQueue, isNew: boolean): void {
-    if (this.#loops.has(queue)) return;
+  take(queue: MessageQueue, isNew: boolean): boolean {
+    if (this.#loops.has(queue)) return true;
+    if (!this.#options.mayTake(queue)) return false;
     const { consumer, port, clock, events, offsets, expressionOf, submit } = this.#options;
     const loop = new PullLoop(queue, {
       port,
@@ -77,7 +79,9 @@ export class AssignedQueues {
       pullIntervalMs: consumer.pullIntervalMs,
       pullThresholdForQueue: consumer.pullThresholdForQueue,
       pullThresholdSizeForQueue: consumer.pullThresholdSizeForQueue,
-      consumeConcurrentlyMaxSpan: consumer.consumeConcurrentlyMaxSpan,
+      consumeConcurrentlyMaxSpan: consumer.listeners.orderly
+        ? Number.POSITIVE_INFINITY
+        : consumer.consumeConcurrentlyMaxSpan,
       startOffset: (messageQueue) => offsets.startOffset(messageQueue, isNew),
       submit,
       onProgress: (processQueue) => this.#reportOffset(processQueue),
@@ -86,16 +90,16 @@ export class AssignedQueues {
     this.#loops.set(queue, loop);
     const run: Promise<void> = loop.run(this.#isPaused).finally(() => this.#runs.delete(run));
     this.#runs.add(run);
+    return true;
   }
 
-  /** Their offsets are known to the broker before anybody else takes the queues. */
   drop(isLost: (queue: MessageQueue) => boolean): void {
     for (const [queue, loop] of this.#loops) {
       if (!isLost(queue)) continue;
       this.#reportOffset(loop.processQueue);
       this.#loops.delete(queue);
-      this.#options.forget(loop.processQueue);
       loop.drop();
+      this.#options.forget(loop.processQueue);
     }
   }
 
@@ -118,7 +122,10 @@ export class AssignedQueues {
 
   #reportOffset(processQueue: ProcessQueue): void {
     const offset = processQueue.takeChangedOffset();
-    if (offset !== undefined) this.#options.offsets.update(processQueue.messageQueue, offset, true);
+    if (offset === undefined) return;
+    // Whoever consumes in order has the queue to himself, and may mean to go back.
+    const isOrderly = this.#options.consumer.listeners.orderly;
+    this.#options.offsets.update(processQueue.messageQueue, offset, !isOrderly);
   }
 
   #restartAt(processQueue: ProcessQueue, nextOffset: number): void {
@@ -129,9 +136,9 @@ export class AssignedQueues {
       ...messageQueue,
       nextOffset,
     });
-    forget(processQueue);
     this.#loops.get(messageQueue)?.drop();
     this.#loops.delete(messageQueue);
+    forget(processQueue);
     offsets.update(messageQueue, nextOffset, false);
     this.take(messageQueue, false);
   }

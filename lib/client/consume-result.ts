@@ -13,12 +13,29 @@ export const ConsumeResult: { readonly SUCCESS: "success"; readonly RETRY: "retr
   RETRY: "retry",
 };
 
+/**
+ * What an orderly listener says: returning nothing or `"success"` commits; after `"suspend"`, `null` and throwing the same messages come again after a
+ * while, and the queue waits for them. `"commit"` and `"rollback"` are for `context.autoCommit = false`, see {@link OrderlyContext}.
+ *
+ * TypeScript widens a bare `return "suspend"` of an async arrow function to `string`; `return OrderlyResult.SUSPEND` it does not.
+ */
+export type OrderlyResult = undefined | void | "success" | "suspend" | "commit" | "rollback";
+export const OrderlyResult: {
+  readonly SUCCESS: "success";
+  readonly SUSPEND: "suspend";
+  readonly COMMIT: "commit";
+  readonly ROLLBACK: "rollback";
+} = { SUCCESS: "success", SUSPEND: "suspend", COMMIT: "commit", ROLLBACK: "rollback" };
+
 /** Where a message was delivered. */
 export interface DeliveryContext {
   readonly group: string;
   readonly clientId: string;
   readonly messageQueue: MessageQueue;
-  /** Aborts at `consumeTimeoutMs` and when closing runs out of grace; what the listener returns afterwards counts no more. */
+  /**
+   * Aborts at `consumeTimeoutMs` and when closing runs out of grace. What the listener returns afterwards counts no more; but an orderly one that is late is still
+   * waited for, and its result counts.
+   */
   readonly signal: AbortSignal;
 }
 
@@ -40,8 +57,32 @@ export interface BatchConsumeContext extends ConsumeContext {
   ackIndex: number;
 }
 
+/** What an orderly listener may decide. */
+export interface OrderlyContext extends DeliveryContext {
+  /**
+   * What the listener's result means:
+   *
+   * | result | `true` | `false` |
+   * | --- | --- | --- |
+   * | success | commits all that was delivered of the queue | nothing is committed yet, the next messages follow |
+   * | `"commit"` | as success, with a warning | commits all that was delivered since the last commit |
+   * | `"rollback"` | as success, with a warning | all since the last commit comes again, as if it had not been delivered, after the suspend time |
+   * | `"suspend"`, throwing | the messages of this call come again after the suspend time | the same |
+   *
+   * @defaultValue true
+   */
+  autoCommit: boolean;
+  /** How long the queue waits when this call suspends or rolls back: 10 to 30,000 ms, others are taken for the nearer of these. @defaultValue the consumer's */
+  suspendCurrentQueueTimeMs: number;
+}
+
 export type MessageListener = (message: MessageView, context: ConsumeContext) => ConsumeResult | Promise<ConsumeResult>;
 export type BatchListener = (
   messages: readonly MessageView[],
   context: BatchConsumeContext,
 ) => ConsumeResult | Promise<ConsumeResult>;
+export type OrderlyListener = (message: MessageView, context: OrderlyContext) => OrderlyResult | Promise<OrderlyResult>;
+export type OrderlyBatchListener = (
+  messages: readonly MessageView[],
+  context: OrderlyContext,
+) => OrderlyResult | Promise<OrderlyResult>;

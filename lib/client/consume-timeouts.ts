@@ -7,23 +7,23 @@ import type { Delivery } from "./delivery.js";
  * Source: RocketMQ, `client/.../impl/consumer/ProcessQueue.java`, `cleanExpiredMsg`, which looks once in each time-out, and only at the lowest message of
  * a queue.
  */
-export class ConsumeTimeouts {
+export class ConsumeTimeouts<D extends Delivery> {
   readonly #timeoutMs: number;
   readonly #clock: Clock;
-  readonly #onTimeout: (delivery: Delivery) => void;
-  readonly #running: Iterable<Delivery>;
+  readonly #onTimeout: (delivery: D) => void;
+  readonly #running: Iterable<D>;
   #timer: ClockTimer | undefined;
   #isStopped = false;
 
   /** @param running - those that have not ended, in the order in which they began. */
-  constructor(running: Iterable<Delivery>, timeoutMs: number, clock: Clock, onTimeout: (delivery: Delivery) => void) {
+  constructor(running: Iterable<D>, timeoutMs: number, clock: Clock, onTimeout: (delivery: D) => void) {
     this.#running = running;
     this.#timeoutMs = timeoutMs;
     this.#clock = clock;
     this.#onTimeout = onTimeout;
   }
 
-  began(delivery: Delivery): void {
+  began(delivery: D): void {
     if (this.#timer === undefined) this.#arm(delivery);
   }
 
@@ -32,7 +32,7 @@ export class ConsumeTimeouts {
     this.#isStopped = true;
   }
 
-  #arm({ startedAt }: Delivery): void {
+  #arm({ startedAt }: D): void {
     if (!this.#isStopped) this.#timer = this.#clock.at(startedAt + this.#timeoutMs, () => this.#look());
   }
 

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { MessageQueue } from "../message/message-queue.js";
-import type { BatchConsumeContext } from "./consume-result.js";
+import type { DeliveryContext } from "./consume-result.js";
 import type { CachedMessage, ProcessQueue } from "./process-queue.js";
 
 /** Which delivery the running code was called from, over all consumers of the process. */
@@ -11,16 +11,20 @@ export function excuseRunningDelivery(closing: Promise<unknown>): void {
   runningDelivery.getStore()?.excuseUntil(closing);
 }
 
+/** To whom messages are delivered. */
+export interface DeliveryAddress {
+  readonly group: string;
+  readonly clientId: string;
+}
+
 /** Messages that go to a listener in one call, and the context of that call. */
-export class Delivery implements BatchConsumeContext {
+export abstract class Delivery implements DeliveryContext {
   readonly group: string;
   readonly clientId: string;
   readonly processQueue: ProcessQueue;
   readonly batch: readonly CachedMessage[];
   readonly startedAt: number;
-  ackIndex: number = Number.MAX_SAFE_INTEGER;
-  delayLevelWhenNextConsume = 0 as number;
-  /** It ran out of time: its messages were sent back, and what the listener returns counts no more. */
+  /** It ran out of time. */
   hasTimedOut = false as boolean;
   readonly #onExcused: () => void;
   #pendingCloses = 0;
@@ -28,8 +32,7 @@ export class Delivery implements BatchConsumeContext {
   #abortReason: unknown;
 
   constructor(
-    group: string,
-    clientId: string,
+    { group, clientId }: DeliveryAddress,
     processQueue: ProcessQueue,
     batch: readonly CachedMessage[],
     startedAt: number,
@@ -73,12 +76,5 @@ export class Delivery implements BatchConsumeContext {
     };
     closing.then(settled, settled);
     this.#onExcused();
-  }
-
-  /** How many of the batch, from its front, a success acknowledges: none with an index that is no number, as it may be meant to be any. */
-  get acknowledged(): number {
-    const acknowledged =
-      Number.isNaN(this.ackIndex) || typeof this.ackIndex !== "number" ? 0 : Math.floor(this.ackIndex) + 1;
-    return Math.max(0, Math.min(acknowledged, this.batch.length));
   }
 }

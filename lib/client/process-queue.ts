@@ -3,7 +3,8 @@ import type { StoredMessageView } from "../message/message-view.js";
 
 /** One message that was pulled and is not yet acknowledged. */
 export interface CachedMessage {
-  readonly message: StoredMessageView;
+  /** Another one for each delivery from here. */
+  message: StoredMessageView;
   isAcknowledged: boolean;
 }
 

@@ -2,9 +2,9 @@ import type { MessageModel } from "../broker/broker-port.js";
 import { parseTagExpression } from "../filter/tag-expression.js";
 import { checkConsumerGroup, checkKnownTopic } from "../message/names.js";
 import { hasSeparator } from "../message/properties.js";
-import { describe, integerOption, invalid, oneOf, refuseUnknownOptions } from "../options.js";
+import { booleanOption, describe, integerOption, invalid, oneOf, refuseUnknownOptions } from "../options.js";
 import { type AllocateMessageQueueStrategy, allocateAveragely } from "./allocate-message-queue.js";
-import type { BatchListener, MessageListener } from "./consume-result.js";
+import type { BatchListener, MessageListener, OrderlyBatchListener, OrderlyListener } from "./consume-result.js";
 import type { ResolvedConsumeFromWhere } from "./consumer-offset-store.js";
 
 /** Topic → tag expression: `"*"` for every message, `"created || paid"` for those with one of these tags. */
@@ -41,20 +41,24 @@ export interface PushConsumerSettings extends ConsumerOptions {
    * starts; what comes later it gets. @defaultValue "clustering"
    */
   readonly messageModel?: "clustering" | "broadcasting" | undefined;
-  /** Listeners running at once, 1 to 1,000 (`consumeThreadMax`). @defaultValue 20 */
+  /** Listeners running at once, 1 to 1,000 (`consumeThreadMax`); of an orderly consumer one a message queue. @defaultValue 20 */
   readonly consumeConcurrency?: number | undefined;
   /** Most messages in one call of a batch listener, 1 to 1,024. @defaultValue 1 */
   readonly consumeMessageBatchMaxSize?: number | undefined;
   /**
    * How often a message is retried before it goes to the dead-letter queue `%DLQ%group`, 0 to 2,147,483,647. -1, which is what RocketMQ's consumers
-   * begin with: 16, whatever the group says. @defaultValue the group's `retryMaxTimes`, 16 unless changed
+   * begin with: 16, whatever the group says. An orderly consumer counts in memory, and anew after a restart or when the queue goes to another member; there
+   * -1 is no limit. @defaultValue the group's `retryMaxTimes`, 16 unless changed; orderly: no limit
    */
   readonly maxReconsumeTimes?: number | undefined;
   /**
    * How long a listener may take, 1 to 2,147,483,647 ms. Afterwards `context.signal` aborts, and the messages are retried after 10 s. The listener
-   * still counts as one of those that run at once until it ends; what it returns is ignored. @defaultValue 900_000 (15 min)
+   * still counts as one of those that run at once until it ends; what it returns is ignored. An orderly one is told by its signal alone: its queue waits for it,
+   * and its result counts. @defaultValue 900_000 (15 min)
    */
   readonly consumeTimeoutMs?: number | undefined;
+  /** How long a queue of an orderly consumer waits after a failure; 10 to 30,000 ms, others are taken for the nearer of these. @defaultValue 1_000 */
+  readonly suspendCurrentQueueTimeMs?: number | undefined;
   /** Messages and bytes in one pull, 1 to 1,024 and 1 to 100 MiB. @defaultValue 32 */
   readonly pullBatchSize?: number | undefined;
   /** @defaultValue 262_144 (256 KiB) */
@@ -65,16 +69,34 @@ export interface PushConsumerSettings extends ConsumerOptions {
   readonly pullThresholdForQueue?: number | undefined;
   /** The same in MiB, 1 to 1,024. @defaultValue 100 */
   readonly pullThresholdSizeForQueueMiB?: number | undefined;
-  /** … nor while its lowest and highest unacknowledged offset are further apart than this, 1 to 65,535. @defaultValue 2_000 */
+  /** … nor while its lowest and highest unacknowledged offset are further apart than this, 1 to 65,535. Not for orderly consumers. @defaultValue 2_000 */
   readonly consumeConcurrentlyMaxSpan?: number | undefined;
 }
 
-/** Exactly one listener. */
+/**
+ * Exactly one listener. With `orderly: true` the messages of each message queue go to it in the order of their offsets, one call at a time over all members of the
+ * group; else in no order.
+ */
 export type PushConsumerOptions = PushConsumerSettings &
   (
-    | { readonly listener: MessageListener; readonly batchListener?: undefined }
-    | { readonly batchListener: BatchListener; readonly listener?: undefined }
+    | { readonly orderly?: false | undefined; readonly listener: MessageListener; readonly batchListener?: undefined }
+    | { readonly orderly?: false | undefined; readonly batchListener: BatchListener; readonly listener?: undefined }
+    | { readonly orderly: true; readonly listener: OrderlyListener; readonly batchListener?: undefined }
+    | { readonly orderly: true; readonly batchListener: OrderlyBatchListener; readonly listener?: undefined }
   );
+
+/** As it is called: which of the two kinds it is, `orderly` says. */
+export type Listeners =
+  | {
+      readonly orderly: false;
+      readonly listener: MessageListener | undefined;
+      readonly batchListener: BatchListener | undefined;
+    }
+  | {
+      readonly orderly: true;
+      readonly listener: OrderlyListener | undefined;
+      readonly batchListener: OrderlyBatchListener | undefined;
+    };
 
 export interface ResolvedPushConsumerOptions {
   readonly group: string;
@@ -85,8 +107,8 @@ export interface ResolvedPushConsumerOptions {
   readonly messageModel: MessageModel;
   readonly maxReconsumeTimes: number | undefined;
   readonly consumeTimeoutMs: number;
-  readonly listener: MessageListener | undefined;
-  readonly batchListener: BatchListener | undefined;
+  readonly listeners: Listeners;
+  readonly suspendCurrentQueueTimeMs: number;
   readonly consumeConcurrency: number;
   readonly consumeMessageBatchMaxSize: number;
   readonly pullBatchSize: number;
@@ -97,9 +119,10 @@ export interface ResolvedPushConsumerOptions {
   readonly consumeConcurrentlyMaxSpan: number;
 }
 
-const OPTIONS: readonly (keyof PushConsumerSettings | "listener" | "batchListener")[] = [
+const OPTIONS: readonly (keyof PushConsumerSettings | "orderly" | "listener" | "batchListener")[] = [
   "group",
   "subscriptions",
+  "orderly",
   "listener",
   "batchListener",
   "consumeFromWhere",
@@ -110,6 +133,7 @@ const OPTIONS: readonly (keyof PushConsumerSettings | "listener" | "batchListene
   "consumeMessageBatchMaxSize",
   "maxReconsumeTimes",
   "consumeTimeoutMs",
+  "suspendCurrentQueueTimeMs",
   "pullBatchSize",
   "pullBatchSizeInBytes",
   "pullIntervalMs",
@@ -126,7 +150,7 @@ const USUAL_RETRIES = 16;
 /** Ranges are those of RocketMQ's `DefaultMQPushConsumerImpl.java`, `checkConfig`. */
 export function resolvePushConsumerOptions(options: PushConsumerOptions): ResolvedPushConsumerOptions {
   refuseUnknownOptions("PushConsumerOptions", options, OPTIONS);
-  const { listener, batchListener } = checkListeners(options.listener, options.batchListener);
+  const listeners = checkListeners(options.orderly, options.listener, options.batchListener);
   const integer = (name: keyof PushConsumerSettings, min: number, max: number, fallback: number): number =>
     integerOption(name, options[name], { min, max, fallback });
   return {
@@ -141,13 +165,13 @@ export function resolvePushConsumerOptions(options: PushConsumerOptions): Resolv
       ["clustering", "broadcasting"],
       "clustering",
     ),
-    maxReconsumeTimes: checkMaxReconsumeTimes(options.maxReconsumeTimes),
+    maxReconsumeTimes: checkMaxReconsumeTimes(options.maxReconsumeTimes, listeners.orderly),
     consumeTimeoutMs: integer("consumeTimeoutMs", 1, MAX_INTEGER, 900_000),
-    listener,
-    batchListener,
+    listeners,
+    suspendCurrentQueueTimeMs: integer("suspendCurrentQueueTimeMs", 0, MAX_INTEGER, 1_000),
     consumeConcurrency: integer("consumeConcurrency", 1, 1_000, 20),
     consumeMessageBatchMaxSize:
-      listener === undefined
+      listeners.listener === undefined
         ? integer("consumeMessageBatchMaxSize", 1, 1_024, 1)
         : checkSingle(options.consumeMessageBatchMaxSize),
     pullBatchSize: integer("pullBatchSize", 1, 1_024, 32),
@@ -179,10 +203,7 @@ function checkSubscriptions(subscriptions: unknown): ReadonlyMap<string, string>
   );
 }
 
-function checkListeners(
-  listener: unknown,
-  batchListener: unknown,
-): { listener: MessageListener | undefined; batchListener: BatchListener | undefined } {
+function checkListeners(orderly: unknown, listener: unknown, batchListener: unknown): Listeners {
   if (listener !== undefined && batchListener !== undefined)
     throw invalid("listener and batchListener exclude each other, got both");
   if (listener === undefined && batchListener === undefined)
@@ -192,10 +213,7 @@ function checkListeners(
     throw invalid(
       `${listener === undefined ? "batchListener" : "listener"} must be a function, got ${describe(given)}`,
     );
-  return {
-    listener: listener as MessageListener | undefined,
-    batchListener: batchListener as BatchListener | undefined,
-  };
+  return { orderly: booleanOption("orderly", orderly, false), listener, batchListener } as Listeners;
 }
 
 function checkSingle(size: number | undefined): number {
@@ -231,8 +249,9 @@ function checkInstanceName(name: unknown): string | undefined {
   );
 }
 
-function checkMaxReconsumeTimes(times: unknown): number | undefined {
+function checkMaxReconsumeTimes(times: unknown, orderly: boolean): number | undefined {
   if (times === undefined) return undefined;
   const max = integerOption("maxReconsumeTimes", times, { min: -1, max: MAX_INTEGER, fallback: 0 });
-  return max === -1 ? USUAL_RETRIES : max;
+  if (max !== -1) return max;
+  return orderly ? undefined : USUAL_RETRIES;
 }

@@ -125,7 +125,7 @@ export class SendBackService implements FailedMessages {
   }
 
   #retryLater(processQueue: ProcessQueue, failed: readonly CachedMessage[], error: unknown): void {
-    for (const { message } of failed) message.countLocalFailure();
+    for (const cached of failed) cached.message = cached.message.again(1);
     if (isMqError(error, "ERR_MQ_CLOSED")) return;
     const { clock, events, group, resubmit } = this.#options;
     const isOver = this.#isStopped || processQueue.isDropped;

@@ -107,18 +107,26 @@ export class StoredMessageView implements MessageView {
   #body: Buffer | undefined;
   #user: Readonly<Record<string, string>> | undefined;
   /** Failures since it was read; they are not stored. */
-  #localFailures = 0;
+  readonly #localFailures: number;
   #consumeStartTimestamp: number | undefined;
   /** Where it was sent to, once that is another than where it lies. */
   #sentTo: string | undefined;
 
   /** @param at - where its record begins within the block. */
-  constructor(origin: MessageOrigin, block: RecordBlock, at: number, queueOffset: number, stamp?: PullStamp) {
+  constructor(
+    origin: MessageOrigin,
+    block: RecordBlock,
+    at: number,
+    queueOffset: number,
+    stamp?: PullStamp,
+    localFailures: number = 0,
+  ) {
     this.#origin = origin;
     this.#block = block;
     this.#at = at;
     this.queueOffset = queueOffset;
     this.#stamp = stamp;
+    this.#localFailures = localFailures;
   }
 
   get messageId(): string {
@@ -239,7 +247,10 @@ export class StoredMessageView implements MessageView {
   }
 
   /** What is stored when it is stored anew, with other properties and one more failure. */
-  toRetriedRecord(properties: ReadonlyMap<string, string>): RecordContent {
+  toRetriedRecord(
+    properties: ReadonlyMap<string, string>,
+    reconsumeTimes: number = this.storedReconsumeTimes + 1,
+  ): RecordContent {
     const { records } = this.#block;
     const text = encodeDecoded(properties);
     const body = bodyWithin(records, this.#at);
@@ -248,7 +259,7 @@ export class StoredMessageView implements MessageView {
       flag: this.flag,
       sysFlag: sysFlagAt(records, this.#at),
       bornTimestamp: this.bornTimestamp,
-      reconsumeTimes: this.storedReconsumeTimes + 1,
+      reconsumeTimes,
       uniqueId: uniqueIdAt(records, this.#at),
       properties: text,
       propertiesSize: utf8Size(text),
@@ -262,10 +273,15 @@ export class StoredMessageView implements MessageView {
     this.#consumeStartTimestamp = timestamp;
   }
 
-  /** Consuming it failed and it will be delivered again from memory. */
-  countLocalFailure(): void {
-    this.#localFailures += 1;
-    // The listener may have changed the body that it got.
-    this.#body = undefined;
+  /**
+   * The same message for another delivery from memory: what listeners did to this one, or wrote down of it, stays with it.
+   *
+   * @param failures - how often consuming it failed since.
+   */
+  again(failures: number): StoredMessageView {
+    const all = this.#localFailures + failures;
+    const copy = new StoredMessageView(this.#origin, this.#block, this.#at, this.queueOffset, this.#stamp, all);
+    copy.#sentTo = this.#sentTo;
+    return copy;
   }
 }

@@ -33,6 +33,7 @@ function setup(whenReadable = (run: () => void): void => run()): Setup {
     logger,
     events,
     whenReadable,
+    lockedQueues: () => [],
     want: (group, queues) => void wants.push([group, queues]),
   });
   const make: Setup["make"] = (clientId, subscriptions = { orders: "*" }, group = "billing") => ({

@@ -28,8 +28,8 @@ describe("resolvePushConsumerOptions", () => {
       messageModel: "clustering",
       maxReconsumeTimes: undefined,
       consumeTimeoutMs: 15 * 60 * 1_000,
-      listener,
-      batchListener: undefined,
+      suspendCurrentQueueTimeMs: 1_000,
+      listeners: { orderly: false, listener, batchListener: undefined },
       consumeConcurrency: 20,
       consumeMessageBatchMaxSize: 1,
       pullBatchSize: 32,
@@ -39,6 +39,14 @@ describe("resolvePushConsumerOptions", () => {
       pullThresholdSizeForQueue: 100 * 1024 * 1024,
       consumeConcurrentlyMaxSpan: 2_000,
     });
+  });
+
+  it("takes -1 retries for 16, and of an orderly consumer for no limit", () => {
+    const retries = [false, true].map((orderly) =>
+      resolve({ group: "billing", listener, orderly, maxReconsumeTimes: -1 }),
+    );
+
+    expect(retries.map(({ maxReconsumeTimes }) => maxReconsumeTimes)).toEqual([16, undefined]);
   });
 
   it("takes undefined for an option that is left out", () => {
@@ -54,6 +62,7 @@ describe("resolvePushConsumerOptions", () => {
     ["consumeConcurrency", 1, 1_000],
     ["maxReconsumeTimes", -1, 2_147_483_647],
     ["consumeTimeoutMs", 1, 2_147_483_647],
+    ["suspendCurrentQueueTimeMs", 0, 2_147_483_647],
     ["pullBatchSize", 1, 1_024],
     ["pullBatchSizeInBytes", 1, 104_857_600],
     ["pullIntervalMs", 0, 65_535],
@@ -87,6 +96,8 @@ describe("resolvePushConsumerOptions", () => {
     expect(refusal({ listener: "log" })).toBe('listener must be a function, got "log"');
     expect(refusal({ listener: null })).toBe("listener must be a function, got null");
     expect(refusal({ listener: undefined, batchListener: {} })).toBe("batchListener must be a function, got an object");
+    expect(refusal({ orderly: true, batchListener })).toContain("exclude each other");
+    expect(refusal({ orderly: "yes" })).toBe('orderly must be true or false, got "yes"');
   });
 
   it("names an option it does not know", () => {

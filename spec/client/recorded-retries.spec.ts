@@ -5,13 +5,10 @@ import type { Broker, ConsumeContext, MessageView, PushConsumerSettings, TopicIn
 import { DELAY_LEVELS_MS } from "../../lib/time/delay-levels.js";
 import { loadFacts } from "../support/facts.js";
 import { openTestPort, type TestPort } from "../support/local-broker.js";
+import { comparable, delivered, type RecordedMessage, stored, withPlaceholders } from "../support/recorded-message.js";
 import { browseQueue } from "../support/shared-connection.js";
 import { openRecordedBroker } from "../support/test-broker.js";
 
-interface RecordedMessage {
-  readonly properties: Readonly<Record<string, string>>;
-  readonly secondsSincePrevious?: number;
-}
 interface RecordedTopic {
   readonly code: number;
   readonly body: string;
@@ -31,57 +28,6 @@ interface RecordedRetries {
 
 const facts = loadFacts("retry");
 const SECOND = 1_000;
-
-/** Numbers ids in the order in which they appear; the recorded ones are numbered over a whole fact. */
-function withPlaceholders<T>(value: T): T {
-  const ids = new Map<string, string[]>();
-  const numbered = (kind: string, id: string): string => {
-    const ofKind = ids.get(kind) ?? [];
-    ids.set(kind, ofKind);
-    if (!ofKind.includes(id)) ofKind.push(id);
-    return `<${kind}#${ofKind.indexOf(id) + 1}>`;
-  };
-  return JSON.parse(
-    JSON.stringify(value, (key, part: unknown) => {
-      if (key === "offsetMsgId" || key === "ORIGIN_MESSAGE_ID") return numbered("offsetMsgId", String(part));
-      if (key === "msgId" || key === "UNIQ_KEY") return numbered("uniqKey", String(part));
-      return key === "CONSUME_START_TIME" ? "<ts>" : part;
-    }),
-  ) as T;
-}
-
-/** The fields of RocketMQ's `MessageExt` in their recorded order. */
-function toMessageExt(view: MessageView, brokerName: string | null): RecordedMessage {
-  const properties = Object.entries({ ...view.properties, ...view.systemProperties });
-  return {
-    topic: view.topic,
-    brokerName,
-    queueId: view.queueId,
-    queueOffset: view.queueOffset,
-    flag: view.flag,
-    reconsumeTimes: view.reconsumeTimes,
-    msgId: view.messageId,
-    offsetMsgId: view.offsetMessageId,
-    transactionId: view.transactionId ?? null,
-    body: view.text(),
-    properties: Object.fromEntries(properties.sort(([a], [b]) => (a < b ? -1 : 1))),
-  } as RecordedMessage;
-}
-
-const delivered = (view: MessageView): RecordedMessage => toMessageExt(view, view.brokerName);
-
-/** Read raw, where no pull stamps the ends of the queue. */
-function stored(view: MessageView): RecordedMessage {
-  const { properties, ...fields } = toMessageExt(view, null);
-  const { MIN_OFFSET: _min, MAX_OFFSET: _max, ...asStored } = properties;
-  return { ...fields, properties: asStored };
-}
-
-/** Without what a `MessageView` does not have or says otherwise. */
-function comparable(recorded: unknown): unknown {
-  const absent = ["sysFlag", "preparedTransactionOffset", "secondsSincePrevious"];
-  return JSON.parse(JSON.stringify(recorded, (key, value: unknown) => (absent.includes(key) ? undefined : value)));
-}
 
 function topicOf({ code, body }: RecordedTopic): object {
   const { topicName, readQueueNums, writeQueueNums, perm, order } = JSON.parse(body) as Readonly<

@@ -11,6 +11,7 @@ export type FactArea =
   | "message-ids"
   | "messages"
   | "names"
+  | "orderly"
   | "retry"
   | "selectors"
   | "tag-filter"

@@ -5,6 +5,23 @@ export type CoveredFacts = Readonly<Record<string, readonly string[]>>;
 
 /** The recorded facts that specs compare PocketMQ with; lib/wire/COMPATIBILITY.md lists the others, with the reasons. */
 export const COVERED_FACTS: Readonly<Record<FactArea, CoveredFacts>> = {
+  orderly: {
+    "client/recorded-orderly.spec.ts": [
+      "auto-commit-success",
+      "suspend-context-1",
+      "manual-commit",
+      "suspend-context-300",
+      "manual-rollback",
+      "batch-suspend",
+      "null",
+      "throws",
+      "suspend-default",
+      "in-order",
+      "consumer-suspend-2000",
+      "queue-lock",
+      "max-2",
+    ],
+  },
   names: {
     "message/names.spec.ts": ["topic-validator", "client-topic-validator", "group-validator"],
     "message/system-topics.spec.ts": ["system-topic-set"],

@@ -1,0 +1,196 @@
+import type { BroadcastInstance, GroupMember, MessageModel } from "../broker/broker-port.js";
+import type { MqError } from "../errors.js";
+import { retryTopic } from "../message/derived-names.js";
+import { formatMessageQueue, type MessageQueue } from "../message/message-queue.js";
+import type { ClockTimer } from "../time/clock.js";
+import { type AllocateMessageQueueStrategy, allocateAll } from "./allocate-message-queue.js";
+import type { ClientContext } from "./client-context.js";
+import { Rebalance } from "./rebalance.js";
+
+/** Source: RocketMQ, `RebalanceService.java`, `minInterval`. */
+const FAILED_REBALANCE_MS = 1_000;
+const EVERY_MESSAGE = "*";
+/** Broadcasting consumers have it unless they say otherwise, so that they find their progress again. */
+const BROADCASTING_INSTANCE = "DEFAULT";
+
+/** The queues that a member works on. */
+export interface MemberQueues {
+  readonly all: readonly MessageQueue[];
+  /** Sorted, without those of the group's retry topic. */
+  readonly ofTopics: readonly MessageQueue[];
+  /**
+   * No effect on what it has. False: not now, it is to be tried again soon.
+   *
+   * @param isNew - the queue did not exist when the consumer subscribed to its topic.
+   */
+  take(queue: MessageQueue, isNew: boolean): boolean;
+  /** Their offsets are known to the broker when this returns. */
+  drop(isLost: (queue: MessageQueue) => boolean): void;
+}
+
+/** Under which name a consumer takes part. */
+export interface MemberName {
+  readonly clientId: string;
+  /** Under which a broadcasting member's progress is kept. */
+  readonly instance: BroadcastInstance | undefined;
+}
+
+export interface GroupMembershipOptions extends MemberName {
+  readonly group: string;
+  readonly messageModel: MessageModel;
+  readonly subscriptions: ReadonlyMap<string, string>;
+  readonly strategy: AllocateMessageQueueStrategy;
+  /** Whether what the group failed to consume comes again through its retry topic. */
+  readonly hasRetries: boolean;
+  readonly context: ClientContext;
+  readonly queues: MemberQueues;
+  /** Whether it takes no queue any more. */
+  readonly isEnding: () => boolean;
+  /** Whether it has no queue any more. */
+  readonly isClosed: () => boolean;
+  /** It was told that it can go on no longer; its queues are dropped. */
+  readonly brokerFailed: (error: MqError) => void;
+}
+
+/** @param instanceName - the user's; else a clustering consumer is given one of its own. */
+export function nameMember(
+  { address, ids }: ClientContext,
+  group: string,
+  messageModel: MessageModel,
+  instanceName: string | undefined,
+): MemberName {
+  const isClustering = messageModel === "clustering";
+  const name = instanceName ?? (isClustering ? ids.next() : BROADCASTING_INSTANCE);
+  return { clientId: `${address}@${name}`, instance: isClustering ? undefined : { group, instanceName: name } };
+}
+
+/** A consumer's part in its group: its name, its subscriptions, and which queues that gives it. */
+export class GroupMembership {
+  readonly #options: GroupMembershipOptions;
+  readonly #subscriptions: Map<string, string>;
+  readonly #rebalance: Rebalance;
+  readonly #member: GroupMember;
+  #timer: ClockTimer | undefined;
+  #toldAssignment = "";
+
+  constructor(options: GroupMembershipOptions) {
+    const { group, messageModel, clientId, instance, context } = options;
+    this.#options = options;
+    this.#subscriptions = new Map(options.subscriptions);
+    const strategy = messageModel === "clustering" ? options.strategy : allocateAll;
+    this.#rebalance = new Rebalance(group, clientId, strategy, context);
+    const subscriptions = (): ReadonlyMap<string, string> => this.#allSubscriptions();
+    const wantedQueues = (): Iterable<MessageQueue> => this.#rebalance.wanted;
+    this.#member = {
+      clientId,
+      group,
+      messageModel,
+      instance,
+      get subscriptions() {
+        return subscriptions();
+      },
+      get wantedQueues() {
+        return wantedQueues();
+      },
+      dropLostQueues: () => this.#dropLostQueues(),
+      takeNewQueues: () => this.#takeNewQueues(),
+      brokerFailed: (error) => this.#brokerFailed(error),
+    };
+  }
+
+  /** @throws as {@link BrokerPort.registerConsumer} rejects. */
+  join(): Promise<void> {
+    return this.#options.context.port.registerConsumer(this.#member);
+  }
+
+  leave(): void {
+    this.#timer?.cancel();
+    this.#options.context.port.unregisterConsumer(this.#member);
+  }
+
+  /** Topics that the user subscribed to. */
+  get topics(): Iterable<string> {
+    return this.#subscriptions.keys();
+  }
+
+  /** The tag expression of a topic. */
+  expressionOf(topic: string): string {
+    return this.#allSubscriptions().get(topic) ?? EVERY_MESSAGE;
+  }
+
+  /** Adds a topic or replaces its expression; {@link GroupMembership.tell} afterwards. False: it is as it was. */
+  subscribe(topic: string, expression: string): boolean {
+    if (this.#subscriptions.get(topic) === expression) return false;
+    this.#subscriptions.set(topic, expression);
+    // With another filter other messages are to be had of the queues that it has.
+    this.#options.queues.drop((queue) => queue.topic === topic);
+    return true;
+  }
+
+  unsubscribe(topic: string): boolean {
+    return this.#subscriptions.delete(topic);
+  }
+
+  /** Tells the broker its subscriptions: the queues are shared anew when this returns. */
+  tell(): void {
+    this.#options.context.port.heartbeat(this.#member);
+  }
+
+  /** Tells those who listen which queues it has, if these are others than before. */
+  tellAssignment(): void {
+    const { group, clientId, queues, context } = this.#options;
+    const assignment = queues.ofTopics;
+    const told = assignment.map(formatMessageQueue).join();
+    if (told === this.#toldAssignment) return;
+    this.#toldAssignment = told;
+    context.events.emit("group:rebalanced", { group, clientId, assignment });
+  }
+
+  /** What failed, in a strategy of the user's for example, may succeed the next time. */
+  rebalanceLater(): void {
+    const { clock } = this.#options.context;
+    this.#timer ??= clock.at(clock.now() + FAILED_REBALANCE_MS, () => {
+      this.#timer = undefined;
+      this.tell();
+    });
+  }
+
+  /** Also while it closes: what goes to another member meanwhile is that one's. */
+  #dropLostQueues(): void {
+    const { queues, isClosed } = this.#options;
+    if (isClosed()) return;
+    const wanted = this.#rebalance.compute([...this.#allSubscriptions().keys()], queues.all);
+    queues.drop((queue) => !wanted.has(queue) || !this.#mayHave(queue));
+  }
+
+  #takeNewQueues(): void {
+    const { queues, isEnding } = this.#options;
+    if (isEnding()) return;
+    let hasAll = true;
+    for (const queue of this.#rebalance.wanted)
+      if (this.#mayHave(queue) && !queues.take(queue, this.#rebalance.isNew(queue))) hasAll = false;
+    if (this.#rebalance.hasFailed || !hasAll) this.rebalanceLater();
+    this.tellAssignment();
+  }
+
+  /** A broadcasting consumer shares with nobody. */
+  #mayHave(queue: MessageQueue): boolean {
+    const { group, messageModel, context } = this.#options;
+    return messageModel === "broadcasting" || context.port.holdsQueue(group, queue);
+  }
+
+  /** With that of the group's failed messages, where it gets them. */
+  #allSubscriptions(): ReadonlyMap<string, string> {
+    const { group, hasRetries } = this.#options;
+    const own = new Map(this.#subscriptions);
+    return hasRetries ? own.set(retryTopic(group), EVERY_MESSAGE) : own;
+  }
+
+  #brokerFailed(error: MqError): void {
+    const { group, clientId, context, queues, brokerFailed } = this.#options;
+    context.logger.error(`consumer ${clientId} of group ${group} stopped: ${error.message}`);
+    queues.drop(() => true);
+    this.tellAssignment();
+    brokerFailed(error);
+  }
+}
