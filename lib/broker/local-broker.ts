@@ -62,7 +62,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.storeHost = settings.storeHost;
     this.#database = database;
     this.#clock = settings.clock;
-    this.#locks = new QueueLocks(settings.clock);
+    this.#locks = new QueueLocks(settings.clock, (group) => this.#shareFreed(group));
     this.events = new EventHub(settings.logger);
     this.engine = new Engine(database, settings, this.events, {
       committed: (written, topicsChanged) => {
@@ -258,11 +258,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
   unlockQueues(group: string, clientId: string, queues: readonly MessageQueue[]): void {
     if (!this.#locks.unlock(group, clientId, queues)) return;
     // Later: it may be within a rebalance, in which others have not dropped what they lose.
-    this.#clock.turn(() => {
-      if (this.#isClosed) return;
-      this.members.rebalance(group);
-      this.#registry?.leaveWhenEmpty();
-    });
+    this.#clock.turn(() => this.#shareFreed(group));
   }
 
   /** Inside a read: all members of a group, in whatever process, those first that registered first. */
@@ -327,6 +323,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.#lookout.close();
     this.#scheduler.close();
     this.#peers?.close();
+    this.#locks.close();
     this.#hold.failAll(new MqError("ERR_MQ_CLOSED", "the broker is closed"));
     await this.engine.close();
   }
@@ -367,6 +364,13 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.#scheduler.look();
     this.#lookAtMembers();
     this.#peers?.commitSeen();
+  }
+
+  /** Queues of the group are not locked any more. */
+  #shareFreed(group: string): void {
+    if (this.#isClosed) return;
+    this.members.rebalance(group);
+    this.#registry?.leaveWhenEmpty();
   }
 
   #lookEverywhere(): void {

@@ -1,5 +1,5 @@
 import { type MessageQueue, queueKeyOf } from "../message/message-queue.js";
-import type { Clock } from "../time/clock.js";
+import type { Clock, ClockTimer } from "../time/clock.js";
 
 /** A client that does not lock a queue again loses it after this time. Source: RocketMQ, `RebalanceLockManager.java`, `REBALANCE_LOCK_MAX_LIVE_TIME`. */
 const LEASE_MS = 60_000;
@@ -23,10 +23,14 @@ interface QueueLock {
  */
 export class QueueLocks {
   readonly #clock: Clock;
+  /** Queues of this group are free because nobody locked them again. */
+  readonly #onExpired: (group: string) => void;
   readonly #groups = new Map<string, Map<string, QueueLock>>();
+  #timer: ClockTimer | undefined;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, onExpired: (group: string) => void) {
     this.#clock = clock;
+    this.#onExpired = onExpired;
   }
 
   /** Whether no queue is locked. */
@@ -38,15 +42,19 @@ export class QueueLocks {
   /** Locks the queues for the client, again where it has them, and returns those that it has now. */
   lock(group: string, clientId: string, queues: readonly MessageQueue[]): readonly MessageQueue[] {
     const locks = this.#groups.get(group) ?? new Map<string, QueueLock>();
-    this.#groups.set(group, locks);
     const lockedAt = this.#clock.now();
-    return queues.filter((queue) => {
+    const locked = queues.filter((queue) => {
       const key = queueKeyOf(queue.topic, queue.queueId);
       const lock = locks.get(key);
       if (lock !== undefined && lock.clientId !== clientId && !this.#hasExpired(lock)) return false;
       locks.set(key, { queue, clientId, lockedAt });
       return true;
     });
+    if (locked.length > 0) {
+      this.#groups.set(group, locks);
+      this.#lookAfter(LEASE_MS);
+    }
+    return locked;
   }
 
   /** No effect on what others have. Returns whether anything is free now that was not. */
@@ -60,22 +68,48 @@ export class QueueLocks {
       isAnyFreed = true;
     }
     if (locks?.size === 0) this.#groups.delete(group);
+    if (this.#groups.size === 0) this.close();
     return isAnyFreed;
   }
 
   /** The locked queues of a group. */
   list(group: string): readonly MessageQueue[] {
-    const locks = this.#groups.get(group);
-    if (locks === undefined) return [];
-    for (const [key, lock] of locks) if (this.#hasExpired(lock)) locks.delete(key);
-    if (locks.size === 0) this.#groups.delete(group);
-    return [...locks.values()].map(({ queue }) => queue);
+    const locks = [...(this.#groups.get(group)?.values() ?? [])];
+    return locks.filter((lock) => !this.#hasExpired(lock)).map(({ queue }) => queue);
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+  }
+
+  #lookAfter(ms: number): void {
+    // Whoever is silent for longer than its lease, and not only as long, has lost its queue.
+    this.#timer ??= this.#clock.at(this.#clock.now() + ms + 1, () => {
+      this.#timer = undefined;
+      this.#removeExpired();
+    });
+  }
+
+  #removeExpired(): void {
+    const freed = new Set<string>();
+    for (const [group, locks] of this.#groups) {
+      for (const [key, lock] of locks) if (this.#hasExpired(lock) && locks.delete(key)) freed.add(group);
+      if (locks.size === 0) this.#groups.delete(group);
+    }
+    const ages = [...this.#groups.values()].flatMap((locks) => [...locks.values()].map((lock) => this.#ageOf(lock)));
+    if (ages.length > 0) this.#lookAfter(LEASE_MS - ages.reduce((oldest, age) => Math.max(oldest, age)));
+    for (const group of freed) this.#onExpired(group);
   }
 
   #hasExpired(lock: QueueLock): boolean {
+    return this.#ageOf(lock) > LEASE_MS;
+  }
+
+  #ageOf(lock: QueueLock): number {
     const now = this.#clock.now();
     // The clock was set back: from now on it is seen how long the client is silent.
     lock.lockedAt = Math.min(lock.lockedAt, now);
-    return now - lock.lockedAt > LEASE_MS;
+    return now - lock.lockedAt;
   }
 }

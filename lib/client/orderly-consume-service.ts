@@ -162,8 +162,7 @@ export class OrderlyConsumeService implements ConsumeService {
         this.#commit(delivery);
         break;
       case "rollback":
-        this.#options.failures.putOff(delivery, lane.rollback(), this.#suspendMsOf(delivery));
-        this.#suspend(delivery);
+        this.#rollback(delivery);
         break;
       case "suspend":
         this.#fail(delivery);
@@ -206,9 +205,10 @@ export class OrderlyConsumeService implements ConsumeService {
     const { failures, acknowledge } = this.#options;
     const { lane, processQueue, batch, autoCommit } = delivery;
     const suspend = (messages: readonly CachedMessage[]): void => {
-      failures.count(delivery, messages, this.#suspendMsOf(delivery));
+      const afterMs = this.#suspendMsOf(delivery);
+      failures.count(delivery, messages, afterMs);
       lane.putBack(messages);
-      this.#suspend(delivery);
+      this.#suspend(lane, afterMs);
     };
     const exhausted = batch.filter(({ message }) => failures.isExhausted(message));
     if (exhausted.length === 0) {
@@ -231,11 +231,17 @@ export class OrderlyConsumeService implements ConsumeService {
     });
   }
 
-  #suspend(delivery: OrderlyDelivery): void {
+  #rollback(delivery: OrderlyDelivery): void {
     const { lane } = delivery;
+    const afterMs = this.#suspendMsOf(delivery);
+    this.#options.failures.putOff(delivery, lane.rollback(), afterMs);
+    this.#suspend(lane, afterMs);
+  }
+
+  #suspend(lane: OrderlyLane, ms: number): void {
     const { clock } = this.#options;
     if (!this.#isStopped) {
-      lane.suspended = clock.at(clock.now() + this.#suspendMsOf(delivery), () => {
+      lane.suspended = clock.at(clock.now() + ms, () => {
         lane.suspended = undefined;
         this.#goOn(lane);
       });

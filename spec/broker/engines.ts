@@ -1,4 +1,10 @@
-import type { ConsumeResult, MessageView, PushConsumer, PushConsumerSettings } from "../../lib/index.js";
+import type {
+  ConsumeResult,
+  MessageView,
+  OrderlyListener,
+  PushConsumer,
+  PushConsumerSettings,
+} from "../../lib/index.js";
 import { StallingClock } from "../support/stalling-clock.js";
 import { tempFolder } from "../support/temp-folder.js";
 import { openTestBroker, type TestBroker, type TestBrokerOptions } from "../support/test-broker.js";
@@ -12,6 +18,8 @@ export interface Engine {
   /** Texts of messages, in order. */
   readonly received: string[];
   consume(settings?: Partial<PushConsumerSettings>, listener?: Listener): Promise<PushConsumer>;
+  /** The same in order. */
+  consumeOrderly(settings?: Partial<PushConsumerSettings>, listener?: OrderlyListener): Promise<PushConsumer>;
   send(body: string, queue: number): Promise<unknown>;
   close(): Promise<void>;
 }
@@ -68,6 +76,7 @@ export async function openEngines(): Promise<Engines> {
 
 function toEngine(test: TestBroker, clock: StallingClock, close: () => Promise<void>): Engine {
   const received: string[] = [];
+  const common = { group: GROUP, subscriptions: { [TOPIC]: "*" } };
   return {
     test,
     clock,
@@ -75,11 +84,23 @@ function toEngine(test: TestBroker, clock: StallingClock, close: () => Promise<v
     close,
     consume: async (settings = {}, listener = () => "success") => {
       const consumer = test.mq.pushConsumer({
-        group: GROUP,
-        subscriptions: { [TOPIC]: "*" },
+        ...common,
         listener: (message) => {
           received.push(message.text());
           return listener(message);
+        },
+        ...settings,
+      });
+      await consumer.start();
+      return consumer;
+    },
+    consumeOrderly: async (settings = {}, listener = () => "success") => {
+      const consumer = test.mq.pushConsumer({
+        ...common,
+        orderly: true,
+        listener: (message, context) => {
+          received.push(message.text());
+          return listener(message, context);
         },
         ...settings,
       });

@@ -175,7 +175,7 @@ describe("orderly consumption, as recorded from Apache RocketMQ", () => {
 
   it("queue-lock", () => {
     const clock = new VirtualClock();
-    const locks = new QueueLocks(clock);
+    const locks = new QueueLocks(clock, () => undefined);
     const queue: MessageQueue = { topic: "OrdLock", brokerName: "broker-a", queueId: 0 };
     const recorded = facts.observed<readonly RecordedLock[]>("queue-lock");
     const lastLock = clock.now();

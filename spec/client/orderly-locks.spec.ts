@@ -1,0 +1,217 @@
+import { describe, expect, it } from "vitest";
+import { OrderlyResult } from "../../lib/index.js";
+import { systemClock } from "../../lib/time/clock.js";
+import { deferred, type OrderlyRun, openOrderlyRun } from "./orderly-run.js";
+
+const MINUTE = 60_000;
+
+/** Two queues, of which "b" gets the second when it joins "a"; a listener of "a" has the first message of that one in hand. */
+async function withBusyQueue(): Promise<
+  OrderlyRun & { readonly held: ReturnType<typeof deferred>; readonly signals: AbortSignal[] }
+> {
+  const run = await openOrderlyRun(2);
+  const held = deferred();
+  const signals: AbortSignal[] = [];
+  await run.send(1, "held", "after");
+  await run
+    .consumer(
+      (bodies, { signal }) => {
+        signals.push(signal);
+        return bodies === "held" ? held.promise : undefined;
+      },
+      { instanceName: "a" },
+    )
+    .start();
+  await run.clock.settle();
+  expect(run.bodies).toEqual(["held"]);
+  return Object.assign(run, { held, signals });
+}
+
+const ofMember = ({ calls }: OrderlyRun, name: string): string[] =>
+  calls.filter(({ member }) => member === name).map(({ bodies }) => bodies);
+
+describe("the lock of an orderly consumer", () => {
+  it("keeps a queue from its new owner until the listener of the old one has ended, whose late result counts no more", async () => {
+    await using run = await withBusyQueue();
+    const b = run.consumer(undefined, { instanceName: "b" });
+    await b.start();
+    await run.clock.advance(30_000);
+    expect(b.assignment).toEqual([]);
+
+    run.held.resolve(undefined);
+    await run.clock.settle();
+
+    expect(b.assignment.map(({ queueId }) => queueId)).toEqual([1]);
+    expect(ofMember(run, "b")).toEqual(["held", "after"]);
+    expect(ofMember(run, "a")).toEqual(["held"]);
+    expect(await run.offsets()).toEqual([0, 2]);
+  });
+
+  it("of a queue that was lost runs out 60 s after it was renewed last", async () => {
+    await using run = await withBusyQueue();
+    await run.clock.advance(45_000);
+    const b = run.consumer(undefined, { instanceName: "b" });
+    await b.start();
+
+    // Renewed at 40 s.
+    await run.clock.advance(55_000 - 1);
+    expect(ofMember(run, "b")).toEqual([]);
+    await run.clock.advance(2_000);
+    expect(ofMember(run, "b")).toEqual(["held", "after"]);
+    run.held.resolve(undefined);
+    await run.clock.advance(1_000);
+
+    expect(await run.offsets()).toEqual([0, 2]);
+    expect(ofMember(run, "a")).toEqual(["held"]);
+  });
+
+  it("is renewed for as long as the queue is the member's, however long its listener runs", async () => {
+    await using run = await openOrderlyRun(2);
+    const held = deferred();
+    await run.send(0, "held", "after");
+    const settings = { instanceName: "a" };
+    await run.consumer((bodies) => (bodies === "held" ? held.promise : undefined), settings).start();
+    const b = run.consumer(undefined, { instanceName: "b" });
+    await b.start();
+    await run.clock.advance(30 * MINUTE);
+    expect(b.assignment.map(({ queueId }) => queueId)).toEqual([1]);
+
+    held.resolve(undefined);
+    await run.clock.settle();
+
+    expect(run.calls.map(({ member, bodies }) => `${member} ${bodies}`)).toEqual(["a held", "a after"]);
+  });
+
+  it("is given back by a close, so that the next owner begins at once", async () => {
+    await using run = await openOrderlyRun(1);
+    const a = run.consumer();
+    await a.start();
+    await run.send(0, "m0");
+    await run.clock.settle();
+    await a.close();
+    const b = run.consumer(undefined, { instanceName: "b" });
+    await b.start();
+    await run.send(0, "m1");
+    await run.clock.settle();
+
+    expect(run.calls.map(({ member, bodies }) => `${member} ${bodies}`)).toEqual(["a m0", "b m1"]);
+  });
+
+  it("outlives a close that ran out of grace: the next owner waits until the listener has ended", async () => {
+    await using run = await openOrderlyRun(1);
+    const held = deferred();
+    const signals: AbortSignal[] = [];
+    await run.send(0, "held", "after");
+    const a = run.consumer((_bodies, { signal }) => {
+      signals.push(signal);
+      return held.promise;
+    });
+    await a.start();
+    await run.clock.settle();
+    await a.close({ graceMs: 0 });
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
+
+    const b = run.consumer(undefined, { instanceName: "b" });
+    await b.start();
+    await run.clock.advance(10_000);
+    expect(ofMember(run, "b")).toEqual([]);
+    held.resolve(undefined);
+    await run.clock.settle();
+
+    expect(ofMember(run, "b")).toEqual(["held", "after"]);
+  });
+
+  it("outlives such a close by 60 s at most", async () => {
+    await using run = await openOrderlyRun(1);
+    await run.send(0, "held");
+    const a = run.consumer(() => deferred().promise);
+    await a.start();
+    await run.clock.settle();
+    await a.close({ graceMs: 0 });
+
+    await run.consumer(undefined, { instanceName: "b" }).start();
+    await run.clock.advance(62_000);
+
+    expect(ofMember(run, "b")).toEqual(["held"]);
+  });
+
+  it("lets a consumer close from within its listener, and the queue goes on elsewhere", async () => {
+    await using run = await openOrderlyRun(1);
+    await run.send(0, "m0", "m1");
+    const a = run.consumer(async () => {
+      await a.close();
+    });
+    await a.start();
+    await systemClockTurns(5);
+    await run.clock.settle();
+    await a.close();
+
+    await run.consumer(undefined, { instanceName: "b" }).start();
+    await run.clock.advance(1_000);
+
+    expect(ofMember(run, "a")).toEqual(["m0"]);
+    expect(ofMember(run, "b")).toEqual(["m0", "m1"]);
+  });
+
+  it("keeps a queue to one call at a time when its own member takes it again, with another filter for example", async () => {
+    await using run = await openOrderlyRun(1);
+    const held = deferred();
+    await run.send(0, "held", "after");
+    const a = run.consumer((bodies) => (bodies === "held" && run.calls.length === 1 ? held.promise : undefined));
+    await a.start();
+    await run.clock.settle();
+
+    a.subscribe("orders", "other || *");
+    a.subscribe("orders", "*");
+    await run.clock.advance(5_000);
+    expect(run.bodies).toEqual(["held"]);
+    held.resolve(undefined);
+    await run.clock.settle();
+
+    expect(run.bodies).toEqual(["held", "held", "after"]);
+    expect(await run.offsets()).toEqual([2]);
+  });
+
+  it("begins the attempts of a message anew with another member", async () => {
+    await using run = await openOrderlyRun(1);
+    await run.send(0, "m");
+    const a = run.consumer(() => OrderlyResult.SUSPEND, { suspendCurrentQueueTimeMs: 10 });
+    await a.start();
+    await run.clock.advance(50);
+    await a.close();
+    await run.consumer(undefined, { instanceName: "b" }).start();
+    await run.clock.settle();
+
+    expect(run.bodies).toEqual(["m", "m #2", "m #3", "m #4", "m #5", "m #6", "m"]);
+  });
+
+  it("is asked for again after the process was stopped for longer than it is trusted", async () => {
+    await using run = await openOrderlyRun(1);
+    await run.consumer().start();
+    await run.clock.settle();
+    run.clock.setTime(run.clock.now() + 10 * MINUTE);
+
+    await run.send(0, "m0");
+    await run.clock.settle();
+
+    expect(run.bodies).toEqual(["m0"]);
+  });
+
+  it("is the member's still when the clock was set back", async () => {
+    await using run = await openOrderlyRun(1);
+    await run.consumer().start();
+    await run.clock.settle();
+    run.clock.setTime(run.clock.now() - 60 * MINUTE);
+
+    await run.send(0, "m0", "m1");
+    await run.clock.settle();
+    await run.clock.advance(MINUTE);
+
+    expect(run.bodies).toEqual(["m0", "m1"]);
+    expect(await run.offsets()).toEqual([2]);
+  });
+});
+
+async function systemClockTurns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn += 1) await new Promise<void>((resolve) => systemClock.turn(resolve));
+}
