@@ -33,7 +33,7 @@ export interface BrokerSettings {
    * second, whatever this says. @defaultValue 10_000
    */
   readonly leaseMs?: number | undefined;
-  /** @defaultValue "broker-a" */
+  /** Behind the name of its machine room where `allocateByMachineRoom` is to find it: `"room@broker-a"`. @defaultValue "broker-a" */
   readonly brokerName?: string | undefined;
   /** @defaultValue "DefaultCluster" */
   readonly clusterName?: string | undefined;
@@ -92,6 +92,7 @@ const OPTIONS: readonly (keyof BrokerSettings | "path" | "database")[] = [
   "seed",
   "logger",
 ];
+const NAME_RULE = '1 to 127 letters, digits, "%", "|", "_" or "-"';
 const CLOCK_METHODS = ["now", "at", "turn"];
 const LOGGER_METHODS = ["debug", "info", "warn", "error"];
 
@@ -114,7 +115,7 @@ export function resolveBrokerOptions(given: string | BrokerOptions): ResolvedBro
     isSeeded: seed !== undefined,
     settings: {
       profile: PROFILES[oneOf<ProfileName>("profile", options.profile, ["embedded", "rocketmq"], "embedded")],
-      brokerName: nameOption("brokerName", options.brokerName, "broker-a"),
+      brokerName: brokerNameOption(options.brokerName),
       clusterName: nameOption("clusterName", options.clusterName, "DefaultCluster"),
       storeHost: STORE_HOST,
       autoCreateTopic: booleanOption("autoCreateTopic", options.autoCreateTopic, true),
@@ -148,7 +149,17 @@ function checkPlace({ path, database, synchronous }: BrokerOptions): void {
 function nameOption(name: string, value: unknown, fallback: string): string {
   if (value === undefined) return fallback;
   if (typeof value === "string" && /^[%|a-zA-Z0-9_-]{1,127}$/.test(value)) return value;
-  throw invalid(`${name} must be 1 to 127 letters, digits, "%", "|", "_" or "-", got ${describe(value)}`);
+  throw invalid(`${name} must be ${NAME_RULE}, got ${describe(value)}`);
+}
+
+/** Also `room@name`: 127 characters together. */
+function brokerNameOption(value: unknown): string {
+  if (value === undefined) return "broker-a";
+  const isName = typeof value === "string" && /^([%|a-zA-Z0-9_-]+@)?[%|a-zA-Z0-9_-]+$/.test(value);
+  if (isName && value.length <= 127) return value;
+  throw invalid(
+    `brokerName must be ${NAME_RULE}, with or without a machine room and "@" in front, got ${describe(value)}`,
+  );
 }
 
 function withMethods<T extends object>(name: string, value: T | undefined, methods: readonly string[]): T | undefined {

@@ -102,6 +102,14 @@ describe("resolveBrokerOptions", () => {
     expect(logged).toEqual(["careful"]);
   });
 
+  it("takes a broker name with a machine room in front, 127 characters together", () => {
+    const names = ["r1@broker-a", `r@${"b".repeat(125)}`].map(
+      (brokerName) => resolveBrokerOptions({ path: ":memory:", brokerName }).settings.brokerName,
+    );
+
+    expect(names).toEqual(["r1@broker-a", `r@${"b".repeat(125)}`]);
+  });
+
   it("draws the same numbers from the same seed", () => {
     const draw = (seed: number): readonly number[] => {
       const { chance } = resolveBrokerOptions({ path: ":memory:", seed }).settings;
@@ -125,8 +133,15 @@ describe("resolveBrokerOptions", () => {
     [{ leaseMs: 999 }, "leaseMs must be an integer from 1000 to 3600000, got 999"],
     [{ leaseMs: 3_600_001 }, "leaseMs must be an integer from 1000 to 3600000, got 3600001"],
     [{ busyTimeoutMs: 0.5 }, "busyTimeoutMs must be an integer from 0 to 60000, got 0.5"],
-    [{ brokerName: "" }, 'brokerName must be 1 to 127 letters, digits, "%", "|", "_" or "-", got ""'],
-    [{ brokerName: "a.b" }, 'brokerName must be 1 to 127 letters, digits, "%", "|", "_" or "-", got "a.b"'],
+    [
+      { brokerName: "" },
+      'brokerName must be 1 to 127 letters, digits, "%", "|", "_" or "-", with or without a machine room and "@" in front, got ""',
+    ],
+    [{ brokerName: "a.b" }, 'with or without a machine room and "@" in front, got "a.b"'],
+    [{ brokerName: "@b" }, 'got "@b"'],
+    [{ brokerName: "r@" }, 'got "r@"'],
+    [{ brokerName: "r@s@b" }, 'got "r@s@b"'],
+    [{ brokerName: `r@${"b".repeat(126)}` }, "got a string of 128 characters"],
     [{ clusterName: "c".repeat(128) }, "got a string of 128 characters"],
     [{ clusterName: 7 }, 'clusterName must be 1 to 127 letters, digits, "%", "|", "_" or "-", got 7'],
     [{ autoCreateTopic: "no" }, 'autoCreateTopic must be true or false, got "no"'],
