@@ -12,7 +12,14 @@ export type {
 export type { BrokerEvents } from "./broker/broker-events.js";
 export type { RetryPolicy } from "./broker/retry-policy.js";
 export type { BrokerOptions, BrokerSettings } from "./broker-options.js";
-export { type AllocateMessageQueueStrategy, allocateAveragely } from "./client/allocate-message-queue.js";
+export { allocateByConfig } from "./client/allocate-by-config.js";
+export { allocateByMachineRoom } from "./client/allocate-by-machine-room.js";
+export { allocateConsistentHash } from "./client/allocate-consistent-hash.js";
+export {
+  type AllocateMessageQueueStrategy,
+  allocateAveragely,
+  allocateAveragelyByCircle,
+} from "./client/allocate-message-queue.js";
 export {
   type BatchConsumeContext,
   type BatchListener,

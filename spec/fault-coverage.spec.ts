@@ -31,6 +31,10 @@ const nothing = (): void => undefined;
 /** Members of the public API that do not use the driver, and how to use them. */
 const WITHOUT_STORE: Readonly<Record<string, (trial: FaultTrial) => unknown>> = {
   allocateAveragely: () => frontDoor.allocateAveragely("billing", "a", [QUEUE], ["a"]),
+  allocateAveragelyByCircle: () => frontDoor.allocateAveragelyByCircle("billing", "a", [QUEUE], ["a"]),
+  allocateByConfig: () => frontDoor.allocateByConfig([QUEUE])("billing", "a", [QUEUE], ["a"]),
+  allocateByMachineRoom: () => frontDoor.allocateByMachineRoom(new Set(["r1"]))("billing", "a", [QUEUE], ["a"]),
+  allocateConsistentHash: () => frontDoor.allocateConsistentHash()("billing", "a", [QUEUE], ["a"]),
   isMqError: () => frontDoor.isMqError(undefined),
   MqError: () => new frontDoor.MqError("ERR_MQ_CLOSED", "closed"),
   selectByHash: () => frontDoor.selectByHash("o-1001"),

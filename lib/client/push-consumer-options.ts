@@ -25,7 +25,10 @@ export interface ConsumerOptions {
    * @defaultValue "last-offset"
    */
   readonly consumeFromWhere?: ConsumeFromWhere | undefined;
-  /** How the queues of a topic are shared among the members; the same for all. @defaultValue allocateAveragely */
+  /**
+   * How the queues of a topic are shared among the members; the same for all, which nobody checks. `allocateAveragely`, `allocateAveragelyByCircle`,
+   * `allocateConsistentHash()`, `allocateByConfig(queues)`, `allocateByMachineRoom(rooms)` or your own. @defaultValue allocateAveragely
+   */
   readonly allocateMessageQueueStrategy?: AllocateMessageQueueStrategy | undefined;
   /**
    * The client id is `address@instanceName`: no two members of a group have the same. A broadcasting consumer's progress is kept under this name, over

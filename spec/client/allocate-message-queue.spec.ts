@@ -1,98 +1,76 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { allocateAveragely } from "../../lib/client/allocate-message-queue.js";
-import type { MessageQueue } from "../../lib/message/message-queue.js";
-import { loadFacts, type RecordedError } from "../support/facts.js";
-import { thrown } from "../support/thrown.js";
+import {
+  type AllocateMessageQueueStrategy,
+  allocateAveragely,
+  allocateAveragelyByCircle,
+  allocateByMachineRoom,
+  type MessageQueue,
+} from "../../lib/index.js";
+import { clientIdsOf, queuesOf, sharesOf } from "./allocation-inputs.js";
 
-const facts = loadFacts("allocation");
-const averagely =
-  facts.observed<
-    readonly {
-      readonly queues: number;
-      readonly consumers: number;
-      readonly assigned: readonly (readonly number[])[];
-    }[]
-  >("avg");
-const twoBrokers =
-  facts.observed<readonly { readonly strategy: string; readonly assigned: readonly (readonly string[])[] }[]>(
-    "two-brokers",
-  );
-const badInput = new Map(
-  facts
-    .observed<
-      readonly { readonly case: string; readonly then: { readonly error?: RecordedError; readonly result?: unknown } }[]
-    >("bad-input")
-    .map((row) => [row.case, row.then]),
-);
+/** The member that gets queue `queue` of `queues` among `members`: the formulas the other way round. */
+type Owner = (queue: number, queues: number, members: number) => number;
 
-const queuesOf = (count: number, brokerName = "broker-a"): readonly MessageQueue[] =>
-  Array.from({ length: count }, (_, queueId) => ({ topic: "T", brokerName, queueId }));
-const clientIds = (count: number): readonly string[] =>
-  Array.from({ length: count }, (_, index) => `10.0.0.${index + 1}@${index + 1}`);
+const MOST = 64;
+const inRoom = (count: number): readonly MessageQueue[] => queuesOf(count, "idc1@broker-a");
 
-describe("allocateAveragely", () => {
-  it.each(averagely)(
-    "gives $consumers members of $queues queues the recorded ones",
-    ({ queues, consumers, assigned }) => {
-      const members = clientIds(consumers);
+/** Runs of neighbours; the first `queues % members` of them are one longer. */
+const averagely: Owner = (queue, queues, members) => {
+  const short = Math.floor(queues / members);
+  const longRuns = queues % members;
+  const inLongRuns = longRuns * (short + 1);
+  return queue < inLongRuns ? Math.floor(queue / (short + 1)) : longRuns + Math.floor((queue - inLongRuns) / short);
+};
+const byCircle: Owner = (queue, _queues, members) => queue % members;
+/** Runs of neighbours, all alike; then the left-over ones from the first member on. */
+const byMachineRoom: Owner = (queue, queues, members) => {
+  const run = Math.floor(queues / members);
+  return queue < run * members ? Math.floor(queue / run) : queue - run * members;
+};
 
-      const shares = members.map((member) => allocateAveragely("g", member, queuesOf(queues), members));
+/** The same objects in the same order. */
+function isSame(shares: readonly (readonly MessageQueue[])[], expected: readonly (readonly MessageQueue[])[]): boolean {
+  return expected.every((share, member) => {
+    const given = shares[member];
+    return given?.length === share.length && share.every((queue, index) => queue === given[index]);
+  });
+}
 
-      expect(shares.map((share) => share.map(({ queueId }) => queueId))).toEqual(assigned);
-    },
-  );
+describe.each<[string, AllocateMessageQueueStrategy, Owner, (count: number) => readonly MessageQueue[]]>([
+  ["allocateAveragely", allocateAveragely, averagely, queuesOf],
+  ["allocateAveragelyByCircle", allocateAveragelyByCircle, byCircle, queuesOf],
+  ["allocateByMachineRoom", allocateByMachineRoom(new Set(["idc1", "idc9"])), byMachineRoom, inRoom],
+])("%s", (_name, strategy, ownerOf, makeQueues) => {
+  it("follows its formula for every number of queues and members up to 64, so that each queue has one owner", () => {
+    const differing: string[] = [];
+    for (let members = 1; members <= MOST; members += 1) {
+      const clientIds = clientIdsOf(members);
+      for (let queues = 1; queues <= MOST; queues += 1) {
+        const expected: MessageQueue[][] = clientIds.map(() => []);
+        const all = makeQueues(queues);
+        for (const queue of all) expected[ownerOf(queue.queueId, queues, members)]?.push(queue);
 
-  it("gives queues of two brokers as recorded", () => {
-    const members = ["c1", "c2", "c3", "c4"];
-    const queues = [...queuesOf(3, "broker-a"), ...queuesOf(3, "broker-b")];
+        const shares = sharesOf(strategy, all, clientIds);
 
-    const shares = members.map((member) => allocateAveragely("g", member, queues, members));
+        if (!isSame(shares, expected)) differing.push(`${queues} queues, ${members} members`);
+      }
+    }
 
-    const recorded = twoBrokers.find(({ strategy }) => strategy === "AVG");
-    expect(shares.map((share) => share.map((queue) => `${queue.brokerName}:${queue.queueId}`))).toEqual(
-      recorded?.assigned,
+    expect(differing).toEqual([]);
+  });
+
+  it("gives no member more than one queue more than another, and none to surplus members", () => {
+    const sizes = [1, 5, 9, 10, 11, 64].map((count) =>
+      sharesOf(strategy, makeQueues(count), clientIdsOf(10)).map(({ length }) => length),
     );
-  });
 
-  it.each<[string, string, readonly MessageQueue[], readonly string[]]>([
-    ["blank cid", "", queuesOf(1), ["c1"]],
-    ["null mqAll", "c1", null as unknown as readonly MessageQueue[], ["c1"]],
-    ["empty mqAll", "c1", [], ["c1"]],
-    ["empty cidAll", "c1", queuesOf(1), []],
-  ])("refuses bad input as recorded: %s", (recorded, clientId, queues, members) => {
-    expect(badInput.get(recorded)?.error?.exception).toBe("IllegalArgumentException");
-
-    expect(thrown(() => allocateAveragely("g", clientId, queues, members)).code).toBe("ERR_MQ_INVALID_ARGUMENT");
-  });
-
-  it("gives nothing to a client that is no member", () => {
-    const shares = [1, 2, 3].map((count) => allocateAveragely("g", "stranger", queuesOf(4), clientIds(count)));
-
-    expect(shares.map((share) => `[${share.join()}]`)).toEqual(
-      Array(3).fill(badInput.get("cid not in cidAll")?.result),
-    );
-  });
-
-  it("gives a client that is listed twice the first of its shares", () => {
-    const share = allocateAveragely("g", "c1", queuesOf(4), ["c1", "c1"]);
-
-    expect(share).toHaveLength(Number(badInput.get("cid twice in cidAll, 4 queues")?.result));
-    expect(share.map(({ queueId }) => queueId)).toEqual([0, 1]);
-  });
-
-  it("gives each queue to one member, neighbouring ones, at most one more to some than to others", () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: 40 }), (count, consumers) => {
-        const members = clientIds(consumers);
-        const queues = queuesOf(count);
-
-        const shares = members.map((member) => allocateAveragely("g", member, queues, members));
-
-        expect(shares.flat()).toEqual(queues);
-        const sizes = shares.map(({ length }) => length);
-        expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
-      }),
-    );
+    expect(sizes).toEqual([
+      [1, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+      [1, 1, 1, 1, 1, 0, 0, 0, 0, 0],
+      [1, 1, 1, 1, 1, 1, 1, 1, 1, 0],
+      [1, 1, 1, 1, 1, 1, 1, 1, 1, 1],
+      [2, 1, 1, 1, 1, 1, 1, 1, 1, 1],
+      [7, 7, 7, 7, 6, 6, 6, 6, 6, 6],
+    ]);
   });
 });

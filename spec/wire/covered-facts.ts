@@ -174,6 +174,7 @@ export const COVERED_FACTS: Readonly<Record<FactArea, CoveredFacts>> = {
   },
   hash: {
     "message/java-hash.spec.ts": ["string-hash-code", "object-hash-codes"],
+    "client/allocate-consistent-hash.spec.ts": ["consistent-hash-position"],
   },
   "tag-filter": {
     "filter/tag-expression.spec.ts": ["parse", "match"],
@@ -198,7 +199,15 @@ export const COVERED_FACTS: Readonly<Record<FactArea, CoveredFacts>> = {
     "client/queue-selectors.spec.ts": ["by-hash", "by-hash-null-arg", "by-hash-no-queues", "by-random"],
   },
   allocation: {
-    "client/allocate-message-queue.spec.ts": ["avg", "two-brokers", "bad-input"],
+    "client/recorded-allocations.spec.ts": [
+      "avg",
+      "avg_by_circle",
+      "consistent_hash",
+      "two-brokers",
+      "bad-input",
+      "config",
+      "machine-room",
+    ],
   },
   groups: {
     "client/consume-from-where.spec.ts": [
