@@ -80,6 +80,7 @@ const shop = (mq: Broker) => mq.producer({ group: "shop" });
 
 describe("what is in a message is told to nobody", () => {
   const untyped = (message: unknown): Message => message as Message;
+  const grouped: Message = { ...order, messageGroup: `${SECRET}`, properties: { __SHARDINGKEY: `${SECRET}` } };
   it.each<[what: string, message: Message, options?: SendOptions]>([
     ["a text in place of the message", untyped(`${SECRET}`)],
     ["a number in place of the message", untyped(SECRET)],
@@ -98,6 +99,10 @@ describe("what is in a message is told to nobody", () => {
     ["a key that is a number", untyped({ ...order, keys: SECRET })],
     ["a key with a space", { ...order, keys: [`o ${SECRET}`] }],
     ["a tag that is a number", untyped({ ...order, tag: SECRET })],
+    ["a message group that is a number", untyped({ ...order, messageGroup: SECRET })],
+    ["a message group that is too long", { ...order, messageGroup: `${SECRET}`.padEnd(64, "x") }],
+    ["a message group with a control character", { ...order, messageGroup: `${SECRET}\t` }],
+    ["a message group beside its property", grouped],
     ["a topic that takes none", { ...order, topic: "invoices" }],
     ["a message queue that does not exist", order, { queue: 7 }],
   ])("when it is refused for %s", async (_what, message, options) => {

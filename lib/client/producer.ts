@@ -16,8 +16,8 @@ import type { SendReceipt } from "./send-receipt.js";
 /** Options of one send. */
 export interface SendOptions {
   /**
-   * Where the message goes: a queue id, or a function that picks one of the topic's writable queues. Without it the queues take turns. A
-   * negative number leaves the choice to the broker.
+   * Where the message goes: a queue id, or a function that picks one of the topic's writable queues. Without it the queues take turns, and messages
+   * with a `messageGroup` go to their group's. A negative number leaves the choice to the broker.
    */
   readonly queue?: number | MessageQueueSelector | undefined;
   /** In place of the producer's `sendTimeoutMs`. */
@@ -47,7 +47,11 @@ export interface Producer extends AsyncDisposable {
    * `ERR_MQ_CLOSED`. But for the outcome that is unknown, nothing of a failed send is stored.
    */
   send(message: Message, options?: SendOptions): Promise<SendReceipt>;
-  /** All or none, in one queue at consecutive offsets, in one commit: messages of one topic, at most 4 MiB together. One receipt each, in order. */
+  /**
+   * All or none, in one queue at consecutive offsets, in one commit: messages of one topic, and of one `messageGroup` or none, at most 4 MiB together.
+   * One receipt each, in order. A batch of a group goes to the group's queue, where RocketMQ's proxy takes turns for requests of several messages,
+   * which ends their order.
+   */
   sendBatch(messages: readonly Message[], options?: SendOptions): Promise<readonly SendReceipt[]>;
   /** Throws what can be said at once; of what happens afterwards nothing is reported. */
   sendOneway(message: Message, options?: SendOptions): void;
@@ -151,9 +155,10 @@ export class LocalProducer implements EmbeddedProducer {
   /** Gives queue, ids and deadline. */
   #address(prepared: readonly PreparedMessage[], first: Message, options: SendOptions | undefined): Sending {
     const timeoutMs = options === undefined ? this.#sendTimeoutMs : this.#checkOptions(options);
-    const { topic } = prepared[0] as PreparedMessage;
+    const preparedFirst = prepared[0] as PreparedMessage;
+    const { topic } = preparedFirst;
     assertSendable(topic, CLIENT_ERROR);
-    const queue = this.#choose(topic, first, options?.queue);
+    const queue = this.#choose(preparedFirst, first, options?.queue);
     const now = this.#context.clock.now();
     const messages: OutgoingMessage[] = [];
     let bytes = 0;
@@ -165,12 +170,16 @@ export class LocalProducer implements EmbeddedProducer {
   }
 
   /** At once, or when the message is stored: while another connection keeps readers out the topic's queues are not known. */
-  #choose(topic: string, first: Message, wish: SendOptions["queue"]): Pick<AppendRequest, "queueId" | "chooseQueue"> {
+  #choose(
+    prepared: PreparedMessage,
+    first: Message,
+    wish: SendOptions["queue"],
+  ): Pick<AppendRequest, "queueId" | "chooseQueue"> {
     try {
-      return { queueId: this.#chooser.choose(topic, first, wish) };
+      return { queueId: this.#chooser.choose(prepared, first, wish) };
     } catch (error) {
       if (!isMqError(error, "ERR_MQ_SYSTEM_BUSY")) throw error;
-      return { queueId: UNKNOWN_QUEUE, chooseQueue: () => this.#chooser.choose(topic, first, wish) };
+      return { queueId: UNKNOWN_QUEUE, chooseQueue: () => this.#chooser.choose(prepared, first, wish) };
     }
   }
 

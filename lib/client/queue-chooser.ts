@@ -1,7 +1,10 @@
 import type { TopicRoute } from "../broker/broker-port.js";
 import { MqError } from "../errors.js";
+import { consistentHash } from "../message/consistent-hash.js";
+import { javaStringHash } from "../message/java-hash.js";
 import type { Message } from "../message/message.js";
 import type { MessageQueue } from "../message/message-queue.js";
+import type { PreparedMessage } from "../message/message-validation.js";
 import { describe } from "../options.js";
 import type { ClientContext } from "./client-context.js";
 import type { MessageQueueSelector } from "./queue-selectors.js";
@@ -10,10 +13,11 @@ import type { MessageQueueSelector } from "./queue-selectors.js";
 const NO_ROUTE = 10005;
 
 /**
- * Picks the message queue of a send. Without a wish the writable queues take turns, from a random one on for each topic, so that producers of
- * several processes spread.
+ * Picks the message queue of a send. Without a wish the messages of a group go to its queue; for others the writable queues take turns, from a random
+ * one on for each topic, so that producers of several processes spread.
  *
- * Source: RocketMQ, `client/.../impl/producer/TopicPublishInfo.java`; `DefaultMQProducerImpl.java`, `sendSelectImpl`.
+ * Source: RocketMQ, `client/.../impl/producer/TopicPublishInfo.java`; `DefaultMQProducerImpl.java`, `sendSelectImpl`;
+ * `proxy/.../grpc/v2/producer/SendMessageActivity.java`, `SendMessageQueueSelector`.
  */
 export class QueueChooser {
   readonly #context: ClientContext;
@@ -23,7 +27,12 @@ export class QueueChooser {
     this.#context = context;
   }
 
-  choose(topic: string, message: Message, wish: number | MessageQueueSelector | undefined): number {
+  /** @param message - what the selector is shown. */
+  choose(
+    { topic, messageGroup }: PreparedMessage,
+    message: Message,
+    wish: number | MessageQueueSelector | undefined,
+  ): number {
     const route = this.#context.port.getRoute(topic);
     const { length } = route.writeQueues;
     if (length === 0) {
@@ -31,6 +40,7 @@ export class QueueChooser {
         responseCode: NO_ROUTE,
       });
     }
+    if (wish === undefined && messageGroup !== undefined) return consistentHash(javaStringHash(messageGroup), length);
     if (wish === undefined) {
       const turn = this.#turns.get(topic) ?? this.#firstTurn(topic);
       turn.next += 1;

@@ -23,7 +23,9 @@ export interface PreparedMessage {
   /** 0 without a tag. */
   readonly tagsCode: number;
   readonly flag: number;
-  /** In RocketMQ's encoding: `TAGS`, `KEYS`, `WAIT` and the user's, without what is alike for all or stored beside it. */
+  /** Decides on the queue. */
+  readonly messageGroup: string | undefined;
+  /** In RocketMQ's encoding: `TAGS`, `KEYS`, `WAIT`, `__SHARDINGKEY` and the user's, without what is alike for all or stored beside it. */
   readonly properties: string;
   /** Bytes of `properties` in UTF-8. */
   readonly propertiesSize: number;
@@ -41,10 +43,14 @@ const BROKER_PROPERTIES_SIZE = 25 + 14 + 9;
 /** Total size, magic code, CRC, flag, body size (4 bytes each), properties size (2). */
 const BATCH_RECORD_HEADER_SIZE = 22;
 
+const MAX_MESSAGE_GROUP_SIZE = 63;
+
+const CONTROL_CHARACTER = /\p{Cc}/u;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 const TAGS_START: string = PROPERTY.TAGS + NAME_END;
 const KEYS_START: string = PROPERTY.KEYS + NAME_END;
+const GROUP_START: string = PROPERTY.SHARDING_KEY + NAME_END;
 const WAIT_TRUE: string = `${PROPERTY.WAIT}${NAME_END}true${VALUE_END}`;
 const WAIT_FALSE: string = `${PROPERTY.WAIT}${NAME_END}false${VALUE_END}`;
 
@@ -59,7 +65,7 @@ const WAIT_FALSE: string = `${PROPERTY.WAIT}${NAME_END}false${VALUE_END}`;
  */
 export function prepareMessage(message: Message, limits: MessageLimits): PreparedMessage {
   checkFields(message);
-  const { topic, body, tag, keys, properties, flag = 0, waitStoreMsgOk = true } = message;
+  const { topic, body, tag, keys, messageGroup, properties, flag = 0, waitStoreMsgOk = true } = message;
   checkTopic(topic);
   const bodySize = checkedBodySize(body, limits.maxMessageSize);
 
@@ -75,6 +81,10 @@ export function prepareMessage(message: Message, limits: MessageLimits): Prepare
     throw malformed(`waitStoreMsgOk must be a boolean, got ${describe(waitStoreMsgOk)}`);
   }
   text += waitStoreMsgOk ? WAIT_TRUE : WAIT_FALSE;
+  if (messageGroup !== undefined) {
+    checkMessageGroup(messageGroup, properties);
+    text += GROUP_START + messageGroup + VALUE_END;
+  }
   if (properties !== undefined) text += encodeUserProperties(properties);
   const propertiesSize = utf8Size(text);
   checkPropertiesSize(propertiesSize, limits);
@@ -87,6 +97,7 @@ export function prepareMessage(message: Message, limits: MessageLimits): Prepare
     tag: tag === "" ? undefined : tag,
     tagsCode,
     flag,
+    messageGroup,
     properties: text,
     propertiesSize,
     body,
@@ -98,10 +109,11 @@ export function prepareMessage(message: Message, limits: MessageLimits): Prepare
 /**
  * Checks messages that are to be stored next to each other.
  *
- * Source: RocketMQ 5.3.3, `common/.../message/MessageBatch.java`, `generateFromList`; `client/.../DefaultMQProducer.java`, `batch`.
+ * Source: RocketMQ 5.3.3, `common/.../message/MessageBatch.java`, `generateFromList`; `client/.../DefaultMQProducer.java`, `batch`; for message groups
+ * its clients 5, `java/.../impl/producer/ProducerImpl.java`.
  *
- * @throws MqError `ERR_MQ_INVALID_ARGUMENT` (-1) without messages, with two topics, with both values of `waitStoreMsgOk`, with a retry
- * topic; the error of {@link prepareMessage} with response code -1 for a message that breaks a rule; `ERR_MQ_MESSAGE_ILLEGAL` (13) for a
+ * @throws MqError `ERR_MQ_INVALID_ARGUMENT` (-1) without messages, with two topics, with two message groups, with both values of
+ * `waitStoreMsgOk`, with a retry topic; the error of {@link prepareMessage} with response code -1 for a message that breaks a rule; `ERR_MQ_MESSAGE_ILLEGAL` (13) for a
  * batch larger than `maxMessageSize`.
  */
 export function checkBatch(messages: readonly Message[], limits: MessageLimits): readonly PreparedMessage[] {
@@ -133,10 +145,14 @@ function inBatch(error: unknown, index: number): unknown {
   return new MqError(error.code, `message ${index} of the batch: ${error.message}`, { cause: error, responseCode: -1 });
 }
 
-function checkFitsBatch({ topic, waitStoreMsgOk }: PreparedMessage, first: PreparedMessage, index: number): void {
+function checkFitsBatch(message: PreparedMessage, first: PreparedMessage, index: number): void {
+  const { topic, messageGroup, waitStoreMsgOk } = message;
   if (isRetryTopic(topic)) throw malformed(`a batch cannot go to a retry topic, got ${topic}`);
   if (topic !== first.topic) {
     throw malformed(`the messages of a batch must have one topic, got ${first.topic} and, at ${index}, ${topic}`);
+  }
+  if (messageGroup !== first.messageGroup) {
+    throw malformed(`the messages of a batch must have one messageGroup or none, got another one at ${index}`);
   }
   if (waitStoreMsgOk === first.waitStoreMsgOk) return;
   throw malformed(
@@ -154,6 +170,7 @@ function checkFields(message: Message): void {
       case "body":
       case "tag":
       case "keys":
+      case "messageGroup":
       case "properties":
       case "flag":
       case "waitStoreMsgOk":
@@ -197,6 +214,20 @@ function joinKeys(keys: readonly unknown[]): string {
     }
   }
   return keys.join(" ");
+}
+
+/** Source: RocketMQ 5.3.3, `proxy/.../grpc/v2/producer/SendMessageActivity.java`, `validateMessageGroup`, which answers 40006. */
+function checkMessageGroup(group: unknown, properties: object | null | undefined): void {
+  checkText("messageGroup", group);
+  if (isBlank(group)) throw malformed("messageGroup must not be blank");
+  if (CONTROL_CHARACTER.test(group)) throw malformed("messageGroup must not hold control characters");
+  const size = utf8Size(group);
+  if (size > MAX_MESSAGE_GROUP_SIZE) {
+    throw malformed(`messageGroup must take at most ${MAX_MESSAGE_GROUP_SIZE} bytes of UTF-8, got ${size}`);
+  }
+  if (typeof properties === "object" && properties !== null && Object.hasOwn(properties, PROPERTY.SHARDING_KEY)) {
+    throw malformed(`messageGroup and the property "${PROPERTY.SHARDING_KEY}" exclude each other, got both`);
+  }
 }
 
 function encodeUserProperties(properties: Readonly<Record<string, string>>): string {

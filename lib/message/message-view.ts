@@ -1,5 +1,5 @@
 import { encodeOffsetMessageId } from "./offset-message-id.js";
-import { decodeProperties, encodeDecoded, isReservedProperty, PROPERTY } from "./properties.js";
+import { decodeProperties, encodeDecoded, isSystemProperty, PROPERTY } from "./properties.js";
 import {
   bodyAt,
   bodyTextAt,
@@ -43,11 +43,11 @@ export interface MessageView {
   json<T = unknown>(): T;
   readonly tag: string | undefined;
   readonly keys: readonly string[];
-  /** What the sender put into `properties`. */
+  /** What the sender put into `properties`, without a `__SHARDINGKEY`: that is the message group. */
   readonly properties: Readonly<Record<string, string>>;
   /** Everything else, under RocketMQ's names: `UNIQ_KEY`, `TAGS`, `KEYS`, `WAIT`, `CLUSTER`, `MIN_OFFSET`, `MAX_OFFSET`, … */
   readonly systemProperties: Readonly<Record<string, string>>;
-  /** Messages of one group are ordered (`__SHARDINGKEY`). */
+  /** `Message.messageGroup` or the property `__SHARDINGKEY`. */
   readonly messageGroup: string | undefined;
   readonly transactionId: string | undefined;
   readonly flag: number;
@@ -179,13 +179,13 @@ export class StoredMessageView implements MessageView {
   }
   get properties(): Readonly<Record<string, string>> {
     this.#user ??= Object.freeze(
-      Object.fromEntries([...this.storedProperties].filter(([name]) => !isReservedProperty(name))),
+      Object.fromEntries([...this.storedProperties].filter(([name]) => !isSystemProperty(name))),
     );
     return this.#user;
   }
   get systemProperties(): Readonly<Record<string, string>> {
     const system: Record<string, string> = {};
-    for (const [name, value] of this.storedProperties) if (isReservedProperty(name)) system[name] = value;
+    for (const [name, value] of this.storedProperties) if (isSystemProperty(name)) system[name] = value;
     const uniqueId = uniqueIdAt(this.#block.records, this.#at);
     if (uniqueId !== "") system[PROPERTY.UNIQ_KEY] = uniqueId;
     system[PROPERTY.CLUSTER] = this.#origin.clusterName;

@@ -10,7 +10,8 @@ export interface MessageContent {
   readonly keys?: string | readonly string[] | undefined;
   /**
    * Your own names and values; neither may be blank nor hold `\u0001` or `\u0002`. RocketMQ's names (`TAGS`, `DELAY`, …) are refused.
-   * Together with what RocketMQ adds they take at most 32,767 bytes.
+   * Together with what RocketMQ adds they take at most 32,767 bytes. `__SHARDINGKEY` is allowed, as in RocketMQ, and says of which message group the
+   * message is, but picks no queue; it excludes `messageGroup`.
    */
   readonly properties?: Readonly<Record<string, string>> | undefined;
   /** 32 bits of your own; PocketMQ only carries them. @defaultValue 0 */
@@ -23,4 +24,16 @@ export interface MessageContent {
 }
 
 /** One message to send. Source: RocketMQ, `common/.../message/Message.java`. */
-export type Message = MessageContent;
+export type Message = MessageContent & {
+  /**
+   * What is to stay in order: an order, an account. Messages of one group lie in one message queue, in the order of the sends, as long as the number of
+   * the topic's writable queues stays; when it grows, groups move to new queues only. An orderly consumer gets them in that order. Not blank, at most 63
+   * bytes of UTF-8, no control characters. Stored as the property `__SHARDINGKEY`. `SendOptions.queue` wins.
+   *
+   * The queue is the one that RocketMQ 5 picks. Producers of RocketMQ 4 that use `SelectMessageQueueByHash` pick another: give them and us
+   * `selectByHash`.
+   *
+   * Source: RocketMQ 5.3.3, `proxy/.../grpc/v2/producer/SendMessageActivity.java`.
+   */
+  readonly messageGroup?: string | undefined;
+};

@@ -80,6 +80,11 @@ export function isReservedProperty(name: string): boolean {
   return RESERVED_PROPERTIES.has(name);
 }
 
+/** What a delivered message does not show among the user's properties: the reserved ones and the message group. */
+export function isSystemProperty(name: string): boolean {
+  return name === PROPERTY.SHARDING_KEY || isReservedProperty(name);
+}
+
 /** Ends a name. */
 export const NAME_END = "\u0001";
 /** Ends a value. */

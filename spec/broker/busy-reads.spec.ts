@@ -130,13 +130,14 @@ describe("a file with a rollback journal that another connection locks", () => {
     expect(got).toEqual(["0", "1", "2"]);
   });
 
-  it("makes a send to a topic that was not used here before wait, in the order of the calls, with its selector", async () => {
+  it("makes a send to a topic that was not used here before wait, in the order of the calls, with its selector or group", async () => {
     using folder = tempFolder();
     await using shared = await setup(folder);
     const { test, peer, locker } = shared;
     await peer.mq.admin.createTopic("invoices", { readQueueNums: 3, writeQueueNums: 3 });
     await test.clock.settle();
     const producer = test.mq.producer({ group: "shop" });
+    const grouped = { topic: "invoices", body: "5", messageGroup: "order-2" };
 
     locker.exec(LOCK);
     const sends = [
@@ -144,7 +145,9 @@ describe("a file with a rollback journal that another connection locks", () => {
       producer.sendBatch([{ topic: "invoices", body: "2" }], { queue: 2 }),
       producer.send({ topic: "brand-new", body: "3" }),
       producer.send({ topic: "invoices", body: "4" }, { queue: 7 }).catch((error: unknown) => error),
+      producer.send(grouped),
     ];
+    grouped.messageGroup = "order-5";
     await test.clock.advance(500);
     locker.exec("COMMIT");
     await test.clock.advance(500);
@@ -154,6 +157,7 @@ describe("a file with a rollback journal that another connection locks", () => {
       [{ queueId: 2, queueOffset: 1 }],
       { topic: "brand-new", queueId: 0, queueOffset: 0 },
       { code: "ERR_MQ_OFFSET" },
+      { queueId: 2, queueOffset: 2 },
     ]);
   });
 

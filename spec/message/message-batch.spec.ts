@@ -57,6 +57,33 @@ describe("checkBatch", () => {
     });
   });
 
+  it.each<[first: string | undefined, second: string | undefined]>([
+    ["g", "h"],
+    ["g", undefined],
+    [undefined, "g"],
+  ])("refuses the message groups %j and %j beside each other, as RocketMQ's clients 5 do", (first, second) => {
+    const messages = [first, first, second].map((messageGroup) => ({ topic: "A", body: "x", messageGroup }));
+
+    const error = thrown(() => checkBatch(messages, limits));
+
+    expect(error).toMatchObject({
+      code: "ERR_MQ_INVALID_ARGUMENT",
+      responseCode: -1,
+      message: "the messages of a batch must have one messageGroup or none, got another one at 2",
+    });
+  });
+
+  it("takes messages of one group, and counts the group of each", () => {
+    const messages = ["x", "y"].map((body) => ({ topic: "A", body, messageGroup: "g" }));
+    const size = 2 * (22 + 1 + "WAIT=true;__SHARDINGKEY=g;UNIQ_KEY=;".length + 32);
+
+    expect(checkBatch(messages, { maxMessageSize: size })).toMatchObject([
+      { messageGroup: "g" },
+      { messageGroup: "g" },
+    ]);
+    expect(refusal(() => checkBatch(messages, { maxMessageSize: size - 1 }))).toBe(13);
+  });
+
   it("refuses a hole in the array", () => {
     const messages: Message[] = [{ topic: "A", body: "x" }];
     messages[2] = { topic: "A", body: "x" };

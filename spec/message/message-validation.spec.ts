@@ -120,11 +120,12 @@ describe("the properties of a prepared message", () => {
       { ...message, tag: text },
       { ...message, keys: text },
       { ...message, keys: [text] },
+      { ...message, messageGroup: text },
       { ...message, properties: { k: text } },
       { ...message, properties: { [text]: "v" } },
     ];
 
-    expect(messages.map((sent) => refusal(() => prepareMessage(sent, limits)))).toEqual([-1, -1, -1, -1, -1]);
+    expect(messages.map((sent) => refusal(() => prepareMessage(sent, limits)))).toEqual(Array(6).fill(-1));
   });
 
   it.each<[where: string, Partial<Message>]>([
@@ -132,6 +133,7 @@ describe("the properties of a prepared message", () => {
     ["tag", { tag: "\udc00\ud800" }],
     ["keys", { keys: "\udfff" }],
     ["keys", { keys: ["k", "\ud83d"] }],
+    ["messageGroup", { messageGroup: "g\ud800" }],
     ["name", { properties: { "\ud800": "v" } }],
     ["value", { properties: { k: "v\udbff" } }],
   ])("hold no half of a character, which would be stored as another one: in %s %j", (_where, fields) => {
@@ -165,25 +167,25 @@ describe("the properties of a prepared message", () => {
     expect(prepareMessage(message, limits).properties).toBe("WAIT\u0001true\u0002");
   });
 
-  it("come in a fixed order: tag, keys, WAIT, the user's as they were given", () => {
-    const prepared = prepareMessage({ ...message, properties: { b: "1", a: "2" }, keys: ["k", "l"], tag: "t" }, limits);
+  it("come in a fixed order: tag, keys, WAIT, message group, the user's as they were given", () => {
+    const prepared = prepareMessage(
+      { ...message, properties: { b: "1", a: "2" }, messageGroup: "g", keys: ["k", "l"], tag: "t" },
+      limits,
+    );
 
     expect(prepared.tag).toBe("t");
     expect(prepared.properties).toBe(
-      "TAGS\u0001t\u0002KEYS\u0001k l\u0002WAIT\u0001true\u0002b\u00011\u0002a\u00012\u0002",
+      "TAGS\u0001t\u0002KEYS\u0001k l\u0002WAIT\u0001true\u0002__SHARDINGKEY\u0001g\u0002b\u00011\u0002a\u00012\u0002",
     );
   });
 });
 
 describe("the fields of a message", () => {
-  it.each(["tags", "messageGroup", "delayLevel", "delayMs", "deliverAt", "Topic"])(
-    "refuse the unknown %s by name",
-    (name) => {
-      const error = thrown(() => prepareMessage(untyped({ ...message, [name]: 1 }), limits));
+  it.each(["tags", "delayLevel", "delayMs", "deliverAt", "Topic"])("refuse the unknown %s by name", (name) => {
+    const error = thrown(() => prepareMessage(untyped({ ...message, [name]: 1 }), limits));
 
-      expect([error.code, error.message]).toEqual(["ERR_MQ_INVALID_ARGUMENT", `a message has no field "${name}"`]);
-    },
-  );
+    expect([error.code, error.message]).toEqual(["ERR_MQ_INVALID_ARGUMENT", `a message has no field "${name}"`]);
+  });
 
   it("are absent when undefined, known or not", () => {
     const absent = untyped({
@@ -229,6 +231,48 @@ describe("the fields of a message", () => {
     const body = Buffer.from("hello");
 
     expect(prepareMessage({ topic: "Val", body }, limits).body).toBe(body);
+  });
+});
+
+describe("a message group", () => {
+  // RocketMQ's proxy answers 40006, ILLEGAL_MESSAGE_GROUP; its clients refuse a blank one by themselves.
+  it.each<[messageGroup: unknown, text: string]>([
+    ["", "messageGroup must not be blank"],
+    [" \u3000", "messageGroup must not be blank"],
+    ["a\tb", "messageGroup must not hold control characters"],
+    ["a\u007f", "messageGroup must not hold control characters"],
+    ["\u0085a", "messageGroup must not hold control characters"],
+    ["g".repeat(64), "messageGroup must take at most 63 bytes of UTF-8, got 64"],
+    ["é".repeat(32), "messageGroup must take at most 63 bytes of UTF-8, got 64"],
+    [7, "messageGroup must be a string, got a number"],
+    [null, "messageGroup must be a string, got null"],
+    [["g"], "messageGroup must be a string, got an array"],
+  ])("is refused where it is %j", (messageGroup, text) => {
+    const error = thrown(() => prepareMessage(untyped({ ...message, messageGroup }), limits));
+
+    expect([error.code, error.responseCode, error.message]).toEqual(["ERR_MQ_INVALID_ARGUMENT", -1, text]);
+  });
+
+  it.each(["g", "g".repeat(63), `${"é".repeat(31)}g`, " g ", "😀", "\u00a0g", "a|b*"])(
+    "is stored as it is: %j",
+    (group) => {
+      const prepared = prepareMessage({ ...message, messageGroup: group }, limits);
+
+      expect(prepared.messageGroup).toBe(group);
+      expect(propertiesOf({ ...message, messageGroup: group })).toEqual({ WAIT: "true", __SHARDINGKEY: group });
+    },
+  );
+
+  it("counts among the properties", () => {
+    const room = 32_767 - 104 - "WAIT=true;k=;__SHARDINGKEY=ggg;".length;
+    const sized = (length: number): Message => ({
+      ...message,
+      messageGroup: "ggg",
+      properties: { k: "v".repeat(length) },
+    });
+
+    expect(refusal(() => prepareMessage(sized(room), limits))).toBeUndefined();
+    expect(refusal(() => prepareMessage(sized(room + 1), limits))).toBe(13);
   });
 });
 

@@ -141,6 +141,7 @@ export const COVERED_FACTS: Readonly<Record<FactArea, CoveredFacts>> = {
       "wait-store-false",
       "explicit-queue",
       "selector-by-hash",
+      "sharding-key",
       "compressed-body",
       "body-4095-not-compressed",
       "body-4096-compressed",
