@@ -7,10 +7,10 @@ const MINUTE = 60_000;
 
 /** Two queues, of which "b" gets the second when it joins "a"; a listener of "a" has the first message of that one in hand. */
 async function withBusyQueue(): Promise<
-  OrderlyRun & { readonly held: ReturnType<typeof deferred>; readonly signals: AbortSignal[] }
+  OrderlyRun & { readonly held: ReturnType<typeof deferred<undefined>>; readonly signals: AbortSignal[] }
 > {
   const run = await openOrderlyRun(2);
-  const held = deferred();
+  const held = deferred<undefined>();
   const signals: AbortSignal[] = [];
   await run.send(1, "held", "after");
   await run

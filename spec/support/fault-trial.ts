@@ -6,6 +6,7 @@ import {
   type EmbeddedProducer,
   type Logger,
   type MessageView,
+  type OrderlyResult,
   openBroker,
   type PushConsumer,
   type PushConsumerSettings,
@@ -37,6 +38,8 @@ export interface TrialOptions {
   readonly consumer?: Partial<PushConsumerSettings>;
   /** Of its first consumer, in place of {@link TOPIC}; later ones have that. */
   readonly firstSubscriptions?: Readonly<Record<string, string>>;
+  /** It consumes in order: what fails is suspended for 1 s. */
+  readonly isOrderly?: boolean;
   /** So many at once go to a batch listener, which gives each to `listener` until one fails. */
   readonly batchSize?: number;
 }
@@ -168,17 +171,19 @@ export class FaultTrial {
 
   /** Also again after it failed. */
   start(): void {
-    const { batchSize, firstSubscriptions = { [TOPIC]: "*" } } = this.#options;
+    const { batchSize, isOrderly = false, firstSubscriptions = { [TOPIC]: "*" } } = this.#options;
     const subscriptions = this.starts.length === 0 ? firstSubscriptions : { [TOPIC]: "*" };
     const settings = { group: GROUP, subscriptions, ...this.#options.consumer };
     this.#consumer ??= this.mq.pushConsumer(
-      batchSize === undefined
-        ? { ...settings, listener: (message) => this.#consume(message) }
-        : {
-            ...settings,
-            consumeMessageBatchMaxSize: batchSize,
-            batchListener: (messages, context) => this.#consumeBatch(messages, context),
-          },
+      isOrderly
+        ? { ...settings, orderly: true, listener: (message) => this.#consumeInOrder(message) }
+        : batchSize === undefined
+          ? { ...settings, listener: (message) => this.#consume(message) }
+          : {
+              ...settings,
+              consumeMessageBatchMaxSize: batchSize,
+              batchListener: (messages, context) => this.#consumeBatch(messages, context),
+            },
     );
     const index = this.starts.push("pending") - 1;
     void follow(this.#consumer.start(), (end) => {
@@ -255,6 +260,10 @@ export class FaultTrial {
       break;
     }
     return "success";
+  }
+
+  async #consumeInOrder(message: MessageView): Promise<OrderlyResult> {
+    return (await this.#consume(message)) === "retry" ? "suspend" : "success";
   }
 
   /** Of every message that is stored. */

@@ -86,7 +86,7 @@ function* checkCalm({ journal, acknowledged }) {
 }
 
 /** What was told as stored or delivered is stored there, and every group took part. */
-function* checkEvents({ journal, messages, retries, deadLetters }, { topic, groups, broadcasting }) {
+function* checkEvents({ journal, messages, retries, deadLetters }, { topic, groups, broadcasting, isOrderly = false }) {
   const places = new Map();
   const add = (name, copies) => {
     for (const { messageId, queueId, queueOffset } of copies)
@@ -99,7 +99,8 @@ function* checkEvents({ journal, messages, retries, deadLetters }, { topic, grou
   for (const entry of journal.entries) {
     if (entry.event !== "stored" && entry.event !== "delivered") continue;
     const { event, group, deliveryAttempt, messageId, queueId, queueOffset } = entry;
-    const name = event === "stored" ? entry.topic : deliveryAttempt > 1 ? `%RETRY%${group}` : topic;
+    const isCopy = deliveryAttempt > 1 && !isOrderly;
+    const name = event === "stored" ? entry.topic : isCopy ? `%RETRY%${group}` : topic;
     if (event === "delivered") seen.add(group);
     const found = places.get(`${name} ${queueId} ${queueOffset}`);
     if (found !== messageId)

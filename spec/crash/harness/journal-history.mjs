@@ -8,7 +8,7 @@ import { RETRY_DELAYS_MS } from "./workloads/traffic.mjs";
  *
  * @returns the events for `checkHistory`.
  */
-export function toHistory({ journal, messages, retries, deadLetters }, { topic }) {
+export function toHistory({ journal, messages, retries, deadLetters }, { topic, isOrderly = false }) {
   const common = { topic, tag: undefined, keys: [] };
   const byId = new Map(messages.map((message) => [message.messageId, message]));
   const history = messages.map(({ messageId, queueId, queueOffset, storeTimestamp }) => {
@@ -23,8 +23,8 @@ export function toHistory({ journal, messages, retries, deadLetters }, { topic }
     if (entry.event === "delivered") push(entry, "delivered");
     if (entry.event === "returned" && entry.result === "success") push(entry, "consumed");
     if (entry.event === "dead-lettered") push(entry, "dead-lettered");
-    // Told after the commit; others may know sooner. The delay was added when it was put off.
-    if (entry.event === "retried")
+    // Told after the commit; others may know sooner. The delay was added when it was put off. Nobody else knows of what waits in order.
+    if (entry.event === "retried" && !isOrderly)
       push(entry, "retried", { at: entry.dueAt - delayAfter(entry.deliveryAttempt), dueAt: entry.dueAt });
   }
   for (const [entry, state, at] of untold(journal, retries, deadLetters)) push(entry, state, { at });

@@ -32,6 +32,19 @@ const SABOTAGES = {
     replaceRun("INSERT INTO mq_sent_back", () => ({ changes: 1, lastInsertRowid: 1 }));
     return tell;
   },
+  /** A queue is taken from whoever has it, without asking. */
+  "seized-queues": (tell) => {
+    const { prepare } = Database.prototype;
+    Database.prototype.prepare = function prepareSeizing(source) {
+      return prepare.call(
+        this,
+        source
+          .replace("INSERT INTO mq_claim", "INSERT OR REPLACE INTO mq_claim")
+          .replace(/(mq_claim.*) ON CONFLICT DO NOTHING/, "$1"),
+      );
+    };
+    return tell;
+  },
   /** Sends are said to be resolved before they are. */
   "early-receipt": (tell) => (event, data) => {
     if (event !== "sent") tell(event, data);

@@ -153,6 +153,7 @@ export class Slice {
       const rules = {
         broadcasting: this.#workload.broadcasting.map(({ group }) => group),
         ...{ duplicates: "forbidden", excuseGone: true },
+        ordered: this.#workload.isOrderly === true ? [this.#workload.topic] : [],
         gone: listGone(this.#journal),
         offsets: this.#offsets,
       };

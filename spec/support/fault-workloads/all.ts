@@ -4,6 +4,7 @@ import { BROADCASTING_GROUPS } from "./broadcasting.js";
 import { CLOSING } from "./closing.js";
 import { COMPANY } from "./company.js";
 import { CONSUMING } from "./consuming.js";
+import { CONSUMING_IN_ORDER } from "./consuming-in-order.js";
 import { OPENING } from "./opening.js";
 import { SENDING } from "./sending.js";
 import { SHARING } from "./sharing.js";
@@ -17,6 +18,7 @@ export const WORKLOADS: Workload = {
   ...CLOSING,
   ...COMPANY,
   ...CONSUMING,
+  ...CONSUMING_IN_ORDER,
   ...OPENING,
   ...SENDING,
   ...SHARING,

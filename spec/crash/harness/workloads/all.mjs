@@ -7,6 +7,7 @@
 // - `hangsMs`: left out, or for how long some processes are stopped before they go on.
 // - `topic`: where its messages are sent to.
 // - `groups`: names of the clustering groups that consume it; `broadcasting`: [{ group, instances: [instanceName] }].
+// - `isOrderly`: the messages of each queue are consumed in order, failures are counted in memory and not put off in the store.
 // - `open({ path, synchronous, logger })`: how its processes open the store; left out: with `openBroker`. `closed(mq)`: what is to be done
 //   after the broker was closed, if anything.
 // - `setUp(mq)`: prepares the store. Every process does so before it works: it may have been begun by one that was killed, or is being done by another.
@@ -19,9 +20,10 @@ import { alone } from "./alone.mjs";
 import { attached } from "./attached.mjs";
 import { company } from "./company.mjs";
 import { hanging } from "./hanging.mjs";
+import { orderly, orderlyHanging } from "./orderly.mjs";
 import { sharedGroup } from "./shared-group.mjs";
 
-export const WORKLOADS = [alone, company, attached, sharedGroup, hanging];
+export const WORKLOADS = [alone, company, attached, sharedGroup, hanging, orderly, orderlyHanging];
 
 export function findWorkload(name) {
   const found = WORKLOADS.find((workload) => workload.name === name);

@@ -29,7 +29,7 @@ async function createOwnTable({ database }) {
   }
 }
 
-/** @param groups - of this process: `{ group, instanceName }` for each, with an instance name where it is broadcasting. */
+/** @param groups - of this process: `{ group, instanceName, orderly }` for each, with an instance name where it is broadcasting. */
 export async function workOnTraffic(context, groups) {
   const { mq, tell, isDraining, stop } = context;
   mq.on("message:stored", ({ messageId, topic, queueId, queueOffset }) =>
@@ -48,7 +48,7 @@ export async function workOnTraffic(context, groups) {
   else if (!stop.aborted) await new Promise((resolve) => stop.addEventListener("abort", resolve, { once: true }));
 }
 
-async function startConsumer({ mq, tell, chance }, { group, instanceName }) {
+async function startConsumer({ mq, tell, chance }, { group, instanceName, orderly = false }) {
   const isBroadcasting = instanceName !== undefined;
   const consumer = mq.pushConsumer({
     group,
@@ -58,20 +58,25 @@ async function startConsumer({ mq, tell, chance }, { group, instanceName }) {
     consumeFromWhere: "first-offset",
     maxReconsumeTimes: MAX_RETRIES,
     consumeConcurrency: 8,
+    orderly,
+    suspendCurrentQueueTimeMs: 10,
     allocateMessageQueueStrategy: (...given) => {
       // Told before a queue is given up: from here on somebody else may have it.
       tell("sharing", { group, clientId: given[1] });
       return allocateAveragely(...given);
     },
     listener: async (message, { clientId }) => {
+      // What the broker's events say of the message before is told first.
+      await Promise.resolve();
       const { messageId, queueId, queueOffset, deliveryAttempt } = message;
       const what = { group, clientId, messageId, deliveryAttempt };
       tell("delivered", { ...what, name: nameOf(message.text()), queueId, queueOffset });
-      if (chance.oneIn(2)) await pause(chance.below(20));
+      // In order there is one call a queue at a time.
+      if (chance.oneIn(orderly ? 8 : 2)) await pause(chance.below(orderly ? 5 : 20));
       const result = isBroadcasting ? "success" : resultOf(message);
       tell("returned", { ...what, result });
       if (result === "throw") throw new Error("fails on purpose");
-      return result;
+      return orderly && result === "retry" ? "suspend" : result;
     },
   });
   await consumer.start();
