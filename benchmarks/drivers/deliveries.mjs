@@ -1,5 +1,5 @@
 /** What a consumer is to do with each delivery, and when it has done it all: the same for every rival. */
-import { OnceEach } from "./bodies.mjs";
+import { numberOf, OnceEach } from "./bodies.mjs";
 
 /** Each message succeeds at its first delivery; a second one is an error. */
 export class EachOnce {
@@ -23,6 +23,37 @@ export class EachOnce {
       this.#reject(error);
     }
     return false;
+  }
+
+  verify() {
+    this.#once.verify();
+  }
+}
+
+/** Each message succeeds at its first delivery, and those of a group come in the order of their numbers. */
+export class GroupsInOrder {
+  all;
+  #reject;
+  #once;
+  #last = new Map();
+
+  constructor(total) {
+    this.all = new Promise((resolve, reject) => {
+      this.#reject = reject;
+      this.#once = new OnceEach(total, resolve);
+    });
+  }
+
+  see(group, body) {
+    const number = numberOf(body);
+    try {
+      const last = this.#last.get(group) ?? -1;
+      if (number <= last) throw new Error(`message ${number} of ${group} came after message ${last}`);
+      this.#last.set(group, number);
+      this.#once.see(number);
+    } catch (error) {
+      this.#reject(error);
+    }
   }
 
   verify() {

@@ -12,7 +12,7 @@ export async function open(path, synchronous) {
   return new PocketMq(broker);
 }
 
-class PocketMq {
+export class PocketMq {
   bodies = new BodyRing();
   #broker;
   #producer;
@@ -69,13 +69,29 @@ class PocketMq {
     await Promise.all(Array.from({ length: 64 }, loop));
   }
 
+  /** The same, the n-th message in the group `n % groups`. */
+  async fillGroups(count, groups) {
+    let next = 0;
+    const loop = async () => {
+      while (next < count) {
+        const message = { topic: TOPIC, body: bodyOf(next), messageGroup: `group-${next % groups}` };
+        next += 1;
+        await this.#producer.send(message);
+      }
+    };
+    await Promise.all(Array.from({ length: 64 }, loop));
+  }
+
+  /** A push consumer that is not started. */
+  consumer(options) {
+    return this.#broker.pushConsumer({ group: GROUP, subscriptions: { [TOPIC]: "*" }, ...options });
+  }
+
   /** Resolves when all were handled and the group's progress is stored. */
   async drain(count) {
     const all = withResolvers();
     const once = new OnceEach(count, all.resolve);
-    const consumer = this.#broker.pushConsumer({
-      group: GROUP,
-      subscriptions: { [TOPIC]: "*" },
+    const consumer = this.consumer({
       listener: async (message) => {
         try {
           once.see(numberOf(message.text()));
@@ -92,9 +108,7 @@ class PocketMq {
 
   /** As `drain`; a message that fails comes again a second later. */
   async storm(deliveries) {
-    const consumer = this.#broker.pushConsumer({
-      group: GROUP,
-      subscriptions: { [TOPIC]: "*" },
+    const consumer = this.consumer({
       listener: async (message, context) => {
         if (!deliveries.mustFail(numberOf(message.text()))) return "success";
         context.delayLevelWhenNextConsume = 1;
@@ -109,9 +123,7 @@ class PocketMq {
 
   /** Calls `onBody` for every message, from the next one on. */
   async consume(onBody) {
-    const consumer = this.#broker.pushConsumer({
-      group: GROUP,
-      subscriptions: { [TOPIC]: "*" },
+    const consumer = this.consumer({
       listener: async (message) => onBody(message.text()),
     });
     await consumer.start();
@@ -122,8 +134,8 @@ class PocketMq {
     return this.#producer.send({ topic: TOPIC, body });
   }
 
-  createTopic() {
-    return this.#broker.admin.createTopic(TOPIC);
+  createTopic(queues = 4) {
+    return this.#broker.admin.createTopic(TOPIC, { readQueueNums: queues, writeQueueNums: queues });
   }
 
   close() {

@@ -30,6 +30,11 @@ export function judge(trials) {
       ...rivals.map((rival) =>
         atLeast(`end-to-end: ${rival}'s p99 over ours`, inverse(against("end-to-end", rival, "p99Ms")), 1),
       ),
+      atLeast(
+        "orderly: share of concurrent consumption",
+        ratio(cell("orderly", "pocketmq-orderly"), cell("orderly", "pocketmq"), "rate"),
+        1 / 3,
+      ),
       below("retry-storm: deliveries too many", only(cell("retry-storm", "pocketmq"), "extraDeliveries"), 1),
       below("end-to-end: p99 beyond that of a bare fdatasync in ms", beyondSync(cell("end-to-end", "pocketmq")), 1),
       below("wake-up: p50 in ms", only(cell("wake-up", "pocketmq"), "p50Ms"), 5),

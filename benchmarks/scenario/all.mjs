@@ -3,6 +3,7 @@ import { drain } from "./drain.mjs";
 import { endToEnd } from "./end-to-end.mjs";
 import { fourWriters } from "./four-writers.mjs";
 import { memory } from "./memory.mjs";
+import { orderly } from "./orderly.mjs";
 import { retryStorm } from "./retry-storm.mjs";
 import { batch, concurrent, single } from "./sending.mjs";
 import { wakeUp } from "./wake-up.mjs";
@@ -12,6 +13,7 @@ export const SCENARIOS = [
   concurrent,
   batch,
   drain,
+  orderly,
   retryStorm,
   endToEnd,
   wakeUp,
