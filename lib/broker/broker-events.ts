@@ -33,7 +33,10 @@ export interface BrokerEvents {
     readonly group: string;
     readonly costMs: number;
   }) => void;
-  /** The attempt failed, and a copy is stored that is delivered at `dueAt`. */
+  /**
+   * The attempt failed, and the message is delivered again at `dueAt`: a copy of it is stored; or it waits in its queue, of an orderly consumer, which may go to
+   * another member before.
+   */
   "message:retried": (event: {
     readonly messageId: string;
     readonly topic: string;

@@ -10,17 +10,23 @@ export interface CloseOptions {
 }
 
 /**
- * Delivers messages to its listener, at least once each, in no order: those of its share of the queues, or in a broadcasting group all of them.
+ * Delivers messages to its listener, at least once each: those of its share of the queues, or in a broadcasting group all of them. In no order, or with
+ * `orderly: true` each message queue in its order, one call at a time over all members of the group.
  *
  * In a clustering group a message that fails is retried: a copy is stored in `%RETRY%group`, in the transaction that acknowledges the message, and
  * delivered to a member of this group alone, after 10 s, 30 s, 1 min, 2 min … 2 h. After 16 retries it goes to the dead-letter queue `%DLQ%group`, a
  * topic like the others; but, as with RocketMQ, a dead letter has used up its attempts: a consumer of it that fails buries it at once in its own group's. It keeps its id, tag, keys, properties and body; `reconsumeTimes` counts, `topic` is where it was sent to.
  *
+ * An orderly consumer keeps its queues locked (60 s, renewed each 20 s). A message that fails suspends its queue and comes again, with no limit unless
+ * `maxReconsumeTimes` sets one; then it goes to `%DLQ%group` and the queue goes on. The attempts are counted in memory. When a queue goes to another member, that one gets
+ * it once the listener that works on it has ended, at the latest after 60 s; the result of that listener counts no more.
+ *
  * ```
  * created ──start()──▶ started ──close()──▶ closing ──▶ closed
  *     └───────────────────close()───────────────────────▶
  * ```
- * Source: RocketMQ, `client/.../consumer/DefaultMQPushConsumer.java`, `client/.../impl/consumer/ConsumeMessageConcurrentlyService.java`.
+ * Source: RocketMQ, `client/.../consumer/DefaultMQPushConsumer.java`, `client/.../impl/consumer/ConsumeMessageConcurrentlyService.java`,
+ * `ConsumeMessageOrderlyService.java`. There an orderly queue that was lost goes to the next member 20 s after its last renewal, whether the listener has ended or not.
  */
 export interface PushConsumer extends AsyncDisposable {
   readonly clientId: string;

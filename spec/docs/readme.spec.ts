@@ -47,6 +47,14 @@ describe("README", () => {
     expect(run(third)).toBe("the lobby shows o-1003\ndead letter o-1003 after 2 attempts\n");
   });
 
+  it("has a fourth example that keeps the order of each order and of everything, through a failure", () => {
+    const lines = run(examples[3] as string).trim().split("\n");
+
+    const ofTopic = (topic: string): string[] => lines.filter((line) => line.startsWith(topic));
+    expect(ofTopic("order-events")).toEqual(["created", "paid", "shipped"].map((step) => `order-events o-1 ${step}`));
+    expect(ofTopic("ledger")).toEqual(["created", "paid", "shipped"].map((step) => `ledger all o-1 ${step}`));
+  });
+
   it("links only to files that exist", () => {
     for (const [, target] of readme.matchAll(/\]\(([^)#]+)\)/g)) {
       expect(() => readFileSync(join(root, target as string))).not.toThrow();
