@@ -48,7 +48,9 @@ describe("README", () => {
   });
 
   it("has a fourth example that keeps the order of each order and of everything, through a failure", () => {
-    const lines = run(examples[3] as string).trim().split("\n");
+    const lines = run(examples[3] as string)
+      .trim()
+      .split("\n");
 
     const ofTopic = (topic: string): string[] => lines.filter((line) => line.startsWith(topic));
     expect(ofTopic("order-events")).toEqual(["created", "paid", "shipped"].map((step) => `order-events o-1 ${step}`));
