@@ -88,6 +88,8 @@ export class LocalBroker implements EmbeddedBrokerPort {
       events: this.events,
       leaseMs: settings.leaseMs,
       isNeeded: () => this.#hold.count > 0 || this.#hasMembers,
+      isLeaseFresh: () => this.#peers?.isLeaseFresh !== false,
+      renewLease: (then) => this.#peers?.renewLease(then),
       onNews: () => this.#actOnNews(),
       onStale: () => this.#lookEverywhere(),
       onFailed: (error) => {

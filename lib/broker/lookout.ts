@@ -20,6 +20,10 @@ export interface LookoutOptions {
   readonly leaseMs: number;
   /** Whether anybody waits for what others commit. */
   readonly isNeeded: () => boolean;
+  /** Whether other processes have heard of this one lately, if there are any. */
+  readonly isLeaseFresh: () => boolean;
+  /** Tells them, and calls `then` afterwards, or later when that failed. */
+  readonly renewLease: (then: () => void) => void;
   /** Others have committed: look what is new. Committed rows can be read. */
   readonly onNews: () => void;
   /** Something could not be read when it was time: look at everything again. */
@@ -38,6 +42,8 @@ export class Lookout {
   #isStale = false;
   #isFailing = false;
   #isOver = false;
+  /** Called when the lease is renewed; `undefined`: it is not being renewed. */
+  #renewing: (() => void)[] | undefined;
   /** When everything that others had committed was last acted on. */
   #upToDateAt: number;
 
@@ -68,19 +74,34 @@ export class Lookout {
   }
 
   /**
-   * Before anything is done for which it matters what others did: where this process was stopped, or slept, for long, it is acted on that first. False: the owner of
-   * the connection has had a transaction open for so long, and `then` is called after it.
+   * Before anything is done for which it matters what others did: where this process was stopped, or slept, for long, it is acted on that first, and its lease is
+   * renewed, which may run out any moment. False: that takes a commit, or the end of a transaction of the connection's owner, and `then` is called after it.
    */
   catchUp(then: () => void): boolean {
-    const { engine, clock, leaseMs } = this.#options;
+    const { engine, clock, leaseMs, isLeaseFresh, renewLease } = this.#options;
+    if (this.#renewing !== undefined) {
+      this.#renewing.push(then);
+      return false;
+    }
+    if (this.#isAlone) return true;
     const silentMs = clock.now() - this.#upToDateAt;
-    if ((silentMs >= 0 && silentMs < leaseMs / 2) || this.#isAlone) return true;
+    const hasSlept = silentMs < 0 || silentMs >= leaseMs / 2;
+    if (!hasSlept && isLeaseFresh()) return true;
     if (engine.isInForeignTransaction) {
       engine.whenFree(then);
       return false;
     }
-    if (this.#look() || this.#isAnnouncing) this.#tell();
-    return true;
+    if (hasSlept && (this.#look() || this.#isAnnouncing)) this.#tell();
+    if (isLeaseFresh()) return true;
+    renewLease(() => this.#renewed());
+    this.#renewing = [then];
+    return false;
+  }
+
+  #renewed(): void {
+    const waiting = this.#renewing ?? [];
+    this.#renewing = undefined;
+    for (const then of waiting) then();
   }
 
   /** Nothing can commit behind a memory database of our own. */

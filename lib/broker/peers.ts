@@ -53,7 +53,7 @@ export class Peers {
   readonly #waiters = new Set<Waiter>();
   #lastLook = Number.NEGATIVE_INFINITY;
   #lastBeat = Number.NEGATIVE_INFINITY;
-  #isBeating = false;
+  #beating: Promise<boolean> | undefined;
   #isTakingOver = false;
   #timer: ClockTimer | undefined;
   #lookAt = 0;
@@ -67,7 +67,7 @@ export class Peers {
   met(engines: readonly EngineRow[]): void {
     if (this.#isClosed) return;
     const others = this.#observe(engines);
-    if (others.some(({ isNew }) => isNew)) this.#beat();
+    if (others.some(({ isNew }) => isNew)) void this.#beat();
     if (others.length > 0) this.#lookLater();
     else this.#stop();
   }
@@ -77,6 +77,23 @@ export class Peers {
     return new Promise((decided) => {
       if (this.#isClosed) decided(false);
       else this.#waiters.add({ engineKey, beats, decided });
+    });
+  }
+
+  /** Whether others, if there are any, have heard of this engine within half of its lease. */
+  get isLeaseFresh(): boolean {
+    if (this.#seen.size === 0 || this.#isClosed) return true;
+    const { clock, leaseMs } = this.#options;
+    const age = clock.now() - this.#lastBeat;
+    return age >= 0 && age < leaseMs / 2;
+  }
+
+  /** Beats, and calls `then` afterwards; where it failed a little later. */
+  renewLease(then: () => void): void {
+    const { clock } = this.#options;
+    void this.#beat().then((isTold) => {
+      if (isTold || this.#isClosed) then();
+      else clock.at(clock.now() + LOOK_MS, then);
     });
   }
 
@@ -125,7 +142,8 @@ export class Peers {
       return;
     }
     const now = clock.now();
-    if (others.length > 0 && (now < this.#lastBeat || now - this.#lastBeat >= leaseMs / BEATS_A_LEASE)) this.#beat();
+    if (others.length > 0 && (now < this.#lastBeat || now - this.#lastBeat >= leaseMs / BEATS_A_LEASE))
+      void this.#beat();
     const gone = others.filter(({ isGone }) => isGone);
     if (gone.length > 0) this.#takeOver(gone.map(({ row }) => row));
   }
@@ -163,25 +181,29 @@ export class Peers {
     }
   }
 
-  #beat(): void {
-    if (this.#isBeating) return;
-    this.#isBeating = true;
+  /** Resolves with whether the others are told. */
+  #beat(): Promise<boolean> {
+    this.#beating ??= this.#tell().finally(() => {
+      this.#beating = undefined;
+    });
+    return this.#beating;
+  }
+
+  async #tell(): Promise<boolean> {
     const { engine, company, clock } = this.#options;
     const { claims } = company;
-    engine
-      .write(() => {
+    try {
+      // When it was written: this process may be stopped before it goes on here.
+      this.#lastBeat = await engine.write(() => {
         claims.refresh();
         if (claims.engineKey !== undefined) engine.store.engines.beat(claims.engineKey);
-      })
-      .then(
-        () => {
-          this.#lastBeat = clock.now();
-        },
-        (error: unknown) => this.#report(error, "telling other processes that this one is there"),
-      )
-      .finally(() => {
-        this.#isBeating = false;
+        return clock.now();
       });
+      return true;
+    } catch (error) {
+      this.#report(error, "telling other processes that this one is there");
+      return false;
+    }
   }
 
   /** Unless one of them has beaten meanwhile, or somebody else was faster. */

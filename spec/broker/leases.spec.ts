@@ -64,6 +64,31 @@ describe("the queues of a process that hangs", () => {
     expect([queueIdsOf(ofB), b.received]).toEqual([[], []]);
   });
 
+  it("are consumed from again only when it has said that it is there, as its lease may run out any moment", async () => {
+    await using engines = await openEngines();
+    const { path } = engines;
+    const [a, b] = [await engines.open({ defaultQueueCount: 2 }), await engines.open({ defaultQueueCount: 2 })];
+    await a.test.mq.admin.createTopic(TOPIC);
+    const beats = (): unknown => rows(path, "SELECT beats FROM mq_engine ORDER BY engine_key LIMIT 1")[0];
+    const atDelivery: unknown[] = [];
+    await a.consume({ instanceName: "1" }, () => {
+      atDelivery.push(beats());
+      return "success";
+    });
+    await b.consume({ instanceName: "2" });
+    await engines.settle();
+    a.clock.stall();
+    await engines.advance(0.8 * LEASE_MS);
+    for (const body of ["x", "y"]) await b.send(body, 0);
+    const before = beats() as number;
+
+    a.clock.resume();
+    await engines.advance(100);
+
+    expect(a.received).toEqual(["x", "y"]);
+    expect(atDelivery).toEqual([before + 1, before + 1]);
+  });
+
   it("have the lease that their owner was opened with", async () => {
     await using engines = await openEngines();
     const a = await engines.open({ defaultQueueCount: 1, leaseMs: 2_000 });

@@ -39,13 +39,11 @@ export function listGone({ entries, lives }) {
   const gone = lives.flatMap(({ clientIds, goneAt, hungAt }) =>
     [...clientIds].flatMap((clientId) => [goneAt, ...hungAt].map((at) => ({ clientId, at }))),
   );
-  const settled = new Set();
+  const closing = new Set();
   for (const { event, at, clientId, life } of entries) {
-    // When one that hung goes on, its lease may run out before it has said that it is there again: until it shares its queues anew nothing that it gets is surely its own.
-    if (life.hungAt.some((hungAt) => at > hungAt) && !settled.has(clientId)) {
-      if (event === "delivered") gone.push({ clientId, at });
-      if (event === "sharing") settled.add(clientId);
-    }
+    if (event === "closing") closing.add(life);
+    // What it still gets it gives away within the same close.
+    if (event === "delivered" && closing.has(life)) gone.push({ clientId, at });
     if (event === "sharing") gone.push({ clientId, at });
     if (event === "closing") gone.push(...[...life.clientIds].map((each) => ({ clientId: each, at })));
   }
