@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { tempFolder } from "../support/temp-folder.js";
-import { type CliRun, ended, FLIGHTS_FILE, runCli, startCli } from "./run-cli.js";
+import { type CliRun, ended, flightLines, runCli, startCli } from "./run-cli.js";
 
 async function run(...args: readonly string[]): Promise<CliRun> {
   using folder = tempFolder();
@@ -56,15 +56,16 @@ describe("the command line", () => {
 
   it("finishes its work when nobody reads what it says", async () => {
     using folder = tempFolder();
-    const child = startCli(["demo", "--input", FLIGHTS_FILE, "--store", folder.file("a.db")], folder.path);
+    const child = startCli(["demo", "--input", "-", "--store", folder.file("a.db")], folder.path);
     child.stdout.destroy();
+    child.stdin.end(flightLines(400));
     const { exit, stderr } = await ended(child);
 
     const resumed = await runCli(["demo", "--resume", "--store", folder.file("a.db")], { tmpdir: folder.path });
 
     expect(exit).toBe(0);
     expect(stderr).not.toContain("EPIPE");
-    expect(resumed.stdout).toContain("sent 20,000 records");
+    expect(resumed.stdout).toContain("sent 400 records");
   });
 
   it("ends at SIGINT while it waits for its input, with 130 and no store", async () => {

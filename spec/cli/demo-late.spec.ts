@@ -11,7 +11,8 @@ async function demoOn(stdin: string, ...options: readonly string[]): Promise<Cli
   return await runCli([...ARGS, ...options], { tmpdir: folder.path, stdin });
 }
 
-describe("the group that fails on late records", () => {
+// Each waits for retries, two seconds in which it does nothing.
+describe("the group that fails on late records", { concurrent: true }, () => {
   it("gets those over the limit again after a second and after another, then they are dead letters", async () => {
     const run = await demoOn(flightLines(20, 10));
 

@@ -28,7 +28,8 @@ async function interruptedRun(mq: Broker, settings: object): Promise<void> {
   });
 }
 
-describe("pocketmq demo --resume", () => {
+// Most of them wait for retries, seconds in which they do nothing.
+describe("pocketmq demo --resume", { concurrent: true }, () => {
   it("opens the store of the last run, and nothing is delivered again", async () => {
     using folder = tempFolder();
     const options = { tmpdir: folder.path };
