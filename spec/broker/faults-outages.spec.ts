@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { USUAL_CODES } from "../support/fault-codes.js";
 import { tryOutages } from "../support/fault-rules.js";
 import { WORKLOADS } from "../support/fault-workloads/all.js";
 
@@ -27,7 +28,7 @@ const OPERATIONS = [
 describe.each(OPERATIONS)("a disk that is gone for six seconds in %s", (name) => {
   const make = WORKLOADS[name]?.make ?? expect.fail(`there is no operation "${name}"`);
 
-  it.each(["SQLITE_FULL", "SQLITE_IOERR", "SQLITE_BUSY"] as const)(
+  it.each(USUAL_CODES)(
     "%s: nobody asks it without pause, nothing is lost or doubled, and all goes on",
     async (code) => {
       expect(await tryOutages(make, code)).toEqual([]);

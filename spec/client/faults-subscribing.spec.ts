@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { FAULT_CODES } from "../support/fault-codes.js";
+import { USUAL_CODES } from "../support/fault-codes.js";
 import { tryFaults } from "../support/fault-rules.js";
 import { SUBSCRIBING } from "../support/fault-workloads/subscribing.js";
 
 describe.each(Object.entries(SUBSCRIBING))("a fault in %s", (_name, { make }) => {
-  it.each(FAULT_CODES)("%s: it is reported, nothing is lost or doubled, and all goes on", async (code) => {
+  it.each(USUAL_CODES)("%s: it is reported, nothing is lost or doubled, and all goes on", async (code) => {
     expect(await tryFaults(make, code)).toEqual([]);
   });
 });

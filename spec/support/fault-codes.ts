@@ -2,11 +2,14 @@ import type { DriverCall, FaultMoment } from "./fault-driver.js";
 
 /** Primary result codes of SQLite. */
 export const FAULT_CODES = ["SQLITE_FULL", "SQLITE_BUSY", "SQLITE_IOERR", "SQLITE_NOMEM", "SQLITE_CORRUPT"] as const;
-/** Where trials take long; the others go the same ways. `POCKETMQ_ALL_FAULTS=1` tries all. */
-export const USUAL_CODES: readonly FaultCode[] =
-  process.env["POCKETMQ_ALL_FAULTS"] === "1" ? FAULT_CODES : ["SQLITE_FULL", "SQLITE_BUSY", "SQLITE_IOERR"];
-
 export type FaultCode = (typeof FAULT_CODES)[number];
+
+/** `POCKETMQ_ALL_FAULTS=1`: every code at every call, which takes three times as long. */
+const TRIES_ALL = process.env["POCKETMQ_ALL_FAULTS"] === "1";
+/** What is tried; having no memory and being damaged go the ways of an I/O error. */
+export const USUAL_CODES: readonly FaultCode[] = TRIES_ALL
+  ? FAULT_CODES
+  : ["SQLITE_FULL", "SQLITE_BUSY", "SQLITE_IOERR"];
 
 /** Those that are tried in both ways; SQLite may end the transaction when it has no memory too. */
 const ROLLING_BACK: readonly string[] = ["SQLITE_FULL", "SQLITE_IOERR"];
@@ -31,6 +34,11 @@ export function isCommit({ method, source }: DriverCall): boolean {
 /** Whether the store cannot know what became of it. */
 export function isUnknown(call: DriverCall, code: FaultCode): boolean {
   return isCommit(call) && code !== "SQLITE_FULL" && code !== "SQLITE_BUSY";
+}
+
+/** Whether it is tried: an I/O error leaves the outcome of a commit open, at any other call it goes the way of a full disk. */
+export function isTried(call: DriverCall, code: FaultCode): boolean {
+  return TRIES_ALL || code === "SQLITE_FULL" || code === "SQLITE_BUSY" || isUnknown(call, code);
 }
 
 /** Somebody else's lock, which who can wait waits for. */

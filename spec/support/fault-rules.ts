@@ -1,5 +1,5 @@
 import { isMqError } from "../../lib/index.js";
-import { canFail, type FaultCode, isCommit, isUnknown, momentsOf } from "./fault-codes.js";
+import { canFail, type FaultCode, isCommit, isTried, isUnknown, momentsOf } from "./fault-codes.js";
 import type { DriverCall } from "./fault-driver.js";
 import type { Operation } from "./fault-operation.js";
 import {
@@ -39,7 +39,7 @@ const MAX_CALLS_A_SECOND = 2_000;
 const MAX_REPORTS_A_SECOND = 6;
 
 /**
- * Fails each call of the driver that the operation makes, one in each trial, and lists what broke a rule:
+ * Fails each call of the driver that the operation makes ({@link isTried}), one in each trial, and lists what broke a rule:
  *
  * - A call of the user ends, and where it fails its message is not stored, unless the outcome is unknown. Its error and every `error` event have the code
  *   of the fault, and SQLite's error among their causes. A lock that is gone at once fails only what cannot wait. Nothing is thrown where nobody can catch
@@ -57,6 +57,7 @@ export async function tryFaults(make: () => Operation, code: FaultCode): Promise
   let number = 0;
   for (const [index, call] of calls.entries()) {
     if (canFail(call, code)) number += 1;
+    if (!isTried(call, code)) continue;
     // What is set around each statement is tried once for each kind of statement.
     const around = `${calls[index - 1]?.source} ${call.source} ${calls[index + 1]?.source}`;
     if (call.method === "pragma" && settings.has(around)) continue;
@@ -85,7 +86,7 @@ export async function tryOutages(make: () => Operation, code: FaultCode): Promis
   for (const [index, call] of calls.entries()) {
     if (!canFail(call, code)) continue;
     number += 1;
-    if (tried.has(call.source)) continue;
+    if (tried.has(call.source) || !isTried(call, code)) continue;
     tried.add(call.source);
     const operation = make();
     const trial = await begin(operation);
