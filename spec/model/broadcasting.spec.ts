@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { runBroadcasting } from "./broadcasting-run.js";
 
 /** `POCKETMQ_SEEDS=100` runs so many, `POCKETMQ_SEED=7` that one alone. */
-const { POCKETMQ_SEEDS = "20", POCKETMQ_SEED } = process.env;
+const { POCKETMQ_SEEDS = "8", POCKETMQ_SEED } = process.env;
 const SEEDS =
   POCKETMQ_SEED === undefined
     ? Array.from({ length: Number(POCKETMQ_SEEDS) }, (_, index) => index + 1)

@@ -3,9 +3,9 @@ import { runPower } from "./power-run.js";
 import { whyNot } from "./recorder.mjs";
 
 const reason = whyNot();
-const FEW = ["--one-in", "8", "--subsets", "20"];
-/** What is looked for is found long before. */
-const UNTIL_FOUND = [...FEW, "--problems", "40"];
+const FEW = ["--one-in", "32", "--subsets", "5"];
+/** What is looked for is among the first six. */
+const UNTIL_FOUND = [...FEW, "--problems", "10"];
 /** A run takes a second where nothing else runs. */
 const OPTIONS = { timeout: 120_000 };
 
@@ -38,7 +38,7 @@ describe.runIf(reason === undefined)("the power-cut harness", OPTIONS, () => {
   });
 
   it("tries the same cuts of the same run for a seed, and others for another", async () => {
-    const ALL_PROBLEMS = ["--synchronous", "full", "--ignore-syncs", "wal", ...FEW, "--problems", "10000"];
+    const ALL_PROBLEMS = ["--synchronous", "full", "--ignore-syncs", "folder", ...FEW, "--problems", "10000"];
     const of = async (seed: string) => {
       const [run] = await runPower("new-store", "--seed", seed, ...ALL_PROBLEMS);
       return { cuts: run?.cuts, states: run?.states, problems: run?.problems };

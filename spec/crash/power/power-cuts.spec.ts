@@ -3,8 +3,8 @@ import { type PowerRun, runPower } from "./power-run.js";
 import { whyNot } from "./recorder.mjs";
 
 const reason = whyNot();
-/** `npm run power` tries all of it. */
-const SMOKE = ["--one-in", "8", "--subsets", "40"];
+/** `npm run power`, a stage of `.ci/run`, tries all of it. */
+const SMOKE = ["--one-in", "64", "--subsets", "10"];
 /** Thousands of stores are opened. */
 const OPTIONS = { timeout: 180_000 };
 
@@ -18,7 +18,7 @@ describe.runIf(reason === undefined)("a power cut at any moment", OPTIONS, () =>
 
     expect(problemsOf(runs)).toEqual({});
     expect(new Set(runs.map(({ name }) => name))).toEqual(new Set(workloads));
-    for (const { syncs, states } of runs) expect(states).toBeGreaterThan(5 * syncs);
+    for (const { syncs, states } of runs) expect(states).toBeGreaterThan(4 * syncs);
   });
 
   it("leaves a sound store without the last sends, where synchronous is normal", async () => {
