@@ -5,6 +5,15 @@ import type { StoredMessageView } from "../message/message-view.js";
 export interface CachedMessage {
   /** Another one for each delivery from here. */
   message: StoredMessageView;
+  readonly place: Place;
+}
+
+/**
+ * Of a message in its queue. It is kept until everything before it is acknowledged; the message itself, with the block that it was read from, is not:
+ * behind one that is stuck 1,500 of 50 KB took 76 MB.
+ */
+interface Place {
+  readonly queueOffset: number;
   isAcknowledged: boolean;
 }
 
@@ -18,7 +27,7 @@ export interface CachedMessage {
 export class ProcessQueue {
   readonly messageQueue: MessageQueue;
   /** The last one is not acknowledged. */
-  #cached: CachedMessage[] = [];
+  #places: Place[] = [];
   /** Everything before it is acknowledged, itself not. */
   #head = 0;
   #count = 0;
@@ -51,19 +60,19 @@ export class ProcessQueue {
 
   /** From the lowest to the highest offset that is not acknowledged. */
   get span(): number {
-    const first = this.#cached[this.#head];
-    const last = this.#cached.at(-1);
-    return first === undefined || last === undefined ? 0 : last.message.queueOffset - first.message.queueOffset;
+    const first = this.#places[this.#head];
+    const last = this.#places.at(-1);
+    return first === undefined || last === undefined ? 0 : last.queueOffset - first.queueOffset;
   }
 
   put(messages: readonly StoredMessageView[]): readonly CachedMessage[] {
-    const added = messages.map((message) => ({ message, isAcknowledged: false }));
-    for (const cached of added) {
-      this.#cached.push(cached);
-      this.#bytes += cached.message.storeSize;
-    }
-    this.#count += added.length;
-    return added;
+    this.#count += messages.length;
+    return messages.map((message) => {
+      const place = { queueOffset: message.queueOffset, isAcknowledged: false };
+      this.#places.push(place);
+      this.#bytes += message.storeSize;
+      return { message, place };
+    });
   }
 
   /** So many messages were handed to the listeners' queue (or, negative, from there to a listener). */
@@ -76,23 +85,23 @@ export class ProcessQueue {
     this.#nextOffset = nextOffset;
   }
 
-  acknowledge(cached: CachedMessage): void {
-    if (cached.isAcknowledged) return;
-    cached.isAcknowledged = true;
+  acknowledge({ place, message }: CachedMessage): void {
+    if (place.isAcknowledged) return;
+    place.isAcknowledged = true;
     this.#count -= 1;
-    this.#bytes -= cached.message.storeSize;
-    while (this.#cached.at(-1)?.isAcknowledged === true) this.#cached.pop();
-    while (this.#cached[this.#head]?.isAcknowledged === true) this.#head += 1;
-    this.#head = Math.min(this.#head, this.#cached.length);
-    if (this.#head > 64 && this.#head * 2 > this.#cached.length) {
-      this.#cached = this.#cached.slice(this.#head);
+    this.#bytes -= message.storeSize;
+    while (this.#places.at(-1)?.isAcknowledged === true) this.#places.pop();
+    while (this.#places[this.#head]?.isAcknowledged === true) this.#head += 1;
+    this.#head = Math.min(this.#head, this.#places.length);
+    if (this.#head > 64 && this.#head * 2 > this.#places.length) {
+      this.#places = this.#places.slice(this.#head);
       this.#head = 0;
     }
   }
 
   /** The lowest offset that is not acknowledged: everything from there on comes again after a crash. */
   get commitOffset(): number | undefined {
-    return this.#cached[this.#head]?.message.queueOffset ?? this.#nextOffset;
+    return this.#places[this.#head]?.queueOffset ?? this.#nextOffset;
   }
 
   /** The commit offset, if it is another than the last time; `undefined` also once dropped. */
@@ -105,7 +114,7 @@ export class ProcessQueue {
 
   drop(): void {
     this.#isDropped = true;
-    this.#cached = [];
+    this.#places = [];
     this.#head = 0;
     this.#count = 0;
     this.#bytes = 0;

@@ -82,7 +82,7 @@ describe("ProcessQueue", () => {
 
     expect(both).toBe(views.reduce((sum, { storeSize }) => sum + storeSize, 0));
     expect([queue.count, queue.bytes]).toEqual([1, views[0]?.storeSize]);
-    expect(first?.isAcknowledged).toBe(false);
+    expect(first?.place.isAcknowledged).toBe(false);
   });
 
   it("spans from the lowest to the highest offset that is not acknowledged", () => {
