@@ -8,6 +8,7 @@ import type { ConsumerOffsetStore } from "./consumer-offset-store.js";
 import type { MemberQueues } from "./group-membership.js";
 import type { CachedMessage, ProcessQueue } from "./process-queue.js";
 import { PullLoop } from "./pull-loop.js";
+import { PullThresholds } from "./pull-thresholds.js";
 import { PullTurns } from "./pull-turns.js";
 import type { ResolvedPushConsumerOptions } from "./push-consumer-options.js";
 
@@ -34,12 +35,14 @@ export class AssignedQueues implements MemberQueues {
   readonly #loops = new Map<MessageQueue, PullLoop>();
   readonly #runs = new Set<Promise<void>>();
   readonly #turns: PullTurns;
+  readonly #thresholds: PullThresholds;
   #isPaused = false;
 
   constructor(options: AssignedQueuesOptions) {
     this.#options = options;
     this.#retryTopic = retryTopic(options.consumer.group);
     this.#turns = new PullTurns(options.clock);
+    this.#thresholds = new PullThresholds(options.consumer);
   }
 
   get all(): readonly MessageQueue[] {
@@ -77,17 +80,14 @@ export class AssignedQueues implements MemberQueues {
       pullBatchSize: consumer.pullBatchSize,
       pullBatchSizeInBytes: consumer.pullBatchSizeInBytes,
       pullIntervalMs: consumer.pullIntervalMs,
-      pullThresholdForQueue: consumer.pullThresholdForQueue,
-      pullThresholdSizeForQueue: consumer.pullThresholdSizeForQueue,
-      consumeConcurrentlyMaxSpan: consumer.listeners.orderly
-        ? Number.POSITIVE_INFINITY
-        : consumer.consumeConcurrentlyMaxSpan,
+      thresholds: this.#thresholds,
       startOffset: (messageQueue) => offsets.startOffset(messageQueue, isNew),
       submit,
       onProgress: (processQueue) => this.#reportOffset(processQueue),
       onOffsetIllegal: (processQueue, nextOffset) => this.#restartAt(processQueue, nextOffset),
     });
     this.#loops.set(queue, loop);
+    this.#thresholds.taken(queue.topic);
     const run: Promise<void> = loop.run(this.#isPaused).finally(() => this.#runs.delete(run));
     this.#runs.add(run);
     return true;
@@ -97,10 +97,11 @@ export class AssignedQueues implements MemberQueues {
     for (const [queue, loop] of this.#loops) {
       if (!isLost(queue)) continue;
       this.#reportOffset(loop.processQueue);
-      this.#loops.delete(queue);
+      this.#remove(queue);
       loop.drop();
       this.#options.forget(loop.processQueue);
     }
+    for (const loop of this.#loops.values()) loop.roomMade();
   }
 
   /** Resolves once the loops of all queues that were dropped have ended. */
@@ -120,6 +121,11 @@ export class AssignedQueues implements MemberQueues {
     this.delivered(processQueue);
   }
 
+  #remove(queue: MessageQueue): void {
+    this.#loops.delete(queue);
+    this.#thresholds.dropped(queue.topic);
+  }
+
   #reportOffset(processQueue: ProcessQueue): void {
     const offset = processQueue.takeChangedOffset();
     if (offset === undefined) return;
@@ -137,7 +143,7 @@ export class AssignedQueues implements MemberQueues {
       nextOffset,
     });
     this.#loops.get(messageQueue)?.drop();
-    this.#loops.delete(messageQueue);
+    this.#remove(messageQueue);
     forget(processQueue);
     offsets.update(messageQueue, nextOffset, false);
     this.take(messageQueue, false);

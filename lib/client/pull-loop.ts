@@ -6,6 +6,7 @@ import type { MessageQueue } from "../message/message-queue.js";
 import type { Clock } from "../time/clock.js";
 import { backgroundError } from "./background-error.js";
 import { type CachedMessage, ProcessQueue } from "./process-queue.js";
+import type { PullThresholds } from "./pull-thresholds.js";
 import type { PullTurns } from "./pull-turns.js";
 
 /** After a pull that failed. Source: RocketMQ, `DefaultMQPushConsumerImpl.java`, `pullTimeDelayMillsWhenException`. */
@@ -24,9 +25,7 @@ export interface PullLoopOptions {
   readonly pullBatchSize: number;
   readonly pullBatchSizeInBytes: number;
   readonly pullIntervalMs: number;
-  readonly pullThresholdForQueue: number;
-  readonly pullThresholdSizeForQueue: number;
-  readonly consumeConcurrentlyMaxSpan: number;
+  readonly thresholds: PullThresholds;
   /** Where a queue without progress starts. */
   readonly startOffset: (queue: MessageQueue) => Promise<number>;
   readonly submit: (processQueue: ProcessQueue, messages: readonly CachedMessage[]) => void;
@@ -105,7 +104,7 @@ export class PullLoop {
     this.#wake?.();
   }
 
-  /** Messages were delivered or acknowledged. */
+  /** Messages were delivered or acknowledged, or the thresholds changed. */
   roomMade(): void {
     if (this.#wake !== undefined && this.#hasRoom()) this.#wake();
   }
@@ -156,11 +155,8 @@ export class PullLoop {
   }
 
   #hasRoom(): boolean {
-    const { pullBatchSize, pullThresholdForQueue, pullThresholdSizeForQueue, consumeConcurrentlyMaxSpan } =
-      this.#options;
-    const { waiting, count, bytes, span } = this.processQueue;
-    if (waiting >= pullBatchSize) return false;
-    return count <= pullThresholdForQueue && bytes <= pullThresholdSizeForQueue && span <= consumeConcurrentlyMaxSpan;
+    const { pullBatchSize, thresholds } = this.#options;
+    return this.processQueue.waiting < pullBatchSize && !thresholds.areExceeded(this.processQueue);
   }
 
   #woken(): Promise<void> {

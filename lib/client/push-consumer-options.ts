@@ -72,6 +72,13 @@ export interface PushConsumerSettings extends ConsumerOptions {
   readonly pullThresholdForQueue?: number | undefined;
   /** The same in MiB, 1 to 1,024. @defaultValue 100 */
   readonly pullThresholdSizeForQueueMiB?: number | undefined;
+  /**
+   * In place of `pullThresholdForQueue`: this many for each topic, 1 to 6,553,500, shared evenly among those of its queues that this consumer has now; at
+   * least 1 for each. @defaultValue off
+   */
+  readonly pullThresholdForTopic?: number | undefined;
+  /** In place of `pullThresholdSizeForQueueMiB`, likewise: 1 to 102,400 MiB, in whole MiB for each queue. @defaultValue off */
+  readonly pullThresholdSizeForTopicMiB?: number | undefined;
   /** … nor while its lowest and highest unacknowledged offset are further apart than this, 1 to 65,535. Not for orderly consumers. @defaultValue 2_000 */
   readonly consumeConcurrentlyMaxSpan?: number | undefined;
 }
@@ -118,7 +125,9 @@ export interface ResolvedPushConsumerOptions {
   readonly pullBatchSizeInBytes: number;
   readonly pullIntervalMs: number;
   readonly pullThresholdForQueue: number;
-  readonly pullThresholdSizeForQueue: number;
+  readonly pullThresholdSizeForQueueMiB: number;
+  readonly pullThresholdForTopic: number | undefined;
+  readonly pullThresholdSizeForTopicMiB: number | undefined;
   readonly consumeConcurrentlyMaxSpan: number;
 }
 
@@ -142,6 +151,8 @@ const OPTIONS: readonly (keyof PushConsumerSettings | "orderly" | "listener" | "
   "pullIntervalMs",
   "pullThresholdForQueue",
   "pullThresholdSizeForQueueMiB",
+  "pullThresholdForTopic",
+  "pullThresholdSizeForTopicMiB",
   "consumeConcurrentlyMaxSpan",
 ];
 
@@ -156,6 +167,8 @@ export function resolvePushConsumerOptions(options: PushConsumerOptions): Resolv
   const listeners = checkListeners(options.orderly, options.listener, options.batchListener);
   const integer = (name: keyof PushConsumerSettings, min: number, max: number, fallback: number): number =>
     integerOption(name, options[name], { min, max, fallback });
+  const optional = (name: keyof PushConsumerSettings, min: number, max: number): number | undefined =>
+    options[name] === undefined ? undefined : integer(name, min, max, min);
   return {
     group: checkConsumerGroup(options.group),
     subscriptions: checkSubscriptions(options.subscriptions),
@@ -181,7 +194,9 @@ export function resolvePushConsumerOptions(options: PushConsumerOptions): Resolv
     pullBatchSizeInBytes: integer("pullBatchSizeInBytes", 1, 100 * MIB, 256 * 1024),
     pullIntervalMs: integer("pullIntervalMs", 0, 65_535, 0),
     pullThresholdForQueue: integer("pullThresholdForQueue", 1, 65_535, 1_000),
-    pullThresholdSizeForQueue: integer("pullThresholdSizeForQueueMiB", 1, 1_024, 100) * MIB,
+    pullThresholdSizeForQueueMiB: integer("pullThresholdSizeForQueueMiB", 1, 1_024, 100),
+    pullThresholdForTopic: optional("pullThresholdForTopic", 1, 6_553_500),
+    pullThresholdSizeForTopicMiB: optional("pullThresholdSizeForTopicMiB", 1, 102_400),
     consumeConcurrentlyMaxSpan: integer("consumeConcurrentlyMaxSpan", 1, 65_535, 2_000),
   };
 }

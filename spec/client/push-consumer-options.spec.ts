@@ -36,7 +36,9 @@ describe("resolvePushConsumerOptions", () => {
       pullBatchSizeInBytes: 256 * 1024,
       pullIntervalMs: 0,
       pullThresholdForQueue: 1_000,
-      pullThresholdSizeForQueue: 100 * 1024 * 1024,
+      pullThresholdSizeForQueueMiB: 100,
+      pullThresholdForTopic: undefined,
+      pullThresholdSizeForTopicMiB: undefined,
       consumeConcurrentlyMaxSpan: 2_000,
     });
   });
@@ -68,6 +70,8 @@ describe("resolvePushConsumerOptions", () => {
     ["pullIntervalMs", 0, 65_535],
     ["pullThresholdForQueue", 1, 65_535],
     ["pullThresholdSizeForQueueMiB", 1, 1_024],
+    ["pullThresholdForTopic", 1, 6_553_500],
+    ["pullThresholdSizeForTopicMiB", 1, 102_400],
     ["consumeConcurrentlyMaxSpan", 1, 65_535],
   ])("takes %s from %i to %i and nothing else", (name, min, max) => {
     const expected = `${name} must be an integer from ${min} to ${max}, got `;
