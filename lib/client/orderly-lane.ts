@@ -40,7 +40,8 @@ export class OrderlyLane {
   take(count: number): readonly CachedMessage[] {
     const batch = this.#waiting.slice(this.#head, this.#head + count);
     this.#head += batch.length;
-    if (this.#head > 64 && this.#head * 2 > this.#waiting.length) {
+    const isEmpty = this.#head === this.#waiting.length;
+    if (isEmpty || (this.#head > 64 && this.#head * 2 > this.#waiting.length)) {
       this.#waiting = this.#waiting.slice(this.#head);
       this.#head = 0;
     }
