@@ -4,7 +4,10 @@ export type ProfileName = "embedded" | "rocketmq";
 /** Everything in which the two profiles differ. */
 export interface Profile {
   readonly name: ProfileName;
-  /** Whether a message that was put off still has `DELAY`, `REAL_TOPIC` and `REAL_QID` among its properties when it is delivered. */
+  /**
+   * Whether a message that was put off still has `DELAY`, `REAL_TOPIC` and `REAL_QID` among its properties when it is delivered, and a dead letter of an orderly consumer
+   * `DELAY`, `RECONSUME_TIME` and `MAX_RECONSUME_TIMES`.
+   */
   readonly keepsDelayProperties: boolean;
 }
 
