@@ -2,10 +2,12 @@ import type { MqError } from "../errors.js";
 import type { MessageQueue } from "../message/message-queue.js";
 import type { StoredMessageView, StoreHost } from "../message/message-view.js";
 import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
+import type { ConsumeType } from "../store/member-table.js";
 import type { MessageToAppend } from "./log-appender.js";
 import type { SendBackOutcome, SendBackRequest } from "./send-back.js";
 
 export type { BroadcastInstance } from "../store/broadcast-offset-table.js";
+export type { ConsumeType } from "../store/member-table.js";
 
 /** Which message queues of a topic may be written and read now. */
 export interface TopicRoute {
@@ -101,6 +103,8 @@ export interface GroupMember {
   readonly clientId: string;
   readonly group: string;
   readonly messageModel: MessageModel;
+  /** A member that pops takes no share of the queues. Absent: `push`. */
+  readonly consumeType?: ConsumeType | undefined;
   /** Under which its progress is kept over restarts, for a broadcasting member that does not keep it by itself. */
   readonly instance: BroadcastInstance | undefined;
   /** In a clustering group with its retry topic. */

@@ -4,12 +4,13 @@ import { retryTopic } from "../message/derived-names.js";
 import type { MessageQueue } from "../message/message-queue.js";
 import { describeThrown } from "../thrown.js";
 import type { EventHub } from "./broker-events.js";
-import type { GroupMember, MessageModel, SubscriptionTable } from "./broker-port.js";
+import type { ConsumeType, GroupMember, MessageModel, SubscriptionTable } from "./broker-port.js";
 
 /** A member as the others of its group see it, whichever broker it is in. */
 export interface KnownMember {
   readonly clientId: string;
   readonly messageModel: MessageModel;
+  readonly consumeType: ConsumeType;
   readonly subscriptions: SubscriptionTable;
   /** Higher than that of all who registered before. */
   readonly registration: number;
@@ -94,12 +95,12 @@ export class GroupMembers {
     return this.#membershipOf(member)?.members.get(member.clientId);
   }
 
-  /** Of the clustering members, sorted: a broadcasting one takes no share of theirs. */
+  /** Of the clustering members, sorted: neither a broadcasting one nor one that pops takes a share of theirs. */
   ids(group: string): readonly string[] {
     const membership = this.#groups.get(group);
     if (membership === undefined) return [];
     return [...membership.members.values(), ...membership.others]
-      .filter(({ messageModel }) => messageModel === "clustering")
+      .filter(({ messageModel, consumeType }) => messageModel === "clustering" && consumeType !== "pop")
       .map(({ clientId }) => clientId)
       .sort();
   }
@@ -218,7 +219,7 @@ export class GroupMembers {
     return membership?.members.get(member.clientId)?.member === member ? membership : undefined;
   }
 
-  #registered(membership: Membership, { member, subscriptions, messageModel }: OwnMember): void {
+  #registered(membership: Membership, { member, subscriptions, messageModel, consumeType }: OwnMember): void {
     const { group, clientId } = member;
     const { logger, events } = this.#options;
     const others = [...membership.members.values(), ...membership.others].filter(
@@ -232,6 +233,14 @@ export class GroupMembers {
         topics,
       });
       events.emit("group:conflict", { group, clientId, topics: topics.sort() });
+    }
+    if (others.some((other) => (other.consumeType === "pop") !== (consumeType === "pop"))) {
+      logger.warn(
+        "members of a consumer group differ in how they consume: what one that pulls has in hand is popped, too",
+        {
+          ...{ group, clientId, consumeType },
+        },
+      );
     }
     if (others.some((other) => other.messageModel !== messageModel)) {
       logger.warn("members of a consumer group differ in their message model", { group, clientId, messageModel });
@@ -278,8 +287,8 @@ export function nameTaken(group: string, clientId: string): MqError {
 }
 
 function asRegistered(member: GroupMember, registration: number): OwnMember {
-  const { clientId, messageModel } = member;
-  return { member, clientId, messageModel, subscriptions: new Map(member.subscriptions), registration };
+  const { clientId, messageModel, consumeType = "push" } = member;
+  return { member, clientId, messageModel, consumeType, subscriptions: new Map(member.subscriptions), registration };
 }
 
 function lastOf({ members, others, last }: Membership): KnownMember {

@@ -117,11 +117,14 @@ export class MemberRows {
     return namesake === undefined || namesake.engineKey === engineKey ? this.#insert(member) : "displaced";
   }
 
-  #insert({ group, clientId, messageModel, instance, subscriptions }: GroupMember): number {
+  #insert({ group, clientId, messageModel, consumeType = "push", instance, subscriptions }: GroupMember): number {
     const engineKey = this.#claims.requireEngineKey();
     const registration = this.#claims.countChange();
     const instanceName = instance?.instanceName;
-    this.#store.members.put({ group, clientId, engineKey, registration, messageModel, instanceName, subscriptions });
+    this.#store.members.put({
+      ...{ group, clientId, engineKey, registration, messageModel },
+      ...{ consumeType, instanceName, subscriptions },
+    });
     return registration;
   }
 }

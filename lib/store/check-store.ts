@@ -2,6 +2,7 @@ import { javaStringHash } from "../message/java-hash.js";
 import { decodeProperties, PROPERTY } from "../message/properties.js";
 import { findRecordProblem, propertiesAt, sizeAt, tagsCodeAt } from "../message/record.js";
 import { SYSTEM_GROUPS } from "../message/system-topics.js";
+import { FORBIDDEN_ROWS } from "./forbidden-rows.js";
 import type { LogBlock } from "./log-table.js";
 import { FORMAT_VERSION } from "./migrations.js";
 import { prepare, type SqliteConnection } from "./sqlite.js";
@@ -16,6 +17,8 @@ const TABLES = [
   "mq_consume_offset",
   "mq_due",
   "mq_sent_back",
+  "mq_pop",
+  "mq_pop_order",
   "mq_broadcast_instance",
   "mq_broadcast_offset",
   "mq_engine",
@@ -37,8 +40,9 @@ interface QueueProgress {
  * The rules: SQLite finds the tables sound · the format is ours · each block belongs to a known queue, holds as many whole records as it says,
  * each with the code of its tag, and lies behind the block before it and the log's floor · offsets of a queue are dense and not below its floor ·
  * topics, groups and offsets have legal values, and each offset an existing group · what is put off holds whole records as well, for a queue of
- * a topic that exists · what was sent back lies in its queue, and the group's offset has not passed it · a broadcasting instance has a group, and its
- * offsets have the instance · members and claims have a group and an engine.
+ * a topic that exists · what was sent back lies in its queue, and the group's offset has not passed it · what was popped lies in its queue, in the order of
+ * its offsets, is not acknowledged as a whole, and has a key that was given out · a broadcasting instance has a group, and its offsets have the instance ·
+ * members and claims have a group and an engine.
  */
 export function* checkStore(store: Store): Generator<void, readonly string[]> {
   const { connection } = store;
@@ -60,85 +64,16 @@ function findMetaProblems(connection: SqliteConnection): readonly string[] {
   return version === FORMAT_VERSION ? [] : [`mq_meta: format version ${String(version)} instead of ${FORMAT_VERSION}`];
 }
 
-/** Each query lists rows that must not exist. */
-const FORBIDDEN_ROWS = [
-  [
-    "mq_meta: an illegal value",
-    "SELECT name FROM mq_meta WHERE name = 'log_floor' AND (typeof(value) <> 'integer' OR value < 0)",
-  ],
-  [
-    "mq_topic: illegal values",
-    "SELECT topic FROM mq_topic WHERE read_queue_nums < 0 OR write_queue_nums < 0 OR perm NOT BETWEEN 0 AND 7 OR ordered NOT IN (0, 1)",
-  ],
-  [
-    "mq_group: illegal values",
-    `SELECT consumer_group FROM mq_group WHERE retry_queue_nums < 0 OR retry_max_times < -1 OR consume_enable NOT IN (0, 1)
-     OR consume_broadcast_enable NOT IN (0, 1) OR consume_message_orderly NOT IN (0, 1)
-     OR CASE WHEN retry_policy IS NULL THEN 0 WHEN NOT json_valid(retry_policy) THEN 1
-       ELSE coalesce(json_extract(retry_policy, '$.type'), '') NOT IN ('customized', 'exponential') END`,
-  ],
-  ["mq_queue: illegal values", "SELECT topic || ' ' || queue_id FROM mq_queue WHERE queue_id < 0 OR floor_offset < 0"],
-  [
-    "mq_consume_offset: a negative offset or queue",
-    "SELECT consumer_group || ' ' || topic || ' ' || queue_id FROM mq_consume_offset WHERE next_offset < 0 OR queue_id < 0",
-  ],
-  [
-    "mq_broadcast_offset: a negative offset or queue",
-    `SELECT consumer_group || ' ' || instance_name || ' ' || topic || ' ' || queue_id FROM mq_broadcast_offset
-     WHERE next_offset < 0 OR queue_id < 0`,
-  ],
-  [
-    "mq_broadcast_offset: an instance that does not exist",
-    `SELECT DISTINCT consumer_group || ' ' || instance_name FROM mq_broadcast_offset
-     WHERE (consumer_group, instance_name) NOT IN (SELECT consumer_group, instance_name FROM mq_broadcast_instance)`,
-  ],
-  [
-    "mq_engine: illegal values",
-    "SELECT engine_key FROM mq_engine WHERE engine_key < 1 OR lease_ms < 1 OR beats < 0 OR process_id < 1 OR thread_id < 0",
-  ],
-  [
-    "mq_engine: a key that nobody was given",
-    `SELECT engine_key FROM mq_engine WHERE engine_key > coalesce((SELECT value FROM mq_meta WHERE name = 'engine_keys'), 0)`,
-  ],
-  [
-    "mq_member: illegal values",
-    `SELECT consumer_group || ' ' || client_id FROM mq_member WHERE message_model NOT IN ('clustering', 'broadcasting') OR coalesce(json_type(CASE WHEN json_valid(subscriptions) THEN subscriptions END), '') <> 'array'
-     OR (message_model = 'broadcasting') <> (instance_name IS NOT NULL)
-     OR registration NOT BETWEEN 1 AND coalesce((SELECT value FROM mq_meta WHERE name = 'member_changes'), 0)`,
-  ],
-  [
-    "mq_member: an engine that does not exist",
-    "SELECT consumer_group || ' ' || client_id FROM mq_member WHERE engine_key NOT IN (SELECT engine_key FROM mq_engine)",
-  ],
-  [
-    "mq_claim: an engine that does not exist",
-    `SELECT consumer_group || ' ' || topic || ' ' || queue_id FROM mq_claim WHERE engine_key NOT IN (SELECT engine_key FROM mq_engine)`,
-  ],
-  [
-    "mq_claim: a negative queue",
-    "SELECT consumer_group || ' ' || topic || ' ' || queue_id FROM mq_claim WHERE queue_id < 0",
-  ],
-  ["mq_due: illegal values", "SELECT due_key FROM mq_due WHERE due_at < 0 OR queue_id < 0 OR message_count < 1"],
-  [
-    "mq_due: a topic that does not exist",
-    "SELECT DISTINCT topic FROM mq_due WHERE topic NOT IN (SELECT topic FROM mq_topic)",
-  ],
-  [
-    "mq_sent_back: no message of the queue",
-    `SELECT consumer_group || ' ' || queue_key || ' ' || queue_offset FROM mq_sent_back AS back WHERE queue_offset >= coalesce(
-       (SELECT first_offset + message_count FROM mq_log AS log WHERE log.queue_key = back.queue_key AND first_offset <= queue_offset
-        ORDER BY first_offset DESC LIMIT 1), queue_offset)`,
-  ],
-  [
-    "mq_sent_back: the consume offset has passed it",
-    `SELECT back.consumer_group || ' ' || queue_key || ' ' || queue_offset FROM mq_sent_back AS back
-     JOIN mq_queue USING (queue_key) JOIN mq_consume_offset AS progress USING (topic, queue_id)
-     WHERE progress.consumer_group = back.consumer_group AND queue_offset < next_offset`,
-  ],
-] as const;
-
 /** Tables whose rows belong to a consumer group. */
-const OF_GROUPS = ["mq_consume_offset", "mq_sent_back", "mq_broadcast_instance", "mq_member", "mq_claim"] as const;
+const OF_GROUPS = [
+  "mq_consume_offset",
+  "mq_sent_back",
+  "mq_pop",
+  "mq_pop_order",
+  "mq_broadcast_instance",
+  "mq_member",
+  "mq_claim",
+] as const;
 
 function findRowProblems(connection: SqliteConnection): readonly string[] {
   const list = (sql: string): readonly string[] => prepare<string>(connection, sql).pluck().all();

@@ -1,5 +1,8 @@
 import { prepare, type SqliteConnection, type SqliteStatement } from "./sqlite.js";
 
+/** How a member gets its messages: it shares queues and pulls them (`push`, `pull`), or takes single messages out of any queue (`pop`). */
+export type ConsumeType = "push" | "pull" | "pop";
+
 /** A consumer as all brokers on the store know it. */
 export interface MemberRow {
   readonly group: string;
@@ -9,15 +12,17 @@ export interface MemberRow {
   /** Higher than that of all who registered before. */
   readonly registration: number;
   readonly messageModel: "clustering" | "broadcasting";
+  readonly consumeType: ConsumeType;
   /** Under which a broadcasting member keeps its progress. */
   readonly instanceName: string | undefined;
   /** Topic and tag expression. */
   readonly subscriptions: ReadonlyMap<string, string>;
 }
 
-type Row = [string, string, number, number, string, string | null, string];
+type Row = [string, string, number, number, string, string, string | null, string];
 
-const COLUMNS = "consumer_group, client_id, engine_key, registration, message_model, instance_name, subscriptions";
+const COLUMNS =
+  "consumer_group, client_id, engine_key, registration, message_model, consume_type, instance_name, subscriptions";
 
 /** Who takes part in which consumer group, in all brokers on the store. */
 export class MemberTable {
@@ -35,9 +40,9 @@ export class MemberTable {
     this.#listOfEngine = prepare<Row>(connection, `SELECT ${COLUMNS} FROM mq_member WHERE engine_key = ?`).raw();
     this.#put = prepare(
       connection,
-      `INSERT INTO mq_member (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO mq_member (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET engine_key = excluded.engine_key, registration = excluded.registration, message_model = excluded.message_model,
-         instance_name = excluded.instance_name, subscriptions = excluded.subscriptions`,
+         consume_type = excluded.consume_type, instance_name = excluded.instance_name, subscriptions = excluded.subscriptions`,
     );
     this.#delete = prepare(
       connection,
@@ -55,9 +60,9 @@ export class MemberTable {
   }
 
   put(member: MemberRow): void {
-    const { group, clientId, engineKey, registration, messageModel, instanceName, subscriptions } = member;
+    const { group, clientId, engineKey, registration, messageModel, consumeType, instanceName, subscriptions } = member;
     const table = JSON.stringify([...subscriptions]);
-    this.#put.run(group, clientId, engineKey, registration, messageModel, instanceName ?? null, table);
+    this.#put.run(group, clientId, engineKey, registration, messageModel, consumeType, instanceName ?? null, table);
   }
 
   /** No effect when it is another broker's now. */
@@ -76,6 +81,7 @@ function toMember([
   engineKey,
   registration,
   messageModel,
+  consumeType,
   instanceName,
   subscriptions,
 ]: Row): MemberRow {
@@ -85,6 +91,7 @@ function toMember([
     engineKey,
     registration,
     messageModel: messageModel === "broadcasting" ? "broadcasting" : "clustering",
+    consumeType: consumeType === "pop" || consumeType === "pull" ? consumeType : "push",
     instanceName: instanceName ?? undefined,
     subscriptions: toSubscriptions(subscriptions),
   };

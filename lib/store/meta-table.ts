@@ -4,12 +4,17 @@ import { prepare, type SqliteConnection, type SqliteStatement } from "./sqlite.j
 export class MetaTable {
   readonly #find: SqliteStatement<unknown>;
   readonly #count: SqliteStatement<number>;
+  readonly #reserve: SqliteStatement<number>;
 
   constructor(connection: SqliteConnection) {
     this.#find = prepare<unknown>(connection, "SELECT value FROM mq_meta WHERE name = ?").pluck();
     this.#count = prepare<number>(
       connection,
       "INSERT INTO mq_meta (name, value) VALUES (?, 1) ON CONFLICT DO UPDATE SET value = value + 1 RETURNING value",
+    ).pluck();
+    this.#reserve = prepare<number>(
+      connection,
+      "INSERT INTO mq_meta (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value + ? RETURNING value",
     ).pluck();
   }
 
@@ -40,6 +45,15 @@ export class MetaTable {
   /** A key that no engine of this store had before: whose key is the higher one has come later. */
   nextEngineKey(): number {
     return this.#count.get("engine_keys") as number;
+  }
+
+  /**
+   * Takes so many keys of pops that nobody had before, and returns the highest of them.
+   *
+   * @param base - from where on the first keys of a store are counted.
+   */
+  reservePopKeys(count: number, base: number): number {
+    return this.#reserve.get("pop_keys", base + count, count) as number;
   }
 
   /** Where `commitLogOffset` goes on when the log is empty. */

@@ -7,6 +7,8 @@ import { GroupTable } from "./group-table.js";
 import { LogTable } from "./log-table.js";
 import { MemberTable } from "./member-table.js";
 import { MetaTable } from "./meta-table.js";
+import { PopOrderTable } from "./pop-order-table.js";
+import { PopTable } from "./pop-table.js";
 import { QueueTable } from "./queue-table.js";
 import { SentBackTable } from "./sent-back-table.js";
 import type { SqliteConnection } from "./sqlite.js";
@@ -24,6 +26,8 @@ export class Store {
   readonly broadcastOffsets: BroadcastOffsetTable;
   readonly due: DueTable;
   readonly sentBack: SentBackTable;
+  readonly pops: PopTable;
+  readonly popOrders: PopOrderTable;
   readonly engines: EngineTable;
   readonly members: MemberTable;
   readonly claims: ClaimTable;
@@ -39,6 +43,8 @@ export class Store {
     this.broadcastOffsets = new BroadcastOffsetTable(connection);
     this.due = new DueTable(connection);
     this.sentBack = new SentBackTable(connection);
+    this.pops = new PopTable(connection);
+    this.popOrders = new PopOrderTable(connection);
     this.engines = new EngineTable(connection);
     this.members = new MemberTable(connection);
     this.claims = new ClaimTable(connection);

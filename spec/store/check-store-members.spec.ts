@@ -21,6 +21,11 @@ describe("checkStore", () => {
       "mq_member: illegal values: billing ID",
     ],
     [
+      "a way to consume that does not exist",
+      "UPDATE mq_member SET consume_type = 'peek'",
+      "mq_member: illegal values: billing ID",
+    ],
+    [
       "a sharing member with an instance name",
       "UPDATE mq_member SET instance_name = 'x'",
       "mq_member: illegal values: billing ID",

@@ -19,9 +19,9 @@ describe("checkStore", () => {
     [
       "another format version",
       "UPDATE mq_meta SET value = 7 WHERE name = 'format_version'",
-      /^mq_meta: format version 7 instead of 3$/,
+      /^mq_meta: format version 7 instead of 4$/,
     ],
-    ["no format version", "DELETE FROM mq_meta", /^mq_meta: format version undefined instead of 3$/],
+    ["no format version", "DELETE FROM mq_meta", /^mq_meta: format version undefined instead of 4$/],
     [
       "a floor of the log that is no number",
       "INSERT INTO mq_meta VALUES ('log_floor', 'x')",

@@ -26,8 +26,8 @@ async function plans(): Promise<ReadonlyMap<string, string>> {
 }
 
 /**
- * What may look at every row: lists of names for operators, the few brokers on the store, the one row of the log that is last and the one that is due first, and forgetting the
- * broadcasting instances that are gone, once a day.
+ * What may look at every row: lists of names for operators, the few brokers on the store, the one row of the log that is last and those that are due first, what a group has
+ * popped, for operators, and forgetting the broadcasting instances that are gone, once a day.
  */
 const SCANS = [
   "FROM mq_topic ORDER BY topic",
@@ -35,6 +35,8 @@ const SCANS = [
   "FROM mq_engine ORDER BY engine_key",
   "SELECT commit_log_offset + length(records) FROM mq_log ORDER BY commit_log_offset DESC LIMIT 1",
   "SELECT due_at FROM mq_due ORDER BY due_at LIMIT 1",
+  "SELECT visible_at FROM mq_pop ORDER BY visible_at LIMIT 1",
+  "FROM mq_pop WHERE consumer_group = ?",
   "DELETE FROM mq_broadcast_instance WHERE last_seen_at < ?",
   "DELETE FROM mq_broadcast_offset WHERE (consumer_group, instance_name) NOT IN (SELECT consumer_group, instance_name FROM mq_broadcast_instance)",
 ];
@@ -103,6 +105,18 @@ describe("the statements of the store", () => {
       "DELETE FROM mq_sent_back WHERE consumer_group = ? AND queue_key = ? AND queue_offset < ?",
       "USING PRIMARY KEY (consumer_group=? AND queue_key=? AND queue_offset<?)",
     ],
+    ["FROM mq_pop WHERE pop_key = ?", "USING INTEGER PRIMARY KEY (rowid=?)"],
+    ["UPDATE mq_pop SET acknowledged = ? WHERE pop_key = ?", "USING INTEGER PRIMARY KEY (rowid=?)"],
+    ["DELETE FROM mq_pop WHERE pop_key = ?", "USING INTEGER PRIMARY KEY (rowid=?)"],
+    [
+      "FROM mq_pop WHERE visible_at <= ? ORDER BY visible_at, pop_key LIMIT ?",
+      "USING INDEX mq_pop_visible (visible_at<?)",
+    ],
+    [
+      "FROM mq_pop_order WHERE consumer_group = ? AND queue_key = ?",
+      "USING PRIMARY KEY (consumer_group=? AND queue_key=?)",
+    ],
+    ["FROM mq_pop_order WHERE consumer_group = ? ORDER BY queue_key", "USING PRIMARY KEY (consumer_group=?)"],
     [
       "FROM mq_broadcast_offset WHERE consumer_group = ? AND instance_name = ? AND topic = ? AND queue_id = ?",
       "USING PRIMARY KEY (consumer_group=? AND instance_name=? AND topic=? AND queue_id=?)",
@@ -125,5 +139,13 @@ describe("the statements of the store", () => {
     const [plan] = [...(await plans())].filter(([source]) => source.endsWith("FROM mq_due ORDER BY due_at LIMIT 1"));
 
     expect(plan?.[1]).toBe("SCAN mq_due USING COVERING INDEX mq_due_at");
+  });
+
+  it("finds what is visible first in the same way", async () => {
+    const [plan] = [...(await plans())].filter(([source]) =>
+      source.endsWith("FROM mq_pop ORDER BY visible_at LIMIT 1"),
+    );
+
+    expect(plan?.[1]).toBe("SCAN mq_pop USING COVERING INDEX mq_pop_visible");
   });
 });

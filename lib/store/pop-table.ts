@@ -1,0 +1,108 @@
+import { prepare, type SqliteConnection, type SqliteStatement } from "./sqlite.js";
+
+/** Most messages in one checkpoint: `acknowledged` has a bit for each. */
+export const MAX_POPPED = 32;
+
+/** Messages of one queue that one pop handed out, of which at least one is not acknowledged. */
+export interface PopCheckpoint {
+  /** No other checkpoint of the store has it, or had. */
+  readonly popKey: number;
+  readonly group: string;
+  readonly queueKey: number;
+  /** Where the pop began to read the queue. */
+  readonly startOffset: number;
+  readonly popTime: number;
+  /** When what is not acknowledged is to be delivered again. */
+  readonly visibleAt: number;
+  /** Queue offsets, ascending. */
+  readonly offsets: readonly number[];
+  /** A bit for each of the offsets, the lowest for the first. */
+  acknowledged: number;
+}
+
+type PopRow = [number, string, number, number, number, number, number, number, string | null];
+
+const COLUMNS =
+  "pop_key, consumer_group, queue_key, start_offset, pop_time, visible_at, message_count, acknowledged, distances";
+
+/**
+ * What was popped and is invisible until it is acknowledged or its time is up. `distances` are those of the offsets from the start, as JSON; NULL where the
+ * offsets follow each other from there on, as they do unless a filter passes over some.
+ *
+ * Source: RocketMQ, `store/.../pop/PopCheckPoint.java`.
+ */
+export class PopTable {
+  readonly #insert: SqliteStatement;
+  readonly #find: SqliteStatement<PopRow>;
+  readonly #update: SqliteStatement;
+  readonly #delete: SqliteStatement;
+  readonly #listDue: SqliteStatement<PopRow>;
+  readonly #listOfGroup: SqliteStatement<PopRow>;
+  readonly #earliest: SqliteStatement<number>;
+
+  constructor(connection: SqliteConnection) {
+    this.#insert = prepare(connection, `INSERT INTO mq_pop (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+    this.#find = prepare<PopRow>(connection, `SELECT ${COLUMNS} FROM mq_pop WHERE pop_key = ?`).raw();
+    this.#update = prepare(connection, "UPDATE mq_pop SET acknowledged = ? WHERE pop_key = ?");
+    this.#delete = prepare(connection, "DELETE FROM mq_pop WHERE pop_key = ?");
+    this.#listDue = prepare<PopRow>(
+      connection,
+      `SELECT ${COLUMNS} FROM mq_pop WHERE visible_at <= ? ORDER BY visible_at, pop_key LIMIT ?`,
+    ).raw();
+    this.#listOfGroup = prepare<PopRow>(connection, `SELECT ${COLUMNS} FROM mq_pop WHERE consumer_group = ?`).raw();
+    this.#earliest = prepare<number>(connection, "SELECT visible_at FROM mq_pop ORDER BY visible_at LIMIT 1").pluck();
+  }
+
+  insert({ popKey, group, queueKey, startOffset, popTime, visibleAt, offsets, acknowledged }: PopCheckpoint): void {
+    const isDense = offsets.every((offset, index) => offset === startOffset + index);
+    const distances = isDense ? null : JSON.stringify(offsets.map((offset) => offset - startOffset));
+    const { length } = offsets;
+    this.#insert.run(popKey, group, queueKey, startOffset, popTime, visibleAt, length, acknowledged, distances);
+  }
+
+  find(popKey: number): PopCheckpoint | undefined {
+    const row = this.#find.get(popKey);
+    return row === undefined ? undefined : toCheckpoint(row);
+  }
+
+  setAcknowledged(popKey: number, acknowledged: number): void {
+    this.#update.run(acknowledged, popKey);
+  }
+
+  delete(popKey: number): void {
+    this.#delete.run(popKey);
+  }
+
+  /** Those whose time is up, the earliest first. */
+  listDue(now: number, limit: number): readonly PopCheckpoint[] {
+    return this.#listDue.all(now, limit).map(toCheckpoint);
+  }
+
+  /** In no order. Looks at every row. */
+  listOfGroup(group: string): readonly PopCheckpoint[] {
+    return this.#listOfGroup.all(group).map(toCheckpoint);
+  }
+
+  /** When the next one's time is up. */
+  earliest(): number | undefined {
+    return this.#earliest.get();
+  }
+}
+
+function toCheckpoint([
+  popKey,
+  group,
+  queueKey,
+  startOffset,
+  popTime,
+  visibleAt,
+  count,
+  acknowledged,
+  distances,
+]: PopRow): PopCheckpoint {
+  const offsets =
+    distances === null
+      ? Array.from({ length: count }, (_, index) => startOffset + index)
+      : (JSON.parse(distances) as readonly number[]).map((distance) => startOffset + distance);
+  return { popKey, group, queueKey, startOffset, popTime, visibleAt, offsets, acknowledged };
+}
