@@ -1,5 +1,6 @@
 import { type RecordContent, writeRecord } from "../message/record.js";
 import type { Store } from "../store/store.js";
+import { type DueRows, EarliestDue } from "./due-rows.js";
 import type { LogAppender } from "./log-appender.js";
 import { nextChunk } from "./record-chunk.js";
 
@@ -21,16 +22,16 @@ interface DueBatch {
  * Source: RocketMQ, `broker/.../schedule/ScheduleMessageService.java`, which reads a queue a level and stores how far it came every ten seconds, so
  * that a crash repeats what it delivered in between.
  */
-export class DueMessages {
+export class DueMessages implements DueRows {
   readonly #store: Store;
   readonly #appender: LogAppender;
   readonly #batches = new Map<string, DueBatch>();
-  /** `undefined`: to be looked up. */
-  #earliest: { readonly dueAt: number | undefined } | undefined;
+  readonly #earliest: EarliestDue;
 
   constructor(store: Store, appender: LogAppender) {
     this.#store = store;
     this.#appender = appender;
+    this.#earliest = new EarliestDue(() => store.due.earliest());
   }
 
   /** Inside a transaction: collects what is put off; nothing is written yet. */
@@ -54,36 +55,36 @@ export class DueMessages {
         this.#store.due.insert({ dueAt, topic, queueId, messageCount: to - from, records });
         from = to;
       }
-      const known = this.#earliest?.dueAt;
-      if (this.#earliest !== undefined && (known === undefined || dueAt < known)) this.#earliest = { dueAt };
+      this.#earliest.added(dueAt);
     }
     this.#batches.clear();
   }
 
-  /** Inside a transaction: gives what is due to the log, the earliest first, as much as one transaction takes. */
+  /** Gives what is due to the log. */
   moveDue(now: number): void {
     const blocks = this.#store.due.listDue(now, MAX_BLOCKS_A_MOVE, MAX_BYTES_A_MOVE);
     for (const { dueKey, topic, queueId, messageCount, records } of blocks) {
       this.#appender.addEncoded(topic, queueId, records, messageCount);
       this.#store.due.delete(dueKey);
     }
-    this.#earliest = undefined;
+    this.#earliest.forget();
   }
 
-  /** Whether {@link DueMessages.earliest} answers without reading. */
   get isKnown(): boolean {
-    return this.#earliest !== undefined;
+    return this.#earliest.isKnown;
   }
 
-  /** When the next message is due, as of the last commit. */
   earliest(): number | undefined {
-    this.#earliest ??= { dueAt: this.#store.due.earliest() };
-    return this.#earliest.dueAt;
+    return this.#earliest.get();
+  }
+
+  forgetEarliest(): void {
+    this.#earliest.forget();
   }
 
   /** What is stored may be another, and what was collected is not stored. */
   drop(): void {
     this.#batches.clear();
-    this.#earliest = undefined;
+    this.#earliest.forget();
   }
 }

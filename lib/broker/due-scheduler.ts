@@ -8,8 +8,8 @@ import type { Engine } from "./engine.js";
 const FAILED_MS = 1_000;
 
 /**
- * Moves messages into their queues when they are due, with one timer for the earliest. What is due is in the store, so that after a restart it simply
- * looks again; whichever process moves a message first has moved it.
+ * Moves what is due, of all kinds, with one timer for the earliest. What is due is in the store, so that after a restart it simply looks again; whichever
+ * process moves something first has moved it.
  */
 export class DueScheduler {
   readonly #engine: Engine;
@@ -28,6 +28,20 @@ export class DueScheduler {
 
   /** What is due next may be another now. */
   look(): void {
+    this.#look((dueAt) => this.#arm(dueAt));
+  }
+
+  /** The time has come: unless what was due was deleted meanwhile. */
+  #rang(): void {
+    this.#armedFor = undefined;
+    for (const rows of this.#engine.dueRows) rows.forgetEarliest();
+    this.#look((dueAt) => {
+      if (dueAt !== undefined && dueAt <= this.#clock.now()) this.#move();
+      else this.#arm(dueAt);
+    });
+  }
+
+  #look(found: (dueAt: number | undefined) => void): void {
     if (this.#isBusy || this.#isClosed) return;
     this.#isBusy = true;
     this.#engine.whenFree(() => {
@@ -35,9 +49,9 @@ export class DueScheduler {
       // Whoever uses a store that is gone or stopped is told; nothing is due in it.
       if (this.#isClosed || !this.#engine.isUsable) return;
       try {
-        const { due } = this.#engine;
         // A read on a connection of the owner's costs three pragmas; after most commits nothing has to be read.
-        this.#arm(due.isKnown ? due.earliest() : this.#engine.readNow(() => due.earliest()));
+        const isKnown = this.#engine.dueRows.every((rows) => rows.isKnown);
+        found(isKnown ? this.#earliest() : this.#engine.readNow(() => this.#earliest()));
       } catch (error) {
         if (!isMqError(error, "ERR_MQ_SYSTEM_BUSY")) this.#events.error(toMqError(error, "looking for what is due"));
         this.#lookLater();
@@ -50,11 +64,20 @@ export class DueScheduler {
     this.#timer?.cancel();
   }
 
+  #earliest(): number | undefined {
+    let earliest: number | undefined;
+    for (const rows of this.#engine.dueRows) {
+      const dueAt = rows.earliest();
+      if (dueAt !== undefined && (earliest === undefined || dueAt < earliest)) earliest = dueAt;
+    }
+    return earliest;
+  }
+
   #arm(dueAt: number | undefined): void {
     if (dueAt === this.#armedFor) return;
     this.#timer?.cancel();
     this.#armedFor = dueAt;
-    this.#timer = dueAt === undefined ? undefined : this.#clock.at(dueAt, () => this.#move());
+    this.#timer = dueAt === undefined ? undefined : this.#clock.at(dueAt, () => this.#rang());
   }
 
   #lookLater(): void {
@@ -64,11 +87,11 @@ export class DueScheduler {
   }
 
   #move(): void {
-    this.#armedFor = undefined;
-    if (this.#isBusy || !this.#engine.isUsable) return;
     this.#isBusy = true;
     this.#engine
-      .write(() => this.#engine.due.moveDue(this.#clock.now()))
+      .write(() => {
+        for (const rows of this.#engine.dueRows) rows.moveDue(this.#clock.now());
+      })
       .then(
         () => {
           this.#isBusy = false;

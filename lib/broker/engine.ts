@@ -2,24 +2,28 @@ import { MqError } from "../errors.js";
 import { assertSameFormat } from "../store/migrations.js";
 import type { OpenedDatabase } from "../store/open-database.js";
 import { type OpenFile, registerOpenFile } from "../store/open-files.js";
-import { toMqError } from "../store/sqlite-error.js";
 import { Store } from "../store/store.js";
 import { AppendWrite } from "./append-write.js";
 import { Backoff } from "./backoff.js";
 import type { EventHub } from "./broker-events.js";
-import type { AppendObserver, AppendRequest, GroupMember, SendBackObserver, WithdrawableWrite } from "./broker-port.js";
+import type { AppendObserver, AppendRequest, SendBackObserver, WithdrawableWrite } from "./broker-port.js";
 import type { ResolvedBrokerSettings } from "./broker-settings.js";
 import { Checkpoints } from "./checkpoints.js";
 import { CommittedReads } from "./committed-reads.js";
 import { Company } from "./company.js";
 import type { ConsumeOffsets } from "./consume-offsets.js";
 import { ConsumeProgress } from "./consume-progress.js";
+import { DeadLetters } from "./dead-letters.js";
 import { DueMessages } from "./due-messages.js";
+import type { DueRows } from "./due-rows.js";
+import type { EngineListener } from "./engine-listener.js";
 import { GroupCommit } from "./group-commit.js";
 import { Groups } from "./groups.js";
 import { GuestAppend } from "./guest-append.js";
+import { GuestWritten } from "./guest-written.js";
 import { LogAppender, type WrittenBlock } from "./log-appender.js";
 import { LogReader } from "./log-reader.js";
+import { MessageScan } from "./message-scan.js";
 import { type ForeignNews, News } from "./news.js";
 import type { QueueOwnership } from "./queue-claims.js";
 import { QueueStates } from "./queue-states.js";
@@ -33,26 +37,6 @@ import { WorkWrite } from "./work-write.js";
 
 /** How long a read, or a write that nobody gave a time-out, waits for another connection. */
 const BUSY_WAIT_MS = 3_000;
-
-/** Who is told what became visible. */
-export interface EngineListener {
-  /** These blocks were committed by this engine, and whether topics were. */
-  committed(written: readonly WrittenBlock[], topicsChanged: boolean): void;
-  /** These blocks were committed, by this engine or with a transaction of the connection's owner: before anybody else is told. */
-  stored(written: readonly WrittenBlock[]): void;
-  /** Somebody else has committed: another process or engine, or the owner of the connection. Only to be noted: it may come within a transaction. */
-  foreignCommitSeen(): void;
-  /** Another engine of this process says that it has committed to the same file. */
-  lookSoon(): void;
-  /** Queues of these groups are this engine's now. */
-  queuesGranted(groups: ReadonlySet<string>): void;
-  /** Members that take part here. */
-  listMembers(): readonly GroupMember[];
-  /** The registration of this member is stored. */
-  memberRegistered(member: GroupMember, registration: number): void;
-  /** Another process has a member of this name. */
-  memberDisplaced(member: GroupMember): void;
-}
 
 /** Where nobody else can open the store. */
 const EVERY_QUEUE: QueueOwnership = { holdsNow: () => true };
@@ -75,6 +59,7 @@ export class Engine {
   readonly sentBack: SentBack;
   readonly due: DueMessages;
   readonly reader: LogReader;
+  readonly scan: MessageScan;
   /** What is shared with other engines on the file; `undefined` in memory, where there can be none. */
   readonly company: Company | undefined;
   readonly #news: News;
@@ -92,8 +77,7 @@ export class Engine {
   /** Of a file of ours. */
   readonly #checkpoints: Checkpoints | undefined;
   #written: WrittenBlock[] = [];
-  /** Written inside a transaction of the owner's that has not ended yet, where somebody wants to hear of it. */
-  #guestWritten: WrittenBlock[] = [];
+  readonly #guestWritten: GuestWritten;
   #isClosed = false;
 
   constructor(database: OpenedDatabase, settings: ResolvedBrokerSettings, events: EventHub, listener: EngineListener) {
@@ -138,15 +122,17 @@ export class Engine {
       hasOtherRiders: () => this.company?.hasPending === true,
     });
     this.reader = new LogReader(this.store);
+    this.scan = new MessageScan(settings, this.reader);
     this.#appender = new LogAppender(this.store, this.queues);
     this.due = new DueMessages(this.store, this.#appender);
+    const deadLetters = new DeadLetters(profile, this.retryTopics, this.#appender);
     this.#sendBack = new SendBack({
       profile,
       chance,
       groups: this.groups,
       retryTopics: this.retryTopics,
       queues: this.queues,
-      appender: this.#appender,
+      deadLetters,
       due: this.due,
       sentBack: this.sentBack,
       offsets: this.offsets,
@@ -180,6 +166,12 @@ export class Engine {
       },
       committed: () => this.#committed(),
     });
+    this.#guestWritten = new GuestWritten({
+      store: this.store,
+      events,
+      read: (work) => this.read(work),
+      stored: (written) => listener.stored(written),
+    });
     this.#guest = new GuestAppend(connection, new Backoff(clock, chance), {
       drop: () => {
         this.#dropCaches();
@@ -187,7 +179,7 @@ export class Engine {
       },
       write: () => {
         this.#writeMessages();
-        if (this.#events.isHeard("message:stored")) this.#guestWritten.push(...this.#written);
+        this.#guestWritten.add(this.#written);
       },
       ended: () => this.#guestEnded(),
     });
@@ -202,6 +194,11 @@ export class Engine {
       realPath === undefined
         ? undefined
         : registerOpenFile(realPath, () => listener.lookSoon(), this.company?.claims.token);
+  }
+
+  /** What is moved when its time has come. */
+  get dueRows(): readonly DueRows[] {
+    return [this.due];
   }
 
   /** Progress of clustering groups. */
@@ -368,21 +365,7 @@ export class Engine {
     this.#dropCaches();
     this.#openFile?.committed();
     this.#listener.foreignCommitSeen();
-    const written = this.#guestWritten;
-    this.#guestWritten = [];
-    if (written.length > 0)
-      void this.read(() => this.#tellGuestStored(written)).catch((error: unknown) =>
-        this.#events.error(toMqError(error, "looking whether a transaction of the owner's was committed")),
-      );
-  }
-
-  /** What was not rolled back. */
-  #tellGuestStored(written: readonly WrittenBlock[]): void {
-    const isStored = ({ block }: WrittenBlock): boolean => {
-      const stored = this.store.log.findFrom(block.queueKey, block.firstOffset);
-      return stored?.commitLogOffset === block.commitLogOffset && stored.records.equals(block.records);
-    };
-    this.#listener.stored(written.filter(isStored));
+    this.#guestWritten.ended();
   }
 
   #writeMessages(): void {

@@ -105,7 +105,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
       lockedQueues: (group) => this.#locks.list(group),
       want: (group, queues) => company?.claims.want(group, queues),
     });
-    this.messages = new PullMessage(settings, this.engine, this.members);
+    this.messages = new PullMessage(this.engine, this.members);
     this.#hold = new PullHold((request) => this.#readNow(request), settings.clock);
     this.#instances = new BroadcastInstances(this.engine, settings.clock, this.events);
     this.#scheduler = new DueScheduler(this.engine, settings.clock, this.events);

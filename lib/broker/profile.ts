@@ -9,9 +9,11 @@ export interface Profile {
    * `DELAY`, `RECONSUME_TIME` and `MAX_RECONSUME_TIMES`.
    */
   readonly keepsDelayProperties: boolean;
+  /** Whether `RETRY_TOPIC` of a dead letter of a simple consumer names the retry topic that it was popped from last. */
+  readonly keepsPopRetryTopic: boolean;
 }
 
 export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
-  embedded: { name: "embedded", keepsDelayProperties: false },
-  rocketmq: { name: "rocketmq", keepsDelayProperties: true },
+  embedded: { name: "embedded", keepsDelayProperties: false, keepsPopRetryTopic: false },
+  rocketmq: { name: "rocketmq", keepsDelayProperties: true, keepsPopRetryTopic: true },
 };

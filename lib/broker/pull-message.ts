@@ -1,13 +1,12 @@
 import { MqError } from "../errors.js";
 import { parseTagExpression, type TagExpression } from "../filter/tag-expression.js";
 import { queueKeyOf } from "../message/message-queue.js";
-import { type MessageOrigin, StoredMessageView, type StoreHost } from "../message/message-view.js";
-import { sizeAt, tagsCodeAt } from "../message/record.js";
+import type { StoredMessageView } from "../message/message-view.js";
 import { PERM } from "../message/system-topics.js";
 import type { PullRequest, PullResult } from "./broker-port.js";
 import type { GroupMembers } from "./group-members.js";
 import type { Groups } from "./groups.js";
-import type { LogReader } from "./log-reader.js";
+import type { MessageScan } from "./message-scan.js";
 import type { QueueState, QueueStates } from "./queue-states.js";
 import type { SentBack } from "./sent-back.js";
 import type { Topics } from "./topics.js";
@@ -17,22 +16,12 @@ export interface PullSources {
   readonly topics: Topics;
   readonly groups: Groups;
   readonly queues: QueueStates;
-  readonly reader: LogReader;
+  readonly scan: MessageScan;
   readonly sentBack: SentBack;
 }
 
-/** A filter may pass over this many messages in one pull before the caller gets a turn again, at least. */
-const MIN_SCAN = 800;
-
 /** A page for a person to look at, not a way to copy a topic. */
 const MAX_BROWSE_BYTES = 16 * 1024 * 1024;
-
-/** Where messages say they come from. */
-export interface BrokerAddress {
-  readonly brokerName: string;
-  readonly clusterName: string;
-  readonly storeHost: StoreHost;
-}
 
 /**
  * One read from a message queue for a group: its checks, its filter, its outcome.
@@ -40,14 +29,11 @@ export interface BrokerAddress {
  * Source: RocketMQ, `broker/.../processor/PullMessageProcessor.java` and `store/.../DefaultMessageStore.java`, `getMessage`.
  */
 export class PullMessage {
-  readonly #address: BrokerAddress;
   readonly #sources: PullSources;
   readonly #members: GroupMembers;
   readonly #groupPulls = new Map<string, GroupPulls>();
-  readonly #origins = new Map<string, MessageOrigin[]>();
 
-  constructor(address: BrokerAddress, sources: PullSources, members: GroupMembers) {
-    this.#address = address;
+  constructor(sources: PullSources, members: GroupMembers) {
     this.#sources = sources;
     this.#members = members;
   }
@@ -96,44 +82,14 @@ export class PullMessage {
     request: PullRequest,
     filter: TagExpression | undefined,
     skipped?: ReadonlySet<number>,
-  ): ScanResult {
+  ): PullResult {
     const { minOffset, maxOffset } = queue;
-    const origin = this.#origin(request.topic, request.queueId);
+    const { offset, maxMessages, maxBytes } = request;
     const stamp = { minOffset, maxOffset };
-    const messages: StoredMessageView[] = [];
-    const scanEnd = Math.min(maxOffset, request.offset + Math.max(MIN_SCAN, request.maxMessages));
-    let offset = request.offset;
-    let bytes = 0;
-    // A full answer fetches no further block: it could be 4 MiB that are not returned.
-    const isFull = (): boolean =>
-      messages.length >= request.maxMessages || (messages.length > 0 && bytes >= request.maxBytes);
-    while (offset < scanEnd && !isFull()) {
-      const readable = this.#sources.reader.findFrom(
-        queue.queueKey,
-        offset,
-        request.maxMessages - messages.length,
-        request.maxBytes - bytes,
-      );
-      if (readable === undefined) break;
-      const { block, endOffset } = readable;
-      offset = Math.max(offset, block.firstOffset);
-      for (; offset < endOffset && offset < scanEnd && messages.length < request.maxMessages; offset += 1) {
-        if (skipped?.has(offset) === true) continue;
-        const at = readable.positionOf(offset);
-        if (filter !== undefined && !filter.matchesCode(tagsCodeAt(block.records, at))) continue;
-        bytes += sizeAt(block.records, at);
-        if (messages.length > 0 && bytes > request.maxBytes)
-          return { status: "FOUND", nextOffset: offset, minOffset, maxOffset, messages };
-        messages.push(new StoredMessageView(origin, block, at, offset, stamp));
-      }
-    }
-    return {
-      status: messages.length > 0 ? "FOUND" : "NO_MATCHED_MSG",
-      nextOffset: offset,
-      minOffset,
-      maxOffset,
-      messages,
-    };
+    const { messages, nextOffset } = this.#sources.scan.read(queue, {
+      ...{ offset, maxMessages, maxBytes, filter, skipped, stamp },
+    });
+    return { ...stamp, status: messages.length > 0 ? "FOUND" : "NO_MATCHED_MSG", nextOffset, messages };
   }
 
   /** In the broker's order: group, topic, queue, subscription. */
@@ -170,23 +126,7 @@ export class PullMessage {
     }
     return pulls;
   }
-
-  #origin(topic: string, queueId: number): MessageOrigin {
-    let ofTopic = this.#origins.get(topic);
-    if (ofTopic === undefined) {
-      ofTopic = [];
-      this.#origins.set(topic, ofTopic);
-    }
-    let origin = ofTopic[queueId];
-    if (origin === undefined) {
-      origin = { topic, queueId, ...this.#address };
-      ofTopic[queueId] = origin;
-    }
-    return origin;
-  }
 }
-
-type ScanResult = PullResult & { readonly messages: readonly StoredMessageView[] };
 
 /** What is kept of the pulls of a group while it has members. */
 interface GroupPulls {

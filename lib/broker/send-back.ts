@@ -9,9 +9,10 @@ import type { Chance } from "../time/chance.js";
 import { clampDelayLevel, delayOfLevel } from "../time/delay-levels.js";
 import type { MessageModel } from "./broker-port.js";
 import type { ConsumeOffsets } from "./consume-offsets.js";
+import { copiedProperties } from "./copied-properties.js";
+import type { DeadLetters } from "./dead-letters.js";
 import type { DueMessages } from "./due-messages.js";
 import type { Groups } from "./groups.js";
-import type { LogAppender } from "./log-appender.js";
 import type { Profile } from "./profile.js";
 import type { QueueOwnership } from "./queue-claims.js";
 import type { QueueStates } from "./queue-states.js";
@@ -47,7 +48,7 @@ export interface SendBackParts {
   readonly groups: Groups;
   readonly retryTopics: RetryTopics;
   readonly queues: QueueStates;
-  readonly appender: LogAppender;
+  readonly deadLetters: DeadLetters;
   readonly due: DueMessages;
   readonly sentBack: SentBack;
   readonly offsets: ConsumeOffsets<string>;
@@ -81,7 +82,7 @@ export class SendBack {
   }
 
   #copies({ group, messages, delayLevel, maxReconsumeTimes }: SendBackRequest, now: number): readonly Copy[] {
-    const { groups, retryTopics, profile } = this.#parts;
+    const { groups, retryTopics, deadLetters } = this.#parts;
     const config = groups.get(group);
     const retry = config.retryQueueNums <= 0 ? undefined : retryTopics.requireRetryTopic(config);
     if (retry !== undefined && (retry.perm & PERM.WRITE) === 0)
@@ -91,9 +92,7 @@ export class SendBack {
       const isLast = message.storedReconsumeTimes >= max || delayLevel < 0;
       if (retry === undefined) return { message, store: () => ({ kind: "dropped" }) };
       if (!isLast) return { message, store: this.#putOff(config, retry, message, delayLevel, now) };
-      const properties = copiedProperties(message, profile);
-      if (profile.keepsDelayProperties) properties.set(PROPERTY.DELAY, "0");
-      return { message, store: this.#bury(group, message.toRetriedRecord(properties)) };
+      return { message, store: this.#bury(group, deadLetters.recordOf(message)) };
     });
   }
 
@@ -129,10 +128,8 @@ export class SendBack {
   }
 
   #bury(group: string, record: RecordContent): Copy["store"] {
-    const { appender, retryTopics } = this.#parts;
     return () => {
-      const { topic } = retryTopics.requireDeadLetterTopic(group);
-      appender.add(topic, 0, { ...record, queueOffset: -1, commitLogOffset: -1 });
+      this.#parts.deadLetters.put(group, record);
       return { kind: "deadLettered" };
     };
   }
@@ -167,14 +164,4 @@ export class SendBack {
 interface Copy {
   readonly message: StoredMessageView;
   readonly store: () => SendBackOutcome;
-}
-
-/** Those of the message, with where it was sent to and which copy was the first. */
-function copiedProperties(message: StoredMessageView, { keepsDelayProperties }: Profile): Map<string, string> {
-  const properties = new Map(message.storedProperties);
-  if (!keepsDelayProperties)
-    for (const name of [PROPERTY.DELAY, PROPERTY.REAL_TOPIC, PROPERTY.REAL_QID]) properties.delete(name);
-  if (!properties.has(PROPERTY.RETRY_TOPIC)) properties.set(PROPERTY.RETRY_TOPIC, message.storedTopic);
-  if (!properties.has(PROPERTY.ORIGIN_MESSAGE_ID)) properties.set(PROPERTY.ORIGIN_MESSAGE_ID, message.offsetMessageId);
-  return properties.set(PROPERTY.WAIT, "false");
 }

@@ -1,5 +1,8 @@
 import type { Write } from "./pending-writes.js";
 
+/** Of two or three statements. */
+const USUAL_COST = 4;
+
 /** Some statements that are stored with the next group commit, of which the caller awaits the result. */
 export class WorkWrite<T> implements Write {
   readonly bytes: number = 0;
@@ -7,17 +10,25 @@ export class WorkWrite<T> implements Write {
   readonly #work: () => T;
   readonly #resolve: (result: T) => void;
   readonly #reject: (error: unknown) => void;
+  readonly #cost: number;
   #result: { readonly value: T } | undefined;
 
-  constructor(work: () => T, deadline: number, resolve: (result: T) => void, reject: (error: unknown) => void) {
+  constructor(
+    work: () => T,
+    deadline: number,
+    resolve: (result: T) => void,
+    reject: (error: unknown) => void,
+    cost: number = USUAL_COST,
+  ) {
     this.#work = work;
     this.deadline = deadline;
     this.#resolve = resolve;
     this.#reject = reject;
+    this.#cost = cost;
   }
 
   cost(): number {
-    return 4;
+    return this.#cost;
   }
 
   apply(): void {

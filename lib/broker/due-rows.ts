@@ -1,0 +1,41 @@
+/** Rows of one kind that become due, of which {@link DueScheduler} moves those whose time has come. */
+export interface DueRows {
+  /** Whether {@link DueRows.earliest} answers without reading. */
+  readonly isKnown: boolean;
+  /** Before this time none is due; `undefined`: none ever is. As of the last commit. */
+  earliest(): number | undefined;
+  /** It is to be read again: what is known may be too early by now. */
+  forgetEarliest(): void;
+  /** Inside a transaction: moves what is due, the earliest first, as much as one transaction takes. */
+  moveDue(now: number): void;
+}
+
+/** The time of the one that is due first, kept in memory. */
+export class EarliestDue {
+  readonly #read: () => number | undefined;
+  /** `undefined`: to be looked up. */
+  #known: { readonly dueAt: number | undefined } | undefined;
+
+  constructor(read: () => number | undefined) {
+    this.#read = read;
+  }
+
+  get isKnown(): boolean {
+    return this.#known !== undefined;
+  }
+
+  get(): number | undefined {
+    this.#known ??= { dueAt: this.#read() };
+    return this.#known.dueAt;
+  }
+
+  /** Another one was stored. */
+  added(dueAt: number): void {
+    if (this.#known !== undefined && (this.#known.dueAt === undefined || dueAt < this.#known.dueAt))
+      this.#known = { dueAt };
+  }
+
+  forget(): void {
+    this.#known = undefined;
+  }
+}
