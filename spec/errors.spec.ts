@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { parseTagExpression } from "../lib/filter/tag-expression.js";
 import { type Broker, type BrokerSettings, isMqError, MQ_ERRORS, type MqErrorCode, openBroker } from "../lib/index.js";
 import { checkDriverVersion } from "../lib/store/driver.js";
+import { acknowledge, pop, popPort } from "./broker/pop-port.js";
 import { openFaultDriver } from "./support/fault-driver.js";
 import { openTestPort } from "./support/local-broker.js";
 import { tempFolder } from "./support/temp-folder.js";
@@ -123,6 +124,12 @@ const provocations: Readonly<Record<MqErrorCode, () => unknown>> = {
       }
     }),
   ERR_MQ_OFFSET: () => withBroker((mq) => mq.producer(shop).send(order, { queue: 99 })),
+  ERR_MQ_RECEIPT_HANDLE: async () => {
+    await using broker = await popPort(["a"]);
+    const popped = await pop(broker);
+    await acknowledge(broker, popped);
+    await acknowledge(broker, popped);
+  },
   ERR_MQ_STORE: () => openBroker("/no/such/folder/mq.db"),
   ERR_MQ_STORE_FORMAT: async () => {
     using folder = tempFolder();

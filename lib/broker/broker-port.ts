@@ -1,9 +1,12 @@
 import type { MqError } from "../errors.js";
 import type { MessageQueue } from "../message/message-queue.js";
 import type { StoredMessageView, StoreHost } from "../message/message-view.js";
+import type { ReceiptHandle } from "../message/receipt-handle.js";
 import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 import type { ConsumeType } from "../store/member-table.js";
 import type { MessageToAppend } from "./log-appender.js";
+import type { PopRequest } from "./pop-message.js";
+import type { ReceiptRequest } from "./pop-receipts.js";
 import type { SendBackOutcome, SendBackRequest } from "./send-back.js";
 
 export type { BroadcastInstance } from "../store/broadcast-offset-table.js";
@@ -50,6 +53,14 @@ export interface SendBackObserver {
   /** The messages are acknowledged and their copies stored; one outcome each, in their order. */
   sentBack(outcomes: readonly SendBackOutcome[]): void;
   /** Nothing changed: they are still unacknowledged. */
+  failed(error: unknown): void;
+}
+
+/** How a pop ends: exactly one of the two is called, once, and not within the call of `pop`. */
+export interface PopObserver {
+  /** These are the group's now, invisible for others; none when nothing came in time. */
+  popped(messages: readonly StoredMessageView[]): void;
+  /** Nothing was popped. */
   failed(error: unknown): void;
 }
 
@@ -146,6 +157,21 @@ export interface BrokerPort {
    * Throws `ERR_MQ_TOO_MANY_REQUESTS` as {@link BrokerPort.append} does.
    */
   sendBack(request: SendBackRequest, observer: SendBackObserver): WithdrawableWrite;
+  /**
+   * Takes messages and hides them from others of the group; waits for some where there are none. Nothing is popped once it was withdrawn: where that is
+   * too late the observer is told.
+   *
+   * Throws `ERR_MQ_TOO_MANY_REQUESTS` as {@link BrokerPort.append} does, and answers so when too many wait. Fails with `ERR_MQ_INVALID_ARGUMENT` (29) for
+   * less than 1 or more than 32 messages, `ERR_MQ_GROUP_NOT_FOUND`, `ERR_MQ_NO_PERMISSION`, `ERR_MQ_FILTER_SYNTAX`.
+   */
+  pop(request: PopRequest, observer: PopObserver): WithdrawableWrite;
+  /** Resolves once it is durable that the group is done with the message. Rejects with `ERR_MQ_RECEIPT_HANDLE` when the group no longer has it. */
+  acknowledge(request: ReceiptRequest): Promise<void>;
+  /**
+   * The message is invisible for this time from now on, 0: not at all. Resolves, once that is durable, with its new handle; rejects as
+   * {@link BrokerPort.acknowledge} does.
+   */
+  changeInvisible(request: ReceiptRequest, invisibleMs: number): Promise<ReceiptHandle>;
   /**
    * Resolves once the group and its retry topic exist, the member takes part, and it has those queues of its share that nobody else had. Rejects with
    * `ERR_MQ_ALREADY_CREATED` when another member has its name; where that one is in a process that may be gone it waits for that to be decided.

@@ -50,6 +50,8 @@ export class ConsumeOffsets<Owner> {
   #pending = new Map<string, Progress<Owner>>();
   /** Written in the transaction that is open. */
   #written: Map<string, Progress<Owner>> | undefined;
+  /** May not lower what the open transaction has stored. */
+  #overtaken: Progress<Owner>[] = [];
 
   constructor({ rows, nameOf, onPending, mayWrite, onWrite }: ConsumeOffsetsOptions<Owner>) {
     this.#rows = rows;
@@ -93,6 +95,17 @@ export class ConsumeOffsets<Owner> {
     this.#onPending();
   }
 
+  /** Inside a transaction: stores it at once, whoever has the queue. What was to lower the offset, and was reported before, counts no more. */
+  store(owner: Owner, topic: string, queueId: number, nextOffset: number): void {
+    const pending = this.#pending.get(this.#keyOf(owner, topic, queueId));
+    if (pending?.mayLower === true) {
+      pending.mayLower = false;
+      this.#overtaken.push(pending);
+    }
+    this.#rows.put(owner, topic, queueId, nextOffset);
+    this.#onWrite(owner, topic, queueId, nextOffset);
+  }
+
   /** Inside a transaction. */
   write(): void {
     for (const { owner, topic, queueId, nextOffset, mayLower } of this.#pending.values()) {
@@ -106,12 +119,15 @@ export class ConsumeOffsets<Owner> {
 
   /** What was written is stored. Nothing was updated since: a transaction does not wait. */
   committed(): void {
+    this.#overtaken = [];
     if (this.#written !== undefined) this.#pending = new Map();
     this.#written = undefined;
   }
 
   /** What was written was rolled back: it is still pending. */
   rolledBack(): void {
+    for (const pending of this.#overtaken) pending.mayLower = true;
+    this.#overtaken = [];
     this.#written = undefined;
   }
 

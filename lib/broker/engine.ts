@@ -25,6 +25,7 @@ import { LogAppender, type WrittenBlock } from "./log-appender.js";
 import { LogReader } from "./log-reader.js";
 import { MessageScan } from "./message-scan.js";
 import { type ForeignNews, News } from "./news.js";
+import { Pops } from "./pops.js";
 import type { QueueOwnership } from "./queue-claims.js";
 import { QueueStates } from "./queue-states.js";
 import { RetryTopics } from "./retry-topics.js";
@@ -58,6 +59,7 @@ export class Engine {
   readonly progress: ConsumeProgress;
   readonly sentBack: SentBack;
   readonly due: DueMessages;
+  readonly pops: Pops;
   readonly reader: LogReader;
   readonly scan: MessageScan;
   /** What is shared with other engines on the file; `undefined` in memory, where there can be none. */
@@ -138,10 +140,18 @@ export class Engine {
       offsets: this.offsets,
       ownership,
     });
+    this.pops = new Pops({
+      ...{ brokerName: settings.brokerName, store: this.store, clock, chance, events, deadLetters },
+      ...{ groups: this.groups, topics: this.topics, retryTopics: this.retryTopics, queues: this.queues },
+      ...{ scan: this.scan, sentBack: this.sentBack, offsets: this.offsets, appender: this.#appender },
+      enqueue: (write) => this.#commits.enqueue(write),
+      withdraw: (write) => this.#commits.withdraw(write),
+    });
     this.#reads = new CommittedReads(this.#transactions, clock, new Backoff(clock, chance));
     this.#commits = new GroupCommit(this.#transactions, connection, clock, new Backoff(clock, chance), {
       hasRiders: () => this.#hasRiders,
       finish: () => {
+        this.pops.write();
         this.due.write();
         this.#writeMessages();
       },
@@ -198,7 +208,7 @@ export class Engine {
 
   /** What is moved when its time has come. */
   get dueRows(): readonly DueRows[] {
-    return [this.due];
+    return [this.due, this.pops.revive];
   }
 
   /** Progress of clustering groups. */
@@ -378,6 +388,7 @@ export class Engine {
     this.#news.wrote(written, this.topics.takeChanges());
     this.#openFile?.committed();
     this.company?.committed();
+    this.pops.committed();
     this.#listener.committed(written, this.topics.takeChanged());
     this.#checkpoints?.committed();
   }
@@ -390,6 +401,7 @@ export class Engine {
     this.progress.rolledBack();
     this.sentBack.drop();
     this.due.drop();
+    this.pops.drop();
     this.reader.drop();
     this.company?.drop();
   }

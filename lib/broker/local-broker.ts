@@ -1,6 +1,6 @@
 import { isMqError, MqError } from "../errors.js";
 import type { MessageQueue } from "../message/message-queue.js";
-import type { StoredMessageView, StoreHost } from "../message/message-view.js";
+import type { StoreHost } from "../message/message-view.js";
 import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 import type { OpenedDatabase } from "../store/open-database.js";
 import type { Clock } from "../time/clock.js";
@@ -28,10 +28,13 @@ import { Lookout } from "./lookout.js";
 import { MemberRegistry } from "./member-registry.js";
 import { searchOffset } from "./offset-search.js";
 import { Peers } from "./peers.js";
+import { PopService } from "./pop-service.js";
 import { PullHold } from "./pull-hold.js";
 import { PullMessage } from "./pull-message.js";
 import { QueueLocks } from "./queue-locks.js";
-import type { SendBackOutcome, SendBackRequest } from "./send-back.js";
+import { progressOfGroup, progressOfInstance } from "./queue-progress.js";
+import type { SendBackRequest } from "./send-back.js";
+import { emitSentBack } from "./sent-back-events.js";
 import { emitStored } from "./stored-events.js";
 
 /** The broker in this process, as its clients reach it. */
@@ -47,6 +50,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
   readonly #clock: Clock;
   readonly #locks: QueueLocks;
   readonly #hold: PullHold;
+  readonly #pops: PopService;
   readonly #scheduler: DueScheduler;
   readonly #instances: BroadcastInstances;
   readonly #peers: Peers | undefined;
@@ -69,6 +73,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
         this.#lookout.wrote();
         this.#scheduler.look();
         if (this.#hold.count > 0) this.engine.reader.withFresh(written, () => this.#wake(written));
+        this.#pops.committed(written, topicsChanged);
         if (topicsChanged) this.members.rebalanceAll();
       },
       stored: (written) => emitStored(this.events, settings.storeHost, written),
@@ -87,14 +92,14 @@ export class LocalBroker implements EmbeddedBrokerPort {
       clock: settings.clock,
       events: this.events,
       leaseMs: settings.leaseMs,
-      isNeeded: () => this.#hold.count > 0 || this.#hasMembers,
+      isNeeded: () => this.#hold.count > 0 || this.#pops.count > 0 || this.#hasMembers,
       isLeaseFresh: () => this.#peers?.isLeaseFresh !== false,
       renewLease: (then) => this.#peers?.renewLease(then),
       onNews: () => this.#actOnNews(),
       onStale: () => this.#lookEverywhere(),
       onFailed: (error) => {
         this.members.brokerFailed(error);
-        this.#hold.failAll(error);
+        this.#failHeld(error);
       },
     });
     const { company } = this.engine;
@@ -107,6 +112,11 @@ export class LocalBroker implements EmbeddedBrokerPort {
     });
     this.messages = new PullMessage(this.engine, this.members);
     this.#hold = new PullHold((request) => this.#readNow(request), settings.clock);
+    this.#pops = new PopService({
+      ...{ engine: this.engine, clock: settings.clock, events: this.events },
+      assertOpen: () => this.assertOpen(),
+      onWaiting: () => this.#lookout.keepLooking(),
+    });
     this.#instances = new BroadcastInstances(this.engine, settings.clock, this.events);
     this.#scheduler = new DueScheduler(this.engine, settings.clock, this.events);
     if (company !== undefined) {
@@ -121,19 +131,11 @@ export class LocalBroker implements EmbeddedBrokerPort {
         onGone: () => this.#lookAtMembers(),
       });
       const { engine, members, events } = this;
-      const locks = this.#locks;
+      const [locks, peers] = [this.#locks, this.#peers];
       const assertOpen = (): void => this.assertOpen();
       const look = (): void => this.#lookAtMembers();
-      this.#registry = new MemberRegistry({
-        engine,
-        company,
-        members,
-        locks,
-        peers: this.#peers,
-        events,
-        assertOpen,
-        look,
-      });
+      const parts = { engine, company, members, locks, peers, events };
+      this.#registry = new MemberRegistry({ ...parts, assertOpen, look });
     }
     this.#scheduler.look();
   }
@@ -197,11 +199,24 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.assertOpen();
     return this.engine.sendBack(request, {
       sentBack: (outcomes) => {
-        this.#tellSentBack(request, outcomes);
+        emitSentBack(this.events, request, outcomes);
         observer.sentBack(outcomes);
       },
       failed: (error) => observer.failed(error),
     });
+  }
+
+  pop(...pop: Parameters<BrokerPort["pop"]>): WithdrawableWrite {
+    this.assertOpen();
+    return this.#pops.pop(...pop);
+  }
+
+  acknowledge(...message: Parameters<BrokerPort["acknowledge"]>): Promise<void> {
+    return this.#pops.acknowledge(...message);
+  }
+
+  changeInvisible(...change: Parameters<BrokerPort["changeInvisible"]>): ReturnType<BrokerPort["changeInvisible"]> {
+    return this.#pops.changeInvisible(...change);
   }
 
   async registerConsumer(member: GroupMember): Promise<void> {
@@ -269,18 +284,8 @@ export class LocalBroker implements EmbeddedBrokerPort {
     return [...this.members.own(group), ...others].sort((a, b) => a.registration - b.registration);
   }
 
-  /**
-   * A group without progress gets a young queue, from which nothing was ever deleted, from its beginning, whatever it asked for.
-   *
-   * Source: RocketMQ, `broker/.../processor/ConsumerManageProcessor.java`, `queryConsumerOffset`; every message counts as resident in memory.
-   */
   queryOffset(group: string, topic: string, queueId: number): Promise<QueueProgress> {
-    return this.engine.read(() => {
-      const { minOffset, maxOffset } = this.engine.queues.get(topic, queueId);
-      const isYoung = minOffset === 0 && maxOffset > 0;
-      const nextOffset = this.engine.offsets.find(group, topic, queueId) ?? (isYoung ? 0 : undefined);
-      return { nextOffset, minOffset, maxOffset };
-    });
+    return this.engine.read(() => progressOfGroup(this.engine, group, topic, queueId));
   }
 
   updateOffset(group: string, topic: string, queueId: number, nextOffset: number, increaseOnly: boolean): void {
@@ -288,11 +293,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
   }
 
   queryBroadcastOffset(instance: BroadcastInstance, topic: string, queueId: number): Promise<QueueProgress> {
-    return this.engine.read(() => {
-      const { minOffset, maxOffset } = this.engine.queues.get(topic, queueId);
-      const nextOffset = this.engine.progress.ofInstances.find(instance, topic, queueId);
-      return { nextOffset, minOffset, maxOffset };
-    });
+    return this.engine.read(() => progressOfInstance(this.engine, instance, topic, queueId));
   }
 
   updateBroadcastOffset(...offset: Parameters<BrokerPort["updateBroadcastOffset"]>): void {
@@ -326,8 +327,14 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.#scheduler.close();
     this.#peers?.close();
     this.#locks.close();
-    this.#hold.failAll(new MqError("ERR_MQ_CLOSED", "the broker is closed"));
+    this.#failHeld(new MqError("ERR_MQ_CLOSED", "the broker is closed"));
     await this.engine.close();
+  }
+
+  /** Pulls and pops that wait. */
+  #failHeld(error: unknown): void {
+    this.#hold.failAll(error);
+    this.#pops.failAll(error);
   }
 
   /** `undefined` while the connection's owner or another connection is in the way. */
@@ -345,15 +352,6 @@ export class LocalBroker implements EmbeddedBrokerPort {
     }
   }
 
-  #tellSentBack({ group, messages }: SendBackRequest, outcomes: readonly SendBackOutcome[]): void {
-    for (const [index, outcome] of outcomes.entries()) {
-      const { messageId, topic, deliveryAttempt } = messages[index] as StoredMessageView;
-      const event = { messageId, topic, group, deliveryAttempt };
-      if (outcome.kind === "retried") this.events.emit("message:retried", { ...event, dueAt: outcome.dueAt });
-      if (outcome.kind === "deadLettered") this.events.emit("message:deadLettered", event);
-    }
-  }
-
   #wake(written: readonly WrittenBlock[]): void {
     for (const { state } of written) this.#hold.wake(state.topic, state.queueId);
   }
@@ -362,6 +360,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
   #actOnNews(): void {
     const { queues, topicsChanged } = this.engine.foreignNews();
     for (const { topic, queueId } of queues) this.#hold.wake(topic, queueId);
+    this.#pops.othersCommitted(queues, topicsChanged);
     if (topicsChanged) this.members.rebalanceAll();
     this.#scheduler.look();
     this.#lookAtMembers();
@@ -378,6 +377,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
   #lookEverywhere(): void {
     this.#scheduler.look();
     this.#hold.wakeAll();
+    this.#pops.lookAgain();
     this.members.rebalanceAll();
     this.#lookAtMembers();
   }

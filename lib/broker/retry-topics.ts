@@ -6,7 +6,8 @@ import type { TopicConfig } from "../store/topic-table.js";
 import type { Groups } from "./groups.js";
 import type { Topics } from "./topics.js";
 
-const DEAD_LETTER_QUEUES = 1;
+/** Of dead letters, and of what was popped and not acknowledged. */
+const SINGLE_QUEUE = 1;
 
 /**
  * The topics of a group that the broker makes by itself.
@@ -54,6 +55,11 @@ export class RetryTopics {
     return this.#topics.find(topic) ?? this.#put(this.#template(topic));
   }
 
+  /** Inside a transaction: where what was popped and not acknowledged goes. Source: RocketMQ, `PopReviveService.java`, `addRetryTopicIfNotExist`. */
+  requirePopRetryTopic(topic: string): void {
+    if (this.#topics.find(topic) === undefined) this.#put(this.#template(topic));
+  }
+
   /** Inside a transaction: a client sends to this topic. One that is a group's retry topic needs the group. */
   requireGroupOf(topic: string): void {
     if (isRetryTopic(topic)) this.#groups.requireForConsumer(checkConsumerGroup(derivedFromGroup(topic)));
@@ -61,7 +67,7 @@ export class RetryTopics {
 
   #template(topic: string): TopicConfig {
     const { order, messageType } = this.#topics.template(topic);
-    const queues = DEAD_LETTER_QUEUES;
+    const queues = SINGLE_QUEUE;
     return { topic, readQueueNums: queues, writeQueueNums: queues, perm: PERM.READ | PERM.WRITE, order, messageType };
   }
 

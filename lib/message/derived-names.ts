@@ -7,6 +7,21 @@ export function retryTopic(group: string): string {
   return RETRY_PREFIX + group;
 }
 
+/**
+ * Where messages of a topic that a group popped and did not acknowledge wait for their next delivery.
+ *
+ * Source: RocketMQ, `common/.../KeyBuilder.java`, `buildPopRetryTopicV1`.
+ */
+export function popRetryTopic(group: string, topic: string): string {
+  return `${RETRY_PREFIX}${group}_${topic}`;
+}
+
+/** The topic whose {@link popRetryTopic} of the group this is; `undefined` when it is none. */
+export function topicOfPopRetries(group: string, topic: string): string | undefined {
+  const prefix = popRetryTopic(group, "");
+  return topic.startsWith(prefix) ? topic.slice(prefix.length) : undefined;
+}
+
 /** Where a group's messages end after their last delivery attempt. */
 export function deadLetterTopic(group: string): string {
   return DEAD_LETTER_PREFIX + group;

@@ -1,5 +1,6 @@
 import { encodeOffsetMessageId } from "./offset-message-id.js";
 import { decodeProperties, encodeDecoded, isSystemProperty, PROPERTY } from "./properties.js";
+import { formatReceiptHandle, ORDERLY_REVIVE_QUEUE, type PoppedFrom, type ReceiptHandle } from "./receipt-handle.js";
 import {
   bodyAt,
   bodyTextAt,
@@ -85,6 +86,17 @@ export interface PullStamp {
   readonly maxOffset: number;
 }
 
+/** What a message gets from the pop that handed it out; what is popped together shares it. */
+export interface PopStamp {
+  readonly popKey: number;
+  readonly startOffset: number;
+  readonly popTime: number;
+  readonly visibleAt: number;
+  readonly poppedFrom: PoppedFrom;
+  /** Of an orderly group, in which failures are not counted in the message: how often consuming it failed before. */
+  readonly consumedTimes: number | undefined;
+}
+
 /** The records among which a message lies. */
 export interface RecordBlock {
   readonly records: Buffer;
@@ -111,6 +123,7 @@ export class StoredMessageView implements MessageView {
   #consumeStartTimestamp: number | undefined;
   /** Where it was sent to, once that is another than where it lies. */
   #sentTo: string | undefined;
+  #popStamp: PopStamp | undefined;
 
   /** @param at - where its record begins within the block. */
   constructor(
@@ -195,6 +208,10 @@ export class StoredMessageView implements MessageView {
       system[PROPERTY.MIN_OFFSET] = String(this.#stamp.minOffset);
       system[PROPERTY.MAX_OFFSET] = String(this.#stamp.maxOffset);
     }
+    if (this.#popStamp !== undefined) {
+      system[PROPERTY.POP_CK] = formatReceiptHandle(this.receiptHandle as ReceiptHandle);
+      system[PROPERTY.FIRST_POP_TIME] ??= String(this.#popStamp.popTime);
+    }
     if (this.#consumeStartTimestamp !== undefined)
       system[PROPERTY.CONSUME_START_TIME] = String(this.#consumeStartTimestamp);
     return system;
@@ -225,7 +242,7 @@ export class StoredMessageView implements MessageView {
     return `${host}:${port}`;
   }
   get reconsumeTimes(): number {
-    return reconsumeTimesAt(this.#block.records, this.#at) + this.#localFailures;
+    return (this.#popStamp?.consumedTimes ?? this.storedReconsumeTimes) + this.#localFailures;
   }
   get deliveryAttempt(): number {
     return this.reconsumeTimes + 1;
@@ -241,9 +258,41 @@ export class StoredMessageView implements MessageView {
     return this.#stored;
   }
 
-  /** Says from now on that it is of the topic that it was sent to, where it lies in a retry topic. */
-  restoreTopic(): void {
-    this.#sentTo = this.storedProperties.get(PROPERTY.RETRY_TOPIC);
+  /**
+   * Says from now on that it is of the topic that it was sent to, where it lies in a retry topic.
+   *
+   * @param otherwise - the topic when it does not say that itself.
+   */
+  restoreTopic(otherwise?: string): void {
+    this.#sentTo = this.storedProperties.get(PROPERTY.RETRY_TOPIC) ?? otherwise;
+  }
+
+  /** It was popped, or stays invisible for another time than the pop said: its handle is another from now on. */
+  markPopped(stamp: PopStamp): void {
+    this.#popStamp = stamp;
+  }
+
+  get popStamp(): PopStamp | undefined {
+    return this.#popStamp;
+  }
+
+  /** What acknowledges it; `undefined` for a message that was not popped. */
+  get receiptHandle(): ReceiptHandle | undefined {
+    const stamp = this.#popStamp;
+    if (stamp === undefined) return undefined;
+    const { popKey, startOffset, popTime, visibleAt, poppedFrom, consumedTimes } = stamp;
+    const { brokerName, queueId, queueOffset } = this;
+    return {
+      startOffset,
+      popTime,
+      invisibleMs: visibleAt - popTime,
+      reviveQueueId: consumedTimes === undefined ? 0 : ORDERLY_REVIVE_QUEUE,
+      poppedFrom,
+      brokerName,
+      queueId,
+      queueOffset,
+      popKey,
+    };
   }
 
   /** What is stored when it is stored anew, with other properties and one more failure. */

@@ -84,6 +84,24 @@ describe("ConsumeOffsets", () => {
     expect(stored(broker)).toBe(4);
   });
 
+  it.each([
+    ["stays where a pop of the same transaction has put it", undefined, 7],
+    ["is lowered after all when the transaction in which a pop has passed it is undone", new Error("undone"), 4],
+  ])("%s", async (_rule, failure, expected) => {
+    await using broker = await openPort();
+    const { port } = broker;
+    port.updateOffset(...QUEUE, 4, false);
+
+    const popping = port.engine.write(() => {
+      port.engine.offsets.store(...QUEUE, 7);
+      if (failure !== undefined) throw failure;
+    });
+    await popping.catch(() => undefined);
+    await port.persistOffsets();
+
+    expect(stored(broker)).toBe(expected);
+  });
+
   it("lists the queues of one group for which something waits to be stored", async () => {
     await using broker = await openPort();
     const { port } = broker;

@@ -3,8 +3,10 @@ import {
   deadLetterTopic,
   isDeadLetterTopic,
   isRetryTopic,
+  popRetryTopic,
   replyTopic,
   retryTopic,
+  topicOfPopRetries,
 } from "../../lib/message/derived-names.js";
 import { isSystemGroup, SYSTEM_GROUPS } from "../../lib/message/system-topics.js";
 import { loadFacts } from "../support/facts.js";
@@ -13,16 +15,16 @@ const recorded = loadFacts("names").observed<Readonly<Record<string, string | bo
 
 /** What stays away until something uses it. */
 const NOT_YET = {
-  popRetryV1: "no pop consumers",
-  popRetryV2: "no pop consumers",
-  popNormalTopicOfV1: "no pop consumers",
-  popNormalTopicOfV2: "no pop consumers",
+  popRetryV2: "off in RocketMQ unless switched on",
+  popNormalTopicOfV2: "off in RocketMQ unless switched on",
   lmqPrefix: "no light message queues",
   clientInnerProducer: "a client sends nothing back through a producer of its own",
 };
 
 const OURS = {
   retry: retryTopic("g"),
+  popRetryV1: popRetryTopic("g", "T"),
+  popNormalTopicOfV1: topicOfPopRetries("g", "%RETRY%g_T"),
   dlq: deadLetterTopic("g"),
   replyTopic: replyTopic("DefaultCluster"),
   toolsConsumer: [...SYSTEM_GROUPS].find((group) => group === "TOOLS_CONSUMER"),

@@ -1,3 +1,4 @@
+import type Database from "better-sqlite3";
 import { expect } from "vitest";
 import { LocalBroker } from "../../lib/broker/local-broker.js";
 import { prepareStore } from "../../lib/broker/prepare-store.js";
@@ -5,8 +6,10 @@ import { type BrokerSettings, resolveBrokerOptions } from "../../lib/broker-opti
 import { EmbeddedBroker } from "../../lib/embedded-broker.js";
 import type { Broker, Logger } from "../../lib/index.js";
 import { UniqueIdGenerator } from "../../lib/message/unique-id.js";
+import { adopt } from "../../lib/store/adopt-database.js";
 import { openOwned } from "../../lib/store/open-database.js";
 import type { SqliteDatabase } from "../../lib/store/sqlite.js";
+import type { Chance } from "../../lib/time/chance.js";
 import { findProblems } from "./test-broker.js";
 import { VirtualClock } from "./virtual-clock.js";
 
@@ -20,10 +23,27 @@ export interface TestPort extends AsyncDisposable {
   readonly clock: VirtualClock;
 }
 
-export async function openTestPort(given: BrokerSettings = {}): Promise<TestPort> {
+export interface TestPortParts {
+  /** @defaultValue in memory */
+  readonly path?: string | undefined;
+  /** Of the owner, who closes it. */
+  readonly database?: Database.Database | undefined;
+  /** Makes the store that it is opened on. */
+  readonly fill?: (database: Database.Database) => void;
+  /** In place of the one that it would have. */
+  readonly chance?: (usual: Chance) => Chance;
+}
+
+export async function openTestPort(given: BrokerSettings = {}, parts: TestPortParts = {}): Promise<TestPort> {
   const clock = new VirtualClock();
-  const { settings } = resolveBrokerOptions({ path: ":memory:", seed: 1, clock, logger: silent, ...given });
-  const opened = await openOwned({ path: ":memory:", synchronous: "off", busyTimeoutMs: 0 });
+  const resolved = resolveBrokerOptions({ path: ":memory:", seed: 1, clock, logger: silent, ...given }).settings;
+  const settings = { ...resolved, chance: parts.chance?.(resolved.chance) ?? resolved.chance };
+  const { database, path = ":memory:" } = parts;
+  const opened =
+    database === undefined
+      ? await openOwned({ path, synchronous: "off", busyTimeoutMs: 0 })
+      : adopt(database as unknown as SqliteDatabase);
+  parts.fill?.(opened.connection as unknown as Database.Database);
   prepareStore(opened);
   const port = new LocalBroker(opened, settings);
   const { chance, logger } = settings;
@@ -35,7 +55,7 @@ export async function openTestPort(given: BrokerSettings = {}): Promise<TestPort
     port,
     clock,
     [Symbol.asyncDispose]: async () => {
-      if (mq.database.open) expect(findProblems(mq.database)).toEqual([]);
+      if (mq.database.open && !mq.database.inTransaction) expect(findProblems(mq.database)).toEqual([]);
       await mq.close({ graceMs: 0 });
       await clock.settle();
       expect(clock.pendingTimers).toBe(0);

@@ -84,6 +84,7 @@ export const COVERED_FACTS: Readonly<Record<FactArea, CoveredFacts>> = {
       "raw-pull-bad-expression",
       "raw-pull-without-subscription",
     ],
+    "broker/pop-message.spec.ts": ["raw-pop-too-many"],
     "client/queue-selectors.spec.ts": ["selector-null-arg-by-hash"],
     "client/producer-queues.spec.ts": [
       "raw-send-queue-out-of-range",
@@ -167,6 +168,7 @@ export const COVERED_FACTS: Readonly<Record<FactArea, CoveredFacts>> = {
   "message-ids": {
     "message/offset-message-id.spec.ts": ["offset-msg-id", "offset-msg-id-decoding-odd-input"],
     "message/unique-id.spec.ts": ["uniq-key-layout"],
+    "message/receipt-handle.spec.ts": ["pop-extra-info"],
   },
   encodings: {
     "message/properties.spec.ts": ["properties-string", "properties-decoding"],

@@ -1,0 +1,255 @@
+import { MqError } from "../errors.js";
+import { popRetryTopic } from "../message/derived-names.js";
+import type { Clock, ClockTimer } from "../time/clock.js";
+import type { WithdrawableWrite } from "./broker-port.js";
+import type { PopOutcome, PopRequest } from "./pop-message.js";
+import type { PopLookObserver } from "./pop-write.js";
+
+/** Pops that wait for one topic of one group, and all together. Source: RocketMQ, `BrokerConfig.java`, `popPollingSize`, `maxPopPollingSize`. */
+const MAX_WAITING_A_TOPIC = 1_024;
+const MAX_WAITING = 100_000;
+/** Source: RocketMQ, `ResponseCode.java`. */
+const POLLING_FULL = 209;
+const NOTHING: PopOutcome = { messages: [], deadLettered: [], hasMore: false, blockedUntil: undefined };
+
+export interface PopHoldOptions {
+  readonly clock: Clock;
+  /** Looks for messages with the next group commit. */
+  readonly look: (request: PopRequest, observer: PopLookObserver) => WithdrawableWrite;
+  /** Reads whether a look might find something. */
+  readonly mayFind: (request: PopRequest) => boolean;
+  /** A pop has begun to wait. */
+  readonly onWaiting: () => void;
+}
+
+/**
+ * Pops, until they have found messages or their time is up.
+ *
+ * ```
+ * looking ──found──▶ answered
+ *   ▲  └──nothing──▶ waiting ──its time is up──▶ answered, with nothing
+ *   └─woken, or a queue is free─┘
+ * ```
+ * A pop looks in a transaction, and nothing is committed between that and its waiting: so no message is missed. A commit wakes one pop of each group for
+ * each message; one that was woken and takes nothing, as it is withdrawn for example, passes that on.
+ *
+ * Source: RocketMQ, `broker/.../longpolling/PopLongPollingService.java`.
+ */
+export class PopHold {
+  readonly #options: PopHoldOptions;
+  /** Those that wait, or did before they looked again: by where messages for them lie, then by group, in the order in which they began to. */
+  readonly #byTopic = new Map<string, Map<string, Set<HeldPop>>>();
+  readonly #held = new Set<HeldPop>();
+
+  constructor(options: PopHoldOptions) {
+    this.#options = options;
+  }
+
+  /** Pops that wait. */
+  get count(): number {
+    return this.#held.size;
+  }
+
+  /** Throws when it cannot even look. */
+  pop(request: PopRequest, observer: PopLookObserver): WithdrawableWrite {
+    const pop = new HeldPop(request, observer, this.#options.clock.now() + request.awaitMs);
+    this.#look(pop);
+    return { withdraw: () => this.#withdraw(pop) };
+  }
+
+  /** So many messages came to this topic, which may be the retry topic of a group and a topic. */
+  wake(topic: string, count: number): void {
+    for (const pops of this.#byTopic.get(topic)?.values() ?? []) this.#wakeIdle(pops, count);
+  }
+
+  /** The group may have more of this topic than before. @param count - how many are worth waking */
+  wakeGroup(group: string, topic: string, count: number): void {
+    const pops = this.#byTopic.get(topic)?.get(group);
+    if (pops !== undefined) this.#wakeIdle(pops, count);
+  }
+
+  /** Anything may have changed. */
+  lookAgain(): void {
+    for (const pop of [...this.#held]) if (pop.look === undefined && this.#mayFind(pop)) this.#woken(pop);
+  }
+
+  /** Whether a queue is free is seen in no message. */
+  lookAtBlocked(): void {
+    for (const pop of [...this.#held])
+      if (pop.look === undefined && pop.blockedUntil !== undefined && this.#mayFind(pop)) this.#woken(pop);
+  }
+
+  /** Those that look as well. */
+  failAll(error: unknown): void {
+    for (const pop of [...this.#held]) {
+      if (pop.look?.withdraw() === false) continue;
+      this.#end(pop);
+      pop.observer.failed(error);
+    }
+  }
+
+  #mayFind({ request }: HeldPop): boolean {
+    try {
+      return this.#options.mayFind(request);
+    } catch {
+      // It cannot be read now: a look waits until it can.
+      return true;
+    }
+  }
+
+  #wakeIdle(pops: ReadonlySet<HeldPop>, count: number): void {
+    let left = count;
+    for (const pop of [...pops]) {
+      if (left === 0) return;
+      if (pop.look !== undefined) continue;
+      left -= 1;
+      this.#woken(pop);
+    }
+  }
+
+  #woken(pop: HeldPop): void {
+    try {
+      this.#look(pop);
+    } catch (error) {
+      this.#failed(pop, error);
+    }
+  }
+
+  #look(pop: HeldPop): void {
+    pop.look = this.#options.look(pop.request, {
+      looked: (outcome) => this.#looked(pop, outcome),
+      failed: (error) => this.#failed(pop, error),
+    });
+  }
+
+  #looked(pop: HeldPop, outcome: PopOutcome): void {
+    pop.look = undefined;
+    if (outcome.messages.length > 0) {
+      this.#end(pop);
+      pop.observer.looked(outcome);
+      if (outcome.hasMore) this.#passOn(pop);
+      return;
+    }
+    // What it looked at was none of what is wanted: that is no reason to wait.
+    if (outcome.hasMore) this.#woken(pop);
+    else this.#wait(pop, outcome);
+  }
+
+  #failed(pop: HeldPop, error: unknown): void {
+    pop.look = undefined;
+    this.#end(pop);
+    pop.observer.failed(error);
+    this.#passOn(pop);
+  }
+
+  #wait(pop: HeldPop, { blockedUntil }: PopOutcome): void {
+    const { clock, onWaiting } = this.#options;
+    pop.blockedUntil = blockedUntil;
+    if (pop.deadline <= clock.now()) {
+      this.#end(pop);
+      pop.observer.looked(NOTHING);
+      return;
+    }
+    if (!this.#held.has(pop) && !this.#hold(pop)) return;
+    this.#arm(pop);
+    onWaiting();
+  }
+
+  /** False: there are too many, and it was told so. */
+  #hold(pop: HeldPop): boolean {
+    const { group } = pop.request;
+    const countOf = (topic: string): number => this.#byTopic.get(topic)?.get(group)?.size ?? 0;
+    if (this.#held.size >= MAX_WAITING || pop.places.some((topic) => countOf(topic) >= MAX_WAITING_A_TOPIC)) {
+      const text = `${this.#held.size} pops wait, ${MAX_WAITING_A_TOPIC} of group ${group} for one topic at most: close or abort some`;
+      this.#end(pop);
+      pop.observer.failed(new MqError("ERR_MQ_TOO_MANY_REQUESTS", text, { responseCode: POLLING_FULL }));
+      return false;
+    }
+    this.#held.add(pop);
+    for (const topic of pop.places) this.#popsOf(topic, group).add(pop);
+    return true;
+  }
+
+  #arm(pop: HeldPop): void {
+    const { clock } = this.#options;
+    pop.timer?.cancel();
+    pop.timer = clock.at(Math.min(pop.deadline, pop.blockedUntil ?? pop.deadline), () => this.#rang(pop));
+  }
+
+  #rang(pop: HeldPop): void {
+    if (pop.deadline <= this.#options.clock.now()) {
+      if (this.#withdraw(pop)) pop.observer.looked(NOTHING);
+    } else if (pop.look === undefined) this.#woken(pop);
+  }
+
+  /** False when it was answered. */
+  #withdraw(pop: HeldPop): boolean {
+    const wasLooking = pop.look !== undefined;
+    if (pop.isOver || pop.look?.withdraw() === false) return false;
+    this.#end(pop);
+    if (wasLooking) this.#passOn(pop);
+    return true;
+  }
+
+  #end(pop: HeldPop): void {
+    pop.isOver = true;
+    pop.look = undefined;
+    pop.timer?.cancel();
+    if (!this.#held.delete(pop)) return;
+    const { group } = pop.request;
+    for (const topic of pop.places) {
+      const groups = this.#byTopic.get(topic);
+      const pops = groups?.get(group);
+      pops?.delete(pop);
+      if (pops?.size === 0) groups?.delete(group);
+      if (groups?.size === 0) this.#byTopic.delete(topic);
+    }
+  }
+
+  /** Another one of the group has a look in its place. */
+  #passOn({ places, request }: HeldPop): void {
+    for (const topic of places) {
+      const pops = this.#byTopic.get(topic)?.get(request.group) ?? [];
+      for (const pop of pops) {
+        if (pop.look !== undefined) continue;
+        this.#woken(pop);
+        return;
+      }
+    }
+  }
+
+  #popsOf(topic: string, group: string): Set<HeldPop> {
+    const groups = this.#byTopic.get(topic) ?? new Map<string, Set<HeldPop>>();
+    this.#byTopic.set(topic, groups);
+    const pops = groups.get(group) ?? new Set();
+    groups.set(group, pops);
+    return pops;
+  }
+}
+
+/** One pop on its way. */
+class HeldPop {
+  readonly request: PopRequest;
+  readonly observer: PopLookObserver;
+  readonly deadline: number;
+  /** It is looking, or will with the next commit. */
+  look: WithdrawableWrite | undefined;
+  timer: ClockTimer | undefined;
+  /** As of its last look. */
+  blockedUntil: number | undefined;
+  isOver = false as boolean;
+  #places: readonly string[] | undefined;
+
+  constructor(request: PopRequest, observer: PopLookObserver, deadline: number) {
+    this.request = request;
+    this.observer = observer;
+    this.deadline = deadline;
+  }
+
+  /** Where messages for it may lie. */
+  get places(): readonly string[] {
+    const { group, topics } = this.request;
+    this.#places ??= topics.flatMap(({ topic }) => [topic, popRetryTopic(group, topic)]);
+    return this.#places;
+  }
+}

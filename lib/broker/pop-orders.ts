@@ -1,0 +1,85 @@
+import type { PopOrder } from "../store/pop-order-table.js";
+import type { Store } from "../store/store.js";
+
+/**
+ * What orderly groups have in hand, by queue. Read and written once in a transaction, however many of its messages are acknowledged in it.
+ *
+ * Source: RocketMQ, `broker/.../offset/ConsumerOrderInfoManager.java`, which keeps it in memory and a file for as long as a day.
+ */
+export class PopOrders {
+  readonly #store: Store;
+  /** Of the open transaction. `undefined`: there is none. */
+  readonly #found = new Map<string, PopOrder | undefined>();
+  readonly #changed = new Set<string>();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Inside a transaction. */
+  find(group: string, queueKey: number): PopOrder | undefined {
+    const key = keyOf(group, queueKey);
+    if (this.#found.has(key)) return this.#found.get(key);
+    const order = this.#store.popOrders.find(group, queueKey);
+    this.#found.set(key, order);
+    return order;
+  }
+
+  /** Inside a read. */
+  look(group: string, queueKey: number): PopOrder | undefined {
+    return this.#store.popOrders.find(group, queueKey);
+  }
+
+  /** Inside a transaction: the group has these messages in hand now, or acknowledged some of them. */
+  put(order: PopOrder): void {
+    const key = keyOf(order.group, order.queueKey);
+    this.#found.set(key, order);
+    this.#changed.add(key);
+  }
+
+  /** Inside a transaction: it has no message of the queue in hand. */
+  delete(group: string, queueKey: number): void {
+    const key = keyOf(group, queueKey);
+    this.#store.popOrders.delete(group, queueKey);
+    this.#found.set(key, undefined);
+    this.#changed.delete(key);
+  }
+
+  /** Inside a transaction: writes what was put. */
+  write(): void {
+    for (const key of this.#changed) {
+      const order = this.#found.get(key);
+      if (order !== undefined) this.#store.popOrders.put(order);
+    }
+    this.drop();
+  }
+
+  /** What is stored may be another, and what was put is not stored. */
+  drop(): void {
+    this.#found.clear();
+    this.#changed.clear();
+  }
+}
+
+/** Until when the queue is blocked; `undefined`: it is not, as all of it is acknowledged or visible again, or it is the same attempt that asks again. */
+export function blockedUntil(
+  { attemptId: lastAttempt, messages }: PopOrder,
+  attemptId: string | undefined,
+  now: number,
+): number | undefined {
+  if (lastAttempt !== undefined && lastAttempt === attemptId) return undefined;
+  let until: number | undefined;
+  for (const { isAcknowledged, visibleAt } of messages)
+    if (!isAcknowledged && visibleAt > now && (until === undefined || visibleAt > until)) until = visibleAt;
+  return until;
+}
+
+/** Where the group goes on: at the first message that is not acknowledged, or behind the last one. */
+export function nextInOrder({ messages }: PopOrder): number {
+  const open = messages.find(({ isAcknowledged }) => !isAcknowledged);
+  return open?.queueOffset ?? (messages.at(-1)?.queueOffset ?? 0) + 1;
+}
+
+function keyOf(group: string, queueKey: number): string {
+  return `${queueKey} ${group}`;
+}
