@@ -6,10 +6,13 @@ import type { LocalBroker } from "./broker/local-broker.js";
 import type { EmbeddedClientContext } from "./client/client-context.js";
 import { excuseRunningDelivery } from "./client/delivery.js";
 import { LocalPushConsumer } from "./client/local-push-consumer.js";
+import { LocalSimpleConsumer } from "./client/local-simple-consumer.js";
 import { type EmbeddedProducer, LocalProducer, type Producer } from "./client/producer.js";
 import type { ProducerOptions } from "./client/producer-options.js";
 import type { CloseOptions, PushConsumer } from "./client/push-consumer.js";
 import type { PushConsumerOptions } from "./client/push-consumer-options.js";
+import type { SimpleConsumer } from "./client/simple-consumer.js";
+import type { SimpleConsumerOptions } from "./client/simple-consumer-options.js";
 import { MqError } from "./errors.js";
 import { integerOption, refuseUnknownOptions } from "./options.js";
 import type { OpenedDatabase } from "./store/open-database.js";
@@ -19,6 +22,7 @@ import type { SqliteDatabase } from "./store/sqlite.js";
 export interface MessageQueueClient {
   producer(options: ProducerOptions): Producer;
   pushConsumer(options: PushConsumerOptions): PushConsumer;
+  simpleConsumer(options: SimpleConsumerOptions): SimpleConsumer;
   readonly admin: Admin;
   /** Closes consumers, then producers, stores what is pending and lets go of the file. Every call returns the same promise. */
   close(options?: CloseOptions): Promise<void>;
@@ -93,6 +97,13 @@ export class EmbeddedBroker<D extends SqliteDatabase> implements Broker<D> {
   pushConsumer(options: PushConsumerOptions): PushConsumer {
     this.#assertOpen();
     const consumer = new LocalPushConsumer(options, this.#context, (closed) => this.#consumers.delete(closed));
+    this.#consumers.add(consumer);
+    return consumer;
+  }
+
+  simpleConsumer(options: SimpleConsumerOptions): SimpleConsumer {
+    this.#assertOpen();
+    const consumer = new LocalSimpleConsumer(options, this.#context, (closed) => this.#consumers.delete(closed));
     this.#consumers.add(consumer);
     return consumer;
   }

@@ -6,6 +6,7 @@
 export const MQ_ERRORS = {
   ERR_MQ_INVALID_ARGUMENT: { responseCode: -1, retryable: false, title: "an argument or option is malformed" },
   ERR_MQ_CLOSED: { responseCode: -1, retryable: false, title: "the broker or client is closed" },
+  ERR_MQ_NOT_STARTED: { responseCode: -1, retryable: false, title: "the consumer was not started" },
   ERR_MQ_ALREADY_CREATED: { responseCode: -1, retryable: false, title: "the client or name exists already" },
   ERR_MQ_MESSAGE_ILLEGAL: { responseCode: 13, retryable: false, title: "a message breaks a limit" },
   ERR_MQ_TOPIC_NOT_FOUND: { responseCode: 17, retryable: false, title: "the topic does not exist" },

@@ -44,6 +44,8 @@ export type {
 } from "./client/push-consumer-options.js";
 export { type MessageQueueSelector, selectByHash, selectByRandom } from "./client/queue-selectors.js";
 export type { SendReceipt } from "./client/send-receipt.js";
+export type { SimpleConsumer } from "./client/simple-consumer.js";
+export type { ReceiveOptions, SimpleConsumerOptions } from "./client/simple-consumer-options.js";
 export type { Broker, MessageQueueClient } from "./embedded-broker.js";
 export { isMqError, MQ_ERRORS, MqError, type MqErrorCode, type MqErrorOptions } from "./errors.js";
 export type { Logger } from "./logger.js";

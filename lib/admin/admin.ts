@@ -68,9 +68,12 @@ export interface GroupInfo extends Required<Omit<GroupSettings, "retryPolicy">> 
 }
 
 export interface ConsumeStats {
-  /** Messages stored and not yet consumed, those that a filter passes over included. */
+  /**
+   * Messages stored and not yet consumed, those that a filter passes over included; those that are invisible after a `receive` are not, but in an orderly
+   * group.
+   */
   readonly lag: number;
-  /** Messages pulled and not yet acknowledged. */
+  /** Messages pulled, or received by simple consumers, and not yet acknowledged. */
   readonly inflight: number;
   readonly queues: readonly {
     readonly queue: MessageQueue;

@@ -6,7 +6,7 @@ import { searchOffset as findOffset } from "../broker/offset-search.js";
 import type { QueueState } from "../broker/queue-states.js";
 import { parseRetryPolicy } from "../broker/retry-policy.js";
 import { MqError } from "../errors.js";
-import { retryTopic } from "../message/derived-names.js";
+import { isRetryTopic, retryTopic } from "../message/derived-names.js";
 import type { MessageQueue } from "../message/message-queue.js";
 import type { MessageView } from "../message/message-view.js";
 import { checkGroup, checkKnownTopic, checkTopic } from "../message/names.js";
@@ -126,8 +126,9 @@ export class LocalAdmin implements EmbeddedAdmin {
     return this.#read((engine) => {
       engine.groups.get(group);
       const topics = topic === undefined ? this.#topicsOf(group) : [engine.topics.get(topic)];
-      const queues = topics.flatMap((config) =>
-        Array.from({ length: config.readQueueNums }, (_, queueId) => this.#queueStats(group, config.topic, queueId)),
+      const inHand = engine.pops.countInHand(group);
+      const queues = topics.flatMap(({ topic: name, readQueueNums }) =>
+        Array.from({ length: readQueueNums }, (_, queueId) => this.#queueStats(group, name, queueId, inHand)),
       );
       const sum = (key: "lag" | "inflight"): number => queues.reduce((total, queue) => total + queue[key], 0);
       return { lag: sum("lag"), inflight: sum("inflight"), queues };
@@ -239,12 +240,19 @@ export class LocalAdmin implements EmbeddedAdmin {
       ...offsets.listPending(group).map(({ topic }) => topic),
       ...(this.#broker.listMembers(group).at(-1)?.subscriptions.keys() ?? []),
     ]);
-    const retry = retryTopic(group);
-    const ownTopics = [...names].filter((topic) => topic !== retry).sort();
-    return [...ownTopics, ...(names.has(retry) ? [retry] : [])].flatMap((topic) => topics.find(topic) ?? []);
+    const sorted = [...names].sort();
+    return [...sorted.filter((topic) => !isRetryTopic(topic)), ...sorted.filter(isRetryTopic)].flatMap(
+      (topic) => topics.find(topic) ?? [],
+    );
   }
 
-  #queueStats(group: string, topic: string, queueId: number): ConsumeStats["queues"][number] {
+  /** @param inHand - popped and not acknowledged, by the key of the queue. */
+  #queueStats(
+    group: string,
+    topic: string,
+    queueId: number,
+    inHand: ReadonlyMap<number, number>,
+  ): ConsumeStats["queues"][number] {
     const { queues, offsets, store } = this.#broker.engine;
     const { queueKey, maxOffset } = queues.get(topic, queueId);
     const consumerOffset = offsets.find(group, topic, queueId) ?? 0;
@@ -254,7 +262,7 @@ export class LocalAdmin implements EmbeddedAdmin {
       brokerOffset: maxOffset,
       consumerOffset,
       lag: maxOffset - consumerOffset,
-      inflight: pulledOffset - consumerOffset,
+      inflight: pulledOffset - consumerOffset + (inHand.get(queueKey) ?? 0),
       lastTimestamp:
         consumerOffset === 0 ? 0 : (store.log.findHeadAtOrBefore(queueKey, consumerOffset - 1)?.storeTimestamp ?? 0),
     };

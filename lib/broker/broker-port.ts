@@ -9,8 +9,12 @@ import type { PopRequest } from "./pop-message.js";
 import type { ReceiptRequest } from "./pop-receipts.js";
 import type { SendBackOutcome, SendBackRequest } from "./send-back.js";
 
+export type { ReceiptHandle } from "../message/receipt-handle.js";
 export type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 export type { ConsumeType } from "../store/member-table.js";
+export type { PopRequest } from "./pop-message.js";
+export type { PopStart } from "./pop-offsets.js";
+export type { ReceiptRequest } from "./pop-receipts.js";
 
 /** Which message queues of a topic may be written and read now. */
 export interface TopicRoute {

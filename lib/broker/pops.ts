@@ -10,7 +10,7 @@ import type { Groups } from "./groups.js";
 import type { LogAppender } from "./log-appender.js";
 import type { MessageScan } from "./message-scan.js";
 import type { Write } from "./pending-writes.js";
-import { PopCheckpoints } from "./pop-checkpoints.js";
+import { isAcknowledged, PopCheckpoints } from "./pop-checkpoints.js";
 import { PopKeys } from "./pop-keys.js";
 import { PopMessage, type PopRequest } from "./pop-message.js";
 import { PopOffsets } from "./pop-offsets.js";
@@ -94,6 +94,20 @@ export class Pops {
   /** Resolves with the message's new handle once that is durable. */
   changeInvisible(request: ReceiptRequest, invisibleMs: number): Promise<ReceiptHandle> {
     return this.#write((now) => this.#receipts.changeInvisible(request, invisibleMs, now));
+  }
+
+  /** Inside a read: how many messages of each queue, by its key, the group has popped and has not acknowledged. */
+  countInHand(group: string): ReadonlyMap<number, number> {
+    const { store, clock } = this.#parts;
+    const counts = new Map<number, number>();
+    const count = (queueKey: number, more: number): void => {
+      counts.set(queueKey, (counts.get(queueKey) ?? 0) + more);
+    };
+    for (const checkpoint of store.pops.listOfGroup(group))
+      count(checkpoint.queueKey, checkpoint.offsets.filter((_, index) => !isAcknowledged(checkpoint, index)).length);
+    for (const { queueKey, messages } of store.popOrders.listOfGroup(group))
+      count(queueKey, messages.filter((message) => !message.isAcknowledged && message.visibleAt > clock.now()).length);
+    return counts;
   }
 
   /** Inside a transaction: what was acknowledged in it. */

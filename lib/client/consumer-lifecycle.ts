@@ -81,6 +81,12 @@ export class ConsumerLifecycle {
     if (this.#closing !== undefined) throw this.closedError();
   }
 
+  /** Throws unless `start` has resolved, and once `close` was called. */
+  assertStarted(): void {
+    this.assertOpen();
+    if (this.#state === "created") throw new MqError("ERR_MQ_NOT_STARTED", `${this.#name} was not started`);
+  }
+
   /** It can go on no longer, though nobody has closed it: the process need not stay alive for it. */
   letGo(): void {
     this.#hold?.release();

@@ -211,7 +211,7 @@ export function checkSubscription(topic: string, expression: unknown): string {
   return expression.trim() === "" ? "*" : expression;
 }
 
-function checkSubscriptions(subscriptions: unknown): ReadonlyMap<string, string> {
+export function checkSubscriptions(subscriptions: unknown): ReadonlyMap<string, string> {
   if (subscriptions === undefined) return new Map();
   if (typeof subscriptions !== "object" || subscriptions === null || Symbol.iterator in subscriptions) {
     throw invalid(`subscriptions must be an object of topics and tag expressions, got ${describe(subscriptions)}`);
@@ -241,7 +241,7 @@ function checkSingle(size: number | undefined): number {
   );
 }
 
-function checkConsumeFromWhere(where: unknown): ResolvedPushConsumerOptions["consumeFromWhere"] {
+export function checkConsumeFromWhere(where: unknown): ResolvedConsumeFromWhere {
   if (where === undefined) return "last-offset";
   if (where === "last-offset" || where === "first-offset") return where;
   if (typeof where === "object" && where !== null && "timestamp" in where) {
@@ -259,7 +259,7 @@ function checkStrategy(strategy: unknown): AllocateMessageQueueStrategy {
   throw invalid(`allocateMessageQueueStrategy must be a function, got ${describe(strategy)}`);
 }
 
-function checkInstanceName(name: unknown): string | undefined {
+export function checkInstanceName(name: unknown): string | undefined {
   if (name === undefined) return undefined;
   if (typeof name === "string" && name.trim() !== "" && !hasSeparator(name)) return name;
   throw invalid(

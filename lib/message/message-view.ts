@@ -267,13 +267,15 @@ export class StoredMessageView implements MessageView {
     this.#sentTo = this.storedProperties.get(PROPERTY.RETRY_TOPIC) ?? otherwise;
   }
 
-  /** It was popped, or stays invisible for another time than the pop said: its handle is another from now on. */
+  /** It was popped. */
   markPopped(stamp: PopStamp): void {
     this.#popStamp = stamp;
   }
 
-  get popStamp(): PopStamp | undefined {
-    return this.#popStamp;
+  /** Its handle is another from now on, as its invisible duration was changed. */
+  changeReceipt({ popKey, startOffset, popTime, invisibleMs }: ReceiptHandle): void {
+    if (this.#popStamp !== undefined)
+      this.#popStamp = { ...this.#popStamp, popKey, startOffset, popTime, visibleAt: popTime + invisibleMs };
   }
 
   /** What acknowledges it; `undefined` for a message that was not popped. */

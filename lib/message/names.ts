@@ -1,6 +1,6 @@
 import { MqError } from "../errors.js";
 import { describe } from "../options.js";
-import { derivedFromGroup } from "./derived-names.js";
+import { derivedFromGroup, isRetryTopic } from "./derived-names.js";
 
 const MAX_TOPIC_LENGTH = 127;
 const MAX_GROUP_LENGTH = 255;
@@ -24,12 +24,14 @@ export function checkTopic(topic: unknown, responseCode: number = -1): string {
 }
 
 /**
- * As {@link checkTopic} for a topic that is looked at and not sent to: the retry topic and the dead-letter queue of a group may be longer than others,
- * by as much as the name of their group. RocketMQ's broker takes no dead letters for a group of more than 122 characters.
+ * As {@link checkTopic} for a topic that is looked at and not sent to: the retry topics and the dead-letter queue of a group may be longer than others,
+ * by as much as the names of their group and topic. RocketMQ's broker takes no dead letters for a group of more than 122 characters.
  */
 export function checkKnownTopic(topic: unknown, responseCode: number = -1): string {
-  const group = typeof topic === "string" ? derivedFromGroup(topic) : undefined;
-  if (group !== undefined && group.length <= MAX_GROUP_LENGTH && LEGAL_NAME.test(group)) return topic as string;
+  if (typeof topic !== "string") return checkTopic(topic, responseCode);
+  const group = derivedFromGroup(topic);
+  const longest = isRetryTopic(topic) ? MAX_GROUP_LENGTH + 1 + MAX_TOPIC_LENGTH : MAX_GROUP_LENGTH;
+  if (group !== undefined && group.length <= longest && LEGAL_NAME.test(group)) return topic;
   return checkTopic(topic, responseCode);
 }
 

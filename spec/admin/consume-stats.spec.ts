@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { ConsumeStats } from "../../lib/index.js";
+import type { ConsumeStats, MessageView } from "../../lib/index.js";
 import { loadFacts } from "../support/facts.js";
 import { openTestBroker } from "../support/test-broker.js";
 
@@ -139,6 +139,42 @@ describe("Admin.consumeStats", () => {
       ["%RETRY%billing", 0, 1],
     ]);
     expect((await mq.admin.consumeStats("billing", "%RETRY%billing")).queues).toEqual(due.queues.slice(1));
+  });
+
+  it("counts what simple consumers have in hand, and what is to be delivered again as lag of their retry topic", async () => {
+    await using broker = await openTestBroker({ defaultQueueCount: 1 });
+    const { mq, clock } = broker;
+    await mq.producer({ group: "shop" }).sendBatch(["a", "b", "c", "d"].map((body) => ({ topic: "orders", body })));
+    const consumer = mq.simpleConsumer({ group: "billing", subscriptions: { orders: "*" } });
+    await consumer.start();
+    const received = await consumer.receive({ maxMessages: 3, invisibleDurationMs: 10_000 });
+    await consumer.ack(received[0] as MessageView);
+
+    const inHand = await mq.admin.consumeStats("billing");
+    await clock.advance(10_000);
+    const due = await mq.admin.consumeStats("billing");
+
+    const figures = ({ queues }: ConsumeStats): readonly unknown[] =>
+      queues.map(({ queue, lag, inflight }) => [queue.topic, lag, inflight]);
+    expect([inHand.lag, inHand.inflight, ...figures(inHand)]).toEqual([1, 2, ["orders", 1, 2]]);
+    expect([due.lag, due.inflight, ...figures(due)]).toEqual([3, 0, ["orders", 1, 0], ["%RETRY%billing_orders", 2, 0]]);
+  });
+
+  it("counts what an orderly group has in hand as lag, too, until it is visible again", async () => {
+    await using broker = await openTestBroker({ defaultQueueCount: 1 });
+    const { mq, clock } = broker;
+    await mq.admin.createGroup("billing", { consumeMessageOrderly: true });
+    await mq.producer({ group: "shop" }).sendBatch(["a", "b", "c"].map((body) => ({ topic: "orders", body })));
+    const consumer = mq.simpleConsumer({ group: "billing", subscriptions: { orders: "*" } });
+    await consumer.start();
+    const received = await consumer.receive({ maxMessages: 2, invisibleDurationMs: 10_000 });
+    await consumer.ack(received[0] as MessageView);
+
+    const inHand = await mq.admin.consumeStats("billing");
+    await clock.advance(10_000);
+
+    expect(inHand).toMatchObject({ lag: 2, inflight: 1 });
+    expect(await mq.admin.consumeStats("billing")).toMatchObject({ lag: 2, inflight: 0 });
   });
 
   it("refuses an unknown topic with 17", async () => {

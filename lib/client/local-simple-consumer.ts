@@ -1,0 +1,206 @@
+import type { PopRequest, ReceiptHandle } from "../broker/broker-port.js";
+import { MqError } from "../errors.js";
+import type { MessageView, StoredMessageView } from "../message/message-view.js";
+import { describe, invalid } from "../options.js";
+import { AbortListeners } from "./abort-listeners.js";
+import type { ClientContext } from "./client-context.js";
+import { ConsumerLifecycle } from "./consumer-lifecycle.js";
+import { nameMember } from "./group-membership.js";
+import { PopMembership } from "./pop-membership.js";
+import type { CloseOptions } from "./push-consumer.js";
+import { checkSubscription } from "./push-consumer-options.js";
+import type { SimpleConsumer } from "./simple-consumer.js";
+import {
+  checkInvisibleDuration,
+  type ReceiveOptions,
+  type ResolvedReceiveOptions,
+  type ResolvedSimpleConsumerOptions,
+  resolveReceiveOptions,
+  resolveSimpleConsumerOptions,
+  type SimpleConsumerOptions,
+} from "./simple-consumer-options.js";
+
+const EVERY_MESSAGE = "*";
+
+/** Ends a call of `receive` that waits: with no message, or with an error. No effect when it is too late. */
+type EndReceive = (error?: MqError) => void;
+
+/** {@link SimpleConsumer} on the broker of this process. */
+export class LocalSimpleConsumer implements SimpleConsumer {
+  readonly clientId: string;
+  readonly #options: ResolvedSimpleConsumerOptions;
+  readonly #context: ClientContext;
+  readonly #lifecycle: ConsumerLifecycle;
+  readonly #membership: PopMembership;
+  readonly #aborts = new AbortListeners();
+  readonly #receiving = new Set<EndReceive>();
+  /** Acknowledgements on their way. */
+  readonly #pending = new Set<Promise<unknown>>();
+  /** Why it can go on no longer. */
+  #failure: MqError | undefined;
+
+  constructor(
+    options: SimpleConsumerOptions,
+    context: ClientContext,
+    onClosed: (consumer: LocalSimpleConsumer) => void,
+  ) {
+    const resolved = resolveSimpleConsumerOptions(options);
+    const { group, subscriptions, instanceName } = resolved;
+    const { port, clock } = context;
+    const { clientId } = nameMember(context, group, "clustering", instanceName);
+    this.clientId = clientId;
+    this.#options = resolved;
+    this.#context = context;
+    this.#membership = new PopMembership({
+      ...{ port, group, clientId, subscriptions },
+      brokerFailed: (error) => this.#brokerFailed(error),
+    });
+    this.#lifecycle = new ConsumerLifecycle(`consumer ${clientId} of group ${group}`, clock, {
+      join: () => this.#membership.join(),
+      leave: () => this.#membership.leave(),
+      end: () => this.#end(),
+      closed: () => onClosed(this),
+    });
+  }
+
+  start(): Promise<void> {
+    return this.#lifecycle.start();
+  }
+
+  subscribe(topic: string, filter: string = EVERY_MESSAGE): void {
+    this.#lifecycle.assertOpen();
+    if (this.#membership.subscribe(topic, checkSubscription(topic, filter))) this.#tell();
+  }
+
+  unsubscribe(topic: string): void {
+    this.#lifecycle.assertOpen();
+    if (this.#membership.unsubscribe(topic)) this.#tell();
+  }
+
+  async receive(options: ReceiveOptions): Promise<readonly MessageView[]> {
+    this.#assertUsable();
+    const resolved = resolveReceiveOptions(options, this.#options.awaitMs);
+    resolved.signal?.throwIfAborted();
+    const topics = this.#membership.takeTurn();
+    if (topics.length === 0)
+      throw invalid(`consumer ${this.clientId} subscribes to no topic: there is nothing to receive`);
+    const { group, startAt } = this.#options;
+    const { maxMessages, invisibleDurationMs: invisibleMs, awaitMs, signal } = resolved;
+    const attemptId = this.#context.ids.next();
+    const request = { group, topics, maxMessages, invisibleMs, awaitMs, startAt, attemptId };
+    const messages = await this.#receive(request, signal);
+    this.#tellDelivered(messages);
+    return messages;
+  }
+
+  async ack(message: MessageView): Promise<void> {
+    this.#assertUsable();
+    const { stored, handle } = this.#inHand(message);
+    const { group } = this.#options;
+    await this.#track(this.#context.port.acknowledge({ group, topic: stored.storedTopic, handle }));
+    const { events, clock } = this.#context;
+    if (!events.isHeard("message:consumed")) return;
+    const { messageId, topic } = stored;
+    events.emit("message:consumed", { messageId, topic, group, costMs: clock.now() - handle.popTime });
+  }
+
+  async changeInvisibleDuration(message: MessageView, durationMs: number): Promise<void> {
+    this.#assertUsable();
+    const invisibleMs = checkInvisibleDuration(durationMs);
+    const { stored, handle } = this.#inHand(message);
+    const { group } = this.#options;
+    const request = { group, topic: stored.storedTopic, handle };
+    stored.changeReceipt(await this.#track(this.#context.port.changeInvisible(request, invisibleMs)));
+  }
+
+  close(options?: CloseOptions): Promise<void> {
+    return this.#lifecycle.close(options);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #tell(): void {
+    if (this.#lifecycle.hasBegun) this.#membership.tell();
+  }
+
+  #assertUsable(): void {
+    this.#lifecycle.assertStarted();
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #receive(request: PopRequest, signal: ResolvedReceiveOptions["signal"]): Promise<readonly StoredMessageView[]> {
+    return new Promise((resolve, reject) => {
+      const ended = (): void => {
+        this.#receiving.delete(end);
+        stopListening?.();
+      };
+      const pop = this.#context.port.pop(request, {
+        popped: (messages) => {
+          ended();
+          resolve(messages);
+        },
+        failed: (error) => {
+          ended();
+          reject(error);
+        },
+      });
+      const end: EndReceive = (error) => {
+        if (!pop.withdraw()) return;
+        ended();
+        if (error === undefined) resolve([]);
+        else reject(error);
+      };
+      const abort = (): void => {
+        if (!pop.withdraw()) return;
+        ended();
+        reject(signal?.reason);
+      };
+      const stopListening = signal && this.#aborts.add(signal, abort);
+      this.#receiving.add(end);
+    });
+  }
+
+  #tellDelivered(messages: readonly StoredMessageView[]): void {
+    const { events } = this.#context;
+    if (!events.isHeard("message:delivered")) return;
+    const { group } = this.#options;
+    for (const { messageId, topic, deliveryAttempt } of messages)
+      events.emit("message:delivered", { messageId, topic, group, clientId: this.clientId, deliveryAttempt });
+  }
+
+  /** As far as the message itself says. */
+  #inHand(message: MessageView): { readonly stored: StoredMessageView; readonly handle: ReceiptHandle } {
+    if (typeof message !== "object" || message === null)
+      throw invalid(`message must be one that was received, got ${describe(message)}`);
+    const stored = message as StoredMessageView;
+    const { receiptHandle: handle } = stored;
+    if (handle !== undefined) return { stored, handle };
+    throw new MqError("ERR_MQ_RECEIPT_HANDLE", `message ${message.messageId} was not received by a simple consumer`);
+  }
+
+  async #track<T>(pending: Promise<T>): Promise<T> {
+    this.#pending.add(pending);
+    try {
+      return await pending;
+    } finally {
+      this.#pending.delete(pending);
+    }
+  }
+
+  async #end(): Promise<void> {
+    for (const end of [...this.#receiving]) end();
+    await Promise.allSettled([...this.#pending]);
+    this.#membership.leave();
+    await this.#context.port.persistOffsets();
+  }
+
+  #brokerFailed(error: MqError): void {
+    const { logger } = this.#context;
+    logger.error(`consumer ${this.clientId} of group ${this.#options.group} stopped: ${error.message}`);
+    this.#failure = error;
+    for (const end of [...this.#receiving]) end(error);
+    this.#lifecycle.letGo();
+  }
+}
