@@ -16,10 +16,13 @@ const BACKGROUND_TASKS = [
   "making the file",
   "making the tables",
   "messages of the owner's transaction",
+  "messages that are visible again",
   "migrations",
   "members and claims",
   "offsets after 50 ms",
   "orderly listener",
+  "popping",
+  "popping in order",
   "pull loop",
   "queue locks",
   "rebalance",
@@ -49,10 +52,12 @@ const WITHOUT_STORE: Readonly<Record<string, (trial: FaultTrial) => unknown>> = 
   "Broker.producer": ({ mq }) => mq.producer({ group: "shop" }),
   "Broker.pushConsumer": ({ mq }) =>
     mq.pushConsumer({ group: "auditing", subscriptions: { orders: "*" }, listener: nothing }),
+  "Broker.simpleConsumer": ({ mq }) => mq.simpleConsumer({ group: "auditing", subscriptions: { orders: "*" } }),
   "Producer.group": ({ producer }) => producer.group,
   "PushConsumer.assignment": ({ consumer }) => consumer.assignment,
   "PushConsumer.clientId": ({ consumer }) => consumer.clientId,
   "PushConsumer.suspend": ({ consumer }) => consumer.suspend(),
+  "SimpleConsumer.clientId": ({ mq }) => mq.simpleConsumer({ group: "auditing" }).clientId,
 };
 
 async function openTrial(): Promise<FaultTrial & AsyncDisposable> {

@@ -18,6 +18,8 @@ export interface PopHoldOptions {
   readonly look: (request: PopRequest, observer: PopLookObserver) => WithdrawableWrite;
   /** Reads whether a look might find something. */
   readonly mayFind: (request: PopRequest) => boolean;
+  /** That could not be read. */
+  readonly onUnread: (error: unknown) => void;
   /** A pop has begun to wait. */
   readonly onWaiting: () => void;
 }
@@ -91,8 +93,9 @@ export class PopHold {
   #mayFind({ request }: HeldPop): boolean {
     try {
       return this.#options.mayFind(request);
-    } catch {
-      // It cannot be read now: a look waits until it can.
+    } catch (error) {
+      // A look waits until it can be read.
+      this.#options.onUnread(error);
       return true;
     }
   }

@@ -1,5 +1,7 @@
+import { isMqError } from "../errors.js";
 import type { ReceiptHandle } from "../message/receipt-handle.js";
 import { ORDERLY_REVIVE_QUEUE } from "../message/receipt-handle.js";
+import { toMqError } from "../store/sqlite-error.js";
 import type { Clock } from "../time/clock.js";
 import type { EventHub } from "./broker-events.js";
 import type { PopObserver, WithdrawableWrite } from "./broker-port.js";
@@ -34,6 +36,9 @@ export class PopService {
       clock,
       onWaiting,
       mayFind: (request) => engine.readNow(() => engine.pops.message.mayFind(request, clock.now())),
+      onUnread: (error) => {
+        if (!isMqError(error, "ERR_MQ_SYSTEM_BUSY")) events.error(toMqError(error, "looking for what can be popped"));
+      },
       look: (request, observer) =>
         engine.pops.look(request, {
           looked: (outcome) => {

@@ -20,6 +20,8 @@ const OPERATIONS = [
   "noticing a topic that another connection made",
   "starting a consumer of a new group",
   "starting a broadcasting consumer that was here before",
+  "receiving what comes",
+  "receiving again what was not acknowledged",
   "unsubscribing from one topic and subscribing to another",
   "closing a broker with offsets that are not stored yet",
   "closing a consumer",

@@ -109,8 +109,12 @@ export function copyProblems(trial: FaultTrial): readonly string[] {
 
 /** What should have been tried again by now, without anybody else's commit. */
 export function overdueProblems(trial: FaultTrial): readonly string[] {
-  const due = trial.database.prepare("SELECT count(*) FROM mq_due WHERE due_at <= ?").pluck();
-  const problems = due.get(trial.clock.now()) === 0 ? [] : ["what is due was not moved"];
+  const due = trial.database
+    .prepare(
+      "SELECT (SELECT count(*) FROM mq_due WHERE due_at <= @now) + (SELECT count(*) FROM mq_pop WHERE visible_at <= @now)",
+    )
+    .pluck();
+  const problems = due.get({ now: trial.clock.now() }) === 0 ? [] : ["what is due was not moved"];
   const living = [...trial.copies()].filter(([, places]) => places.length > 0).map(([body]) => body);
   // One that is still being consumed holds up the offset.
   if (living.every((body) => trial.consumed.includes(body)))

@@ -10,10 +10,12 @@ import {
   openBroker,
   type PushConsumer,
   type PushConsumerSettings,
+  type SimpleConsumer,
 } from "../../lib/index.js";
 import { FaultCompanion } from "./fault-companion.js";
 import type { Faults } from "./fault-driver.js";
 import { FaultPlace, type PlaceName } from "./fault-place.js";
+import { FaultPopper, type PopperOptions } from "./fault-popper.js";
 import { GuardedClock } from "./guarded-clock.js";
 import { type LiveCopies, liveCopies } from "./live-copies.js";
 
@@ -36,6 +38,8 @@ export interface TrialOptions {
   readonly place?: PlaceName;
   readonly listener?: (message: MessageView) => ConsumeResult | Promise<ConsumeResult>;
   readonly consumer?: Partial<PushConsumerSettings>;
+  /** It has a simple consumer in place of a push consumer. */
+  readonly popper?: PopperOptions;
   /** Of its first consumer, in place of {@link TOPIC}; later ones have that. */
   readonly firstSubscriptions?: Readonly<Record<string, string>>;
   /** It consumes in order: what fails is suspended for 1 s. */
@@ -70,6 +74,7 @@ export class FaultTrial {
   #isOpen = false;
   #producer: EmbeddedProducer | undefined;
   #consumer: PushConsumer | undefined;
+  #popper: FaultPopper | undefined;
   #companion: FaultCompanion | undefined;
 
   constructor(options: TrialOptions) {
@@ -100,6 +105,11 @@ export class FaultTrial {
     return this.#consumer;
   }
 
+  get popper(): SimpleConsumer {
+    if (this.#popper === undefined) throw new Error("the trial has no popper");
+    return this.#popper.consumer;
+  }
+
   get companion(): FaultCompanion {
     if (this.#companion === undefined) throw new Error("the trial has no company");
     return this.#companion;
@@ -127,6 +137,7 @@ export class FaultTrial {
     });
     this.#producer = this.#mq.producer({ group: "shop" });
     this.#consumer = undefined;
+    this.#popper = undefined;
   }
 
   /** What is cached is read anew. */
@@ -171,8 +182,15 @@ export class FaultTrial {
 
   /** Also again after it failed. */
   start(): void {
-    const { batchSize, isOrderly = false, firstSubscriptions = { [TOPIC]: "*" } } = this.#options;
+    const { batchSize, isOrderly = false, firstSubscriptions = { [TOPIC]: "*" }, popper } = this.#options;
     const subscriptions = this.starts.length === 0 ? firstSubscriptions : { [TOPIC]: "*" };
+    if (popper !== undefined) {
+      const failed = (error: unknown): void => void this.calls.set("receiving", { error });
+      const hooks = { clock: this.clock, consumed: this.consumed, failed };
+      this.#popper ??= new FaultPopper(this.mq, GROUP, subscriptions, popper, hooks);
+      this.#started(this.#popper.start());
+      return;
+    }
     const settings = { group: GROUP, subscriptions, ...this.#options.consumer };
     this.#consumer ??= this.mq.pushConsumer(
       isOrderly
@@ -185,8 +203,12 @@ export class FaultTrial {
               batchListener: (messages, context) => this.#consumeBatch(messages, context),
             },
     );
+    this.#started(this.#consumer.start());
+  }
+
+  #started(starting: Promise<void>): void {
     const index = this.starts.push("pending") - 1;
-    void follow(this.#consumer.start(), (end) => {
+    void follow(starting, (end) => {
       this.starts[index] = end;
     });
   }
@@ -226,6 +248,14 @@ export class FaultTrial {
     return this.#dropConsumer()[Symbol.asyncDispose]();
   }
 
+  closePopper(): Promise<void> {
+    return this.#dropPopper().close();
+  }
+
+  disposePopper(): PromiseLike<void> {
+    return this.#dropPopper()[Symbol.asyncDispose]();
+  }
+
   /** Later sends are those of another one. */
   #replaceProducer(): EmbeddedProducer {
     const { producer } = this;
@@ -240,8 +270,14 @@ export class FaultTrial {
     return consumer;
   }
 
+  #dropPopper(): SimpleConsumer {
+    const { popper } = this;
+    this.#popper = undefined;
+    return popper;
+  }
+
   get hasConsumer(): boolean {
-    return this.#consumer !== undefined;
+    return this.#consumer !== undefined || this.#popper !== undefined;
   }
 
   #consume(message: MessageView): ConsumeResult | Promise<ConsumeResult> {
@@ -294,11 +330,13 @@ export class FaultTrial {
 
   closeBroker(): Promise<void> {
     this.#isOpen = false;
+    this.#popper?.stop();
     return this.mq.close({ graceMs: 0 });
   }
 
   disposeBroker(): PromiseLike<void> {
     this.#isOpen = false;
+    this.#popper?.stop();
     return this.mq[Symbol.asyncDispose]();
   }
 

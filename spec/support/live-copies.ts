@@ -1,12 +1,12 @@
 import type Database from "better-sqlite3";
-import { deadLetterTopic, retryTopic } from "../../lib/message/derived-names.js";
+import { deadLetterTopic, popRetryTopic, retryTopic } from "../../lib/message/derived-names.js";
 import { bodyTextAt, sizeAt } from "../../lib/message/record.js";
 
 /**
- * Where a copy of a message lives: in its queue or in the retry topic and not acknowledged, put off, or a dead letter. A message without a live copy was
- * acknowledged, or is lost.
+ * Where a copy of a message lives: in its queue or in a retry topic and not acknowledged, popped and not acknowledged, put off, or a dead letter. A message
+ * without a live copy was acknowledged, or is lost.
  */
-export type Place = "queue" | "due" | "retry" | "dead";
+export type Place = "queue" | "due" | "retry" | "popped" | "dead";
 
 /** By the bodies of the messages, which differ. */
 export type LiveCopies = ReadonlyMap<string, readonly Place[]>;
@@ -19,6 +19,8 @@ interface BlockRow {
   readonly next_offset: number | null;
   /** Queue offsets as a JSON array. */
   readonly sent_back: string;
+  /** The same, of what was popped. */
+  readonly popped: string;
 }
 
 /** Where a group keeps its progress: one table for all members, or one row an instance, of which there is one here. */
@@ -31,7 +33,7 @@ export function liveCopies(
   group: string,
   progress: ProgressTable = "mq_consume_offset",
 ): LiveCopies {
-  const [retry, dead] = [retryTopic(group), deadLetterTopic(group)];
+  const [retry, popRetry, dead] = [retryTopic(group), popRetryTopic(group, topic), deadLetterTopic(group)];
   const copies = new Map<string, Place[]>();
   const add = (body: string, ...places: readonly Place[]): void => {
     copies.set(body, [...(copies.get(body) ?? []), ...places]);
@@ -41,13 +43,19 @@ export function liveCopies(
       (SELECT next_offset FROM ${progress} AS progress WHERE consumer_group = @group AND progress.topic = queue.topic
          AND progress.queue_id = queue.queue_id) AS next_offset,
       (SELECT json_group_array(queue_offset) FROM mq_sent_back AS back WHERE consumer_group = @group
-         AND back.queue_key = queue.queue_key) AS sent_back
-    FROM mq_log JOIN mq_queue AS queue USING (queue_key) WHERE topic IN (@topic, @retry, @dead) ORDER BY commit_log_offset`);
-  for (const row of blocks.all({ topic, retry, dead, group })) {
+         AND back.queue_key = queue.queue_key) AS sent_back,
+      (WITH RECURSIVE bit(place) AS (SELECT 0 UNION ALL SELECT place + 1 FROM bit WHERE place < 31)
+       SELECT json_group_array(start_offset + coalesce(json_extract(distances, '$[' || place || ']'), place)) FROM mq_pop AS pop, bit
+         WHERE consumer_group = @group AND pop.queue_key = queue.queue_key AND place < pop.message_count
+         AND (acknowledged >> place) & 1 = 0) AS popped
+    FROM mq_log JOIN mq_queue AS queue USING (queue_key) WHERE topic IN (@topic, @retry, @popRetry, @dead) ORDER BY commit_log_offset`);
+  for (const row of blocks.all({ topic, retry, popRetry, dead, group })) {
     const sentBack = new Set<number>(JSON.parse(row.sent_back));
+    const popped = new Set<number>(JSON.parse(row.popped));
     for (const [index, body] of bodiesOf(row.records).entries()) {
       const offset = row.first_offset + index;
       if (row.topic === dead) add(body, "dead");
+      else if (popped.has(offset)) add(body, "popped");
       else if (offset < (row.next_offset ?? 0) || sentBack.has(offset)) add(body);
       else add(body, row.topic === topic ? "queue" : "retry");
     }
