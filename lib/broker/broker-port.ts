@@ -194,12 +194,14 @@ export interface BrokerPort {
   /** Whether members of this clustering group here may have the message queue: no member in another process has it. */
   holdsQueue(group: string, queue: MessageQueue): boolean;
   /**
-   * Makes the queues this client's of its group for 60 s, again where they are. Returns those that are its now: not those that another client has
+   * Makes the queues this owner's of its group for 60 s, again where they are. Returns those that are its now: not those that another owner has
    * locked, nor those that {@link BrokerPort.holdsQueue} denies.
+   *
+   * @param owner - a client; in RocketMQ its client id, which several have one after another.
    */
-  lockQueues(group: string, clientId: string, queues: readonly MessageQueue[]): readonly MessageQueue[];
+  lockQueues(group: string, owner: string, queues: readonly MessageQueue[]): readonly MessageQueue[];
   /** No effect on queues that others have locked. Members that wait for a queue are told `takeNewQueues` in one of the next turns. */
-  unlockQueues(group: string, clientId: string, queues: readonly MessageQueue[]): void;
+  unlockQueues(group: string, owner: string, queues: readonly MessageQueue[]): void;
   queryOffset(group: string, topic: string, queueId: number): Promise<QueueProgress>;
   /** Stored with the next group commit, at the latest 50 ms later. */
   updateOffset(group: string, topic: string, queueId: number, nextOffset: number, increaseOnly: boolean): void;

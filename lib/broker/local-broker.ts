@@ -267,13 +267,13 @@ export class LocalBroker implements EmbeddedBrokerPort {
     return company === undefined || company.claims.holds(group, topic, queueId);
   }
 
-  lockQueues(group: string, clientId: string, queues: readonly MessageQueue[]): readonly MessageQueue[] {
+  lockQueues(group: string, owner: string, queues: readonly MessageQueue[]): readonly MessageQueue[] {
     const ours = queues.filter((queue) => this.holdsQueue(group, queue));
-    return this.#locks.lock(group, clientId, ours);
+    return this.#locks.lock(group, owner, ours);
   }
 
-  unlockQueues(group: string, clientId: string, queues: readonly MessageQueue[]): void {
-    if (!this.#locks.unlock(group, clientId, queues)) return;
+  unlockQueues(group: string, owner: string, queues: readonly MessageQueue[]): void {
+    if (!this.#locks.unlock(group, owner, queues)) return;
     // Later: it may be within a rebalance, in which others have not dropped what they lose.
     this.#clock.turn(() => this.#shareFreed(group));
   }

@@ -1,12 +1,12 @@
 import { type MessageQueue, queueKeyOf } from "../message/message-queue.js";
 import type { Clock, ClockTimer } from "../time/clock.js";
 
-/** A client that does not lock a queue again loses it after this time. Source: RocketMQ, `RebalanceLockManager.java`, `REBALANCE_LOCK_MAX_LIVE_TIME`. */
+/** An owner that does not lock a queue again loses it after this time. Source: RocketMQ, `RebalanceLockManager.java`, `REBALANCE_LOCK_MAX_LIVE_TIME`. */
 const LEASE_MS = 60_000;
 
 interface QueueLock {
   readonly queue: MessageQueue;
-  clientId: string;
+  owner: string;
   lockedAt: number;
 }
 
@@ -14,7 +14,7 @@ interface QueueLock {
  * Which member of a group consumes a message queue in order: one at a time, for as long as it says so.
  *
  * ```
- * free ──lock──▶ held by one client, which may lock it again ──unlock, or 60 s without a lock──▶ free
+ * free ──lock──▶ held by one owner, which may lock it again ──unlock, or 60 s without a lock──▶ free
  * ```
  * In memory, as in RocketMQ: between processes the claims of their brokers (`queue-claims.ts`) see to the same, and a broker keeps its claim of a queue for as
  * long as the queue is locked here. A process that dies takes its locks with it.
@@ -39,15 +39,15 @@ export class QueueLocks {
     return true;
   }
 
-  /** Locks the queues for the client, again where it has them, and returns those that it has now. */
-  lock(group: string, clientId: string, queues: readonly MessageQueue[]): readonly MessageQueue[] {
+  /** Locks the queues for the owner, again where it has them, and returns those that it has now. */
+  lock(group: string, owner: string, queues: readonly MessageQueue[]): readonly MessageQueue[] {
     const locks = this.#groups.get(group) ?? new Map<string, QueueLock>();
     const lockedAt = this.#clock.now();
     const locked = queues.filter((queue) => {
       const key = queueKeyOf(queue.topic, queue.queueId);
       const lock = locks.get(key);
-      if (lock !== undefined && lock.clientId !== clientId && !this.#hasExpired(lock)) return false;
-      locks.set(key, { queue, clientId, lockedAt });
+      if (lock !== undefined && lock.owner !== owner && !this.#hasExpired(lock)) return false;
+      locks.set(key, { queue, owner, lockedAt });
       return true;
     });
     if (locked.length > 0) {
@@ -58,12 +58,12 @@ export class QueueLocks {
   }
 
   /** No effect on what others have. Returns whether anything is free now that was not. */
-  unlock(group: string, clientId: string, queues: readonly MessageQueue[]): boolean {
+  unlock(group: string, owner: string, queues: readonly MessageQueue[]): boolean {
     const locks = this.#groups.get(group);
     let isAnyFreed = false;
     for (const queue of queues) {
       const key = queueKeyOf(queue.topic, queue.queueId);
-      if (locks?.get(key)?.clientId !== clientId) continue;
+      if (locks?.get(key)?.owner !== owner) continue;
       locks.delete(key);
       isAnyFreed = true;
     }
@@ -108,7 +108,7 @@ export class QueueLocks {
 
   #ageOf(lock: QueueLock): number {
     const now = this.#clock.now();
-    // The clock was set back: from now on it is seen how long the client is silent.
+    // The clock was set back: from now on it is seen how long the owner is silent.
     lock.lockedAt = Math.min(lock.lockedAt, now);
     return now - lock.lockedAt;
   }

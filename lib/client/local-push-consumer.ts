@@ -130,12 +130,13 @@ export class LocalPushConsumer implements PushConsumer {
     const { acknowledge } = common;
     if (listeners.orderly) {
       const onLockLost = (queue: MessageQueue): void => this.#loseQueue(queue);
+      const owner = `${clientId} ${this.#context.ids.next()}`;
       return new OrderlyConsumeService({
         ...common,
         ...listeners,
         suspendCurrentQueueTimeMs: options.suspendCurrentQueueTimeMs,
         failures: new OrderlyFailures({ ...this.#context, group, messageModel, maxReconsumeTimes }),
-        locks: isClustering ? new MemberLocks({ ...this.#context, group, clientId, onLost: onLockLost }) : undefined,
+        locks: isClustering ? new MemberLocks({ ...this.#context, group, owner, onLost: onLockLost }) : undefined,
         onLockLost,
       });
     }

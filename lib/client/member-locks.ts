@@ -8,7 +8,8 @@ const TRUSTED_MS = 30_000;
 
 export interface MemberLocksOptions {
   readonly group: string;
-  readonly clientId: string;
+  /** Tells this consumer from all others, those that had its client id before among them: a listener of such a one may still work on a queue. */
+  readonly owner: string;
   readonly port: BrokerPort;
   readonly clock: Clock;
   /** Another member has it: what is here of the queue is to be dropped. */
@@ -60,8 +61,8 @@ export class MemberLocks {
   }
 
   release(queue: MessageQueue): void {
-    const { port, group, clientId } = this.#options;
-    if (this.#held.delete(queueKeyOf(queue.topic, queue.queueId))) port.unlockQueues(group, clientId, [queue]);
+    const { port, group, owner } = this.#options;
+    if (this.#held.delete(queueKeyOf(queue.topic, queue.queueId))) port.unlockQueues(group, owner, [queue]);
   }
 
   /** Nothing is renewed any more. */
@@ -71,8 +72,8 @@ export class MemberLocks {
   }
 
   #lock(queues: readonly MessageQueue[]): readonly MessageQueue[] {
-    const { port, group, clientId, clock } = this.#options;
-    const locked = port.lockQueues(group, clientId, queues);
+    const { port, group, owner, clock } = this.#options;
+    const locked = port.lockQueues(group, owner, queues);
     for (const queue of locked) {
       const { topic, queueId } = queue;
       this.#held.set(queueKeyOf(topic, queueId), { queue, lockedAt: clock.now(), isRenewed: true });

@@ -121,6 +121,24 @@ describe("the lock of an orderly consumer", () => {
     expect(ofMember(run, "b")).toEqual(["held", "after"]);
   });
 
+  it("is not that of another consumer of the same name, which is opened while the listener still runs", async () => {
+    await using run = await openOrderlyRun(1);
+    const held = deferred();
+    await run.send(0, "held", "after");
+    const closed = run.consumer(() => held.promise);
+    await closed.start();
+    await run.clock.settle();
+    await closed.close({ graceMs: 0 });
+
+    await run.consumer().start();
+    await run.clock.advance(10_000);
+    expect(run.bodies).toEqual(["held"]);
+    held.resolve(undefined);
+    await run.clock.settle();
+
+    expect(run.bodies).toEqual(["held", "held", "after"]);
+  });
+
   it("outlives such a close by 60 s at most", async () => {
     await using run = await openOrderlyRun(1);
     await run.send(0, "held");
