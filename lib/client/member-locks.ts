@@ -32,6 +32,7 @@ export class MemberLocks {
   readonly #options: MemberLocksOptions;
   readonly #held = new Map<string, HeldLock>();
   #timer: ClockTimer | undefined;
+  #renewAt = 0;
 
   constructor(options: MemberLocksOptions) {
     this.#options = options;
@@ -84,7 +85,12 @@ export class MemberLocks {
 
   #renewLater(): void {
     const { clock } = this.#options;
-    this.#timer ??= clock.at(clock.now() + RENEW_MS, () => {
+    const renewAt = clock.now() + RENEW_MS;
+    // Later than that it is only when the clock was set back.
+    if (this.#timer !== undefined && this.#renewAt <= renewAt) return;
+    this.#timer?.cancel();
+    this.#renewAt = renewAt;
+    this.#timer = clock.at(renewAt, () => {
       this.#timer = undefined;
       this.#renew();
     });

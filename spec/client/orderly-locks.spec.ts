@@ -228,6 +228,24 @@ describe("the lock of an orderly consumer", () => {
     expect(run.bodies).toEqual(["m0", "m1"]);
     expect(await run.offsets()).toEqual([2]);
   });
+
+  it("is renewed in time though the clock was set back", async () => {
+    await using run = await openOrderlyRun(2);
+    const held = deferred();
+    await run.consumer((bodies) => (bodies === "held" ? held.promise : undefined), { instanceName: "a" }).start();
+    await run.clock.settle();
+    run.clock.setTime(run.clock.now() - 60 * MINUTE);
+    await run.send(1, "held", "after");
+    await run.clock.advance(5 * MINUTE);
+
+    await run.consumer(undefined, { instanceName: "b" }).start();
+    await run.clock.advance(30_000);
+    expect(ofMember(run, "b")).toEqual([]);
+    held.resolve(undefined);
+    await run.clock.settle();
+
+    expect(ofMember(run, "b")).toEqual(["held", "after"]);
+  });
 });
 
 async function systemClockTurns(count: number): Promise<void> {
