@@ -3,7 +3,6 @@ import type { MessageQueue } from "../message/message-queue.js";
 import type { StoreHost } from "../message/message-view.js";
 import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 import type { OpenedDatabase } from "../store/open-database.js";
-import type { Clock } from "../time/clock.js";
 import { BroadcastInstances } from "./broadcast-instances.js";
 import { EventHub } from "./broker-events.js";
 import type {
@@ -47,7 +46,6 @@ export class LocalBroker implements EmbeddedBrokerPort {
   readonly members: GroupMembers;
   readonly messages: PullMessage;
   readonly #database: OpenedDatabase;
-  readonly #clock: Clock;
   readonly #locks: QueueLocks;
   readonly #hold: PullHold;
   readonly #pops: PopService;
@@ -65,7 +63,6 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.clusterName = settings.clusterName;
     this.storeHost = settings.storeHost;
     this.#database = database;
-    this.#clock = settings.clock;
     this.#locks = new QueueLocks(settings.clock, (group) => this.#shareFreed(group));
     this.events = new EventHub(settings.logger);
     this.engine = new Engine(database, settings, this.events, {
@@ -273,9 +270,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
   }
 
   unlockQueues(group: string, owner: string, queues: readonly MessageQueue[]): void {
-    if (!this.#locks.unlock(group, owner, queues)) return;
-    // Later: it may be within a rebalance, in which others have not dropped what they lose.
-    this.#clock.turn(() => this.#shareFreed(group));
+    this.#locks.unlock(group, owner, queues);
   }
 
   /** Inside a read: all members of a group, in whatever process, those first that registered first. */
@@ -369,7 +364,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
 
   /** Queues of the group are not locked any more. */
   #shareFreed(group: string): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed || !this.engine.isUsable) return;
     this.members.rebalance(group);
     this.#registry?.leaveWhenEmpty();
   }

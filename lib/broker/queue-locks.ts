@@ -23,14 +23,16 @@ interface QueueLock {
  */
 export class QueueLocks {
   readonly #clock: Clock;
-  /** Queues of this group are free because nobody locked them again. */
-  readonly #onExpired: (group: string) => void;
+  readonly #onFreed: (group: string) => void;
   readonly #groups = new Map<string, Map<string, QueueLock>>();
+  /** Groups with queues that were unlocked in this turn. */
+  readonly #freed = new Set<string>();
   #timer: ClockTimer | undefined;
 
-  constructor(clock: Clock, onExpired: (group: string) => void) {
+  /** @param onFreed - queues of this group are free: unlocked, perhaps many of them, in an earlier turn, or their leases have run out. */
+  constructor(clock: Clock, onFreed: (group: string) => void) {
     this.#clock = clock;
-    this.#onExpired = onExpired;
+    this.#onFreed = onFreed;
   }
 
   /** Whether no queue is locked. */
@@ -57,19 +59,17 @@ export class QueueLocks {
     return locked;
   }
 
-  /** No effect on what others have. Returns whether anything is free now that was not. */
-  unlock(group: string, owner: string, queues: readonly MessageQueue[]): boolean {
+  /** No effect on what others have. */
+  unlock(group: string, owner: string, queues: readonly MessageQueue[]): void {
     const locks = this.#groups.get(group);
-    let isAnyFreed = false;
     for (const queue of queues) {
       const key = queueKeyOf(queue.topic, queue.queueId);
       if (locks?.get(key)?.owner !== owner) continue;
       locks.delete(key);
-      isAnyFreed = true;
+      this.#tellFreedLater(group);
     }
     if (locks?.size === 0) this.#groups.delete(group);
     if (this.#groups.size === 0) this.close();
-    return isAnyFreed;
   }
 
   /** The locked queues of a group. */
@@ -81,6 +81,18 @@ export class QueueLocks {
   close(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+  }
+
+  /** It may be within a rebalance, in which others have not dropped what they lose. */
+  #tellFreedLater(group: string): void {
+    if (this.#freed.size === 0) {
+      this.#clock.turn(() => {
+        const freed = [...this.#freed];
+        this.#freed.clear();
+        for (const each of freed) this.#onFreed(each);
+      });
+    }
+    this.#freed.add(group);
   }
 
   #lookAfter(ms: number): void {
@@ -99,7 +111,7 @@ export class QueueLocks {
     }
     const ages = [...this.#groups.values()].flatMap((locks) => [...locks.values()].map((lock) => this.#ageOf(lock)));
     if (ages.length > 0) this.#lookAfter(LEASE_MS - ages.reduce((oldest, age) => Math.max(oldest, age)));
-    for (const group of freed) this.#onExpired(group);
+    for (const group of freed) this.#onFreed(group);
   }
 
   #hasExpired(lock: QueueLock): boolean {

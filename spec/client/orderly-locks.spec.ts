@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { OrderlyResult } from "../../lib/index.js";
+import { type AllocateMessageQueueStrategy, allocateAveragely, OrderlyResult } from "../../lib/index.js";
 import { systemClock } from "../../lib/time/clock.js";
+import { openFaultDriver } from "../support/fault-driver.js";
 import { deferred, type OrderlyRun, openOrderlyRun } from "./orderly-run.js";
 
 const MINUTE = 60_000;
@@ -245,6 +246,47 @@ describe("the lock of an orderly consumer", () => {
     await run.clock.settle();
 
     expect(ofMember(run, "b")).toEqual(["held", "after"]);
+  });
+
+  it("is given back with those of other queues in one turn, and the group's queues are shared once for all of them", async () => {
+    await using run = await openOrderlyRun(64);
+    let shared = 0;
+    const allocateMessageQueueStrategy: AllocateMessageQueueStrategy = (...args) => {
+      if (args[2][0]?.topic === "orders") shared += 1;
+      return allocateAveragely(...args);
+    };
+    const members = ["a", "b"].map((instanceName) =>
+      run.consumer(undefined, { instanceName, allocateMessageQueueStrategy }),
+    );
+    for (const member of members) await member.start();
+    await run.clock.settle();
+    const joined = shared;
+    await members[0]?.close();
+    await run.clock.settle();
+
+    expect(members.map(({ assignment }) => assignment.length)).toEqual([0, 64]);
+    // By each member at each join, again where queues were given back, and by the one that stays when the other goes.
+    expect([joined, shared - joined]).toEqual([1 + 2 + 2, 1 + 1]);
+  });
+
+  it("is not asked for again once the store has stopped", async () => {
+    const driver = openFaultDriver();
+    const run = await openOrderlyRun(2, { database: driver.database });
+    const errors: string[] = [];
+    run.mq.on("error", ({ message }) => void errors.push(message));
+    const consumer = run.consumer();
+    await consumer.start();
+    await run.clock.advance(1_000);
+    driver.fail("COMMIT", "SQLITE_IOERR_FSYNC", "before");
+    await run.send(0, "m").catch(() => undefined);
+    driver.heal();
+    await run.clock.advance(30_000);
+
+    expect(consumer.assignment).toEqual([]);
+    expect(errors).toEqual([expect.stringContaining("the store stopped")]);
+    expect(run.clock.pendingTimers).toBe(0);
+    await expect(run.mq.close()).rejects.toMatchObject({ code: "ERR_MQ_SERVICE_NOT_AVAILABLE" });
+    driver.database.close();
   });
 });
 

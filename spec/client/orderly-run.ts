@@ -7,6 +7,7 @@ import type {
   PushConsumer,
   PushConsumerSettings,
 } from "../../lib/index.js";
+import type { SqliteDatabase } from "../../lib/store/sqlite.js";
 import { openTestBroker, type TestBroker, type TestBrokerOptions } from "../support/test-broker.js";
 
 /** Settles from outside. */
@@ -44,7 +45,10 @@ export interface OrderlyRun extends TestBroker {
 }
 
 /** Topic "orders" has `queues` message queues. */
-export async function openOrderlyRun(queues: number, options: TestBrokerOptions<never> = {}): Promise<OrderlyRun> {
+export async function openOrderlyRun(
+  queues: number,
+  options: TestBrokerOptions<SqliteDatabase> = {},
+): Promise<OrderlyRun> {
   const test = await openTestBroker({ defaultQueueCount: queues, ...options });
   const { mq, clock } = test;
   await mq.admin.createTopic("orders", { readQueueNums: queues, writeQueueNums: queues });
