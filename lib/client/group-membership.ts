@@ -8,7 +8,7 @@ import type { ClientContext } from "./client-context.js";
 import { Rebalance } from "./rebalance.js";
 
 /** Source: RocketMQ, `RebalanceService.java`, `minInterval`. */
-const FAILED_REBALANCE_MS = 1_000;
+const TRY_AGAIN_MS = 1_000;
 const EVERY_MESSAGE = "*";
 /** Broadcasting consumers have it unless they say otherwise, so that they find their progress again. */
 const BROADCASTING_INSTANCE = "DEFAULT";
@@ -146,12 +146,16 @@ export class GroupMembership {
     context.events.emit("group:rebalanced", { group, clientId, assignment });
   }
 
-  /** What failed, in a strategy of the user's for example, may succeed the next time. */
-  rebalanceLater(): void {
+  /**
+   * What failed, in a strategy of the user's for example, may succeed the next time, and a queue that could not be taken may be free. For the latter the group is not
+   * shared anew: 64 members that waited for some of 1,024 queues did nothing else.
+   */
+  tryAgainLater(): void {
     const { clock } = this.#options.context;
-    this.#timer ??= clock.at(clock.now() + FAILED_REBALANCE_MS, () => {
+    this.#timer ??= clock.at(clock.now() + TRY_AGAIN_MS, () => {
       this.#timer = undefined;
-      this.tell();
+      if (this.#rebalance.hasFailed) this.tell();
+      else this.#takeNewQueues();
     });
   }
 
@@ -169,7 +173,7 @@ export class GroupMembership {
     let hasAll = true;
     for (const queue of this.#rebalance.wanted)
       if (this.#mayHave(queue) && !queues.take(queue, this.#rebalance.isNew(queue))) hasAll = false;
-    if (this.#rebalance.hasFailed || !hasAll) this.rebalanceLater();
+    if (this.#rebalance.hasFailed || !hasAll) this.tryAgainLater();
     this.tellAssignment();
   }
 
@@ -189,6 +193,7 @@ export class GroupMembership {
   #brokerFailed(error: MqError): void {
     const { group, clientId, context, queues, brokerFailed } = this.#options;
     context.logger.error(`consumer ${clientId} of group ${group} stopped: ${error.message}`);
+    this.#timer?.cancel();
     queues.drop(() => true);
     this.tellAssignment();
     brokerFailed(error);

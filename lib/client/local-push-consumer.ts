@@ -159,7 +159,7 @@ export class LocalPushConsumer implements PushConsumer {
   /** Another member has locked it; it is asked for again for as long as it is this one's share. */
   #loseQueue(lost: MessageQueue): void {
     this.#queues.drop((queue) => queue === lost);
-    this.#membership.rebalanceLater();
+    this.#membership.tryAgainLater();
     this.#membership.tellAssignment();
   }
 

@@ -250,23 +250,30 @@ describe("the lock of an orderly consumer", () => {
 
   it("is given back with those of other queues in one turn, and the group's queues are shared once for all of them", async () => {
     await using run = await openOrderlyRun(64);
-    let shared = 0;
-    const allocateMessageQueueStrategy: AllocateMessageQueueStrategy = (...args) => {
-      if (args[2][0]?.topic === "orders") shared += 1;
-      return allocateAveragely(...args);
-    };
+    const { counted, allocateMessageQueueStrategy } = countShares();
     const members = ["a", "b"].map((instanceName) =>
       run.consumer(undefined, { instanceName, allocateMessageQueueStrategy }),
     );
     for (const member of members) await member.start();
     await run.clock.settle();
-    const joined = shared;
+    const joined = counted();
     await members[0]?.close();
     await run.clock.settle();
 
     expect(members.map(({ assignment }) => assignment.length)).toEqual([0, 64]);
     // By each member at each join, again where queues were given back, and by the one that stays when the other goes.
-    expect([joined, shared - joined]).toEqual([1 + 2 + 2, 1 + 1]);
+    expect([joined, counted() - joined]).toEqual([1 + 2 + 2, 1 + 1]);
+  });
+
+  it("is waited for by a member without sharing the group's queues anew", async () => {
+    await using run = await withBusyQueue();
+    const { counted, allocateMessageQueueStrategy } = countShares();
+    await run.consumer(undefined, { instanceName: "b", allocateMessageQueueStrategy }).start();
+    await run.clock.settle();
+    const joined = counted();
+    await run.clock.advance(30_000);
+
+    expect([joined, counted()]).toEqual([1, 1]);
   });
 
   it("is not asked for again once the store has stopped", async () => {
@@ -274,21 +281,40 @@ describe("the lock of an orderly consumer", () => {
     const run = await openOrderlyRun(2, { database: driver.database });
     const errors: string[] = [];
     run.mq.on("error", ({ message }) => void errors.push(message));
-    const consumer = run.consumer();
-    await consumer.start();
-    await run.clock.advance(1_000);
+    await run.send(1, "held");
+    const holder = run.consumer(() => deferred().promise, { instanceName: "a" });
+    const waiter = run.consumer(undefined, { instanceName: "b" });
+    for (const consumer of [holder, waiter]) {
+      await consumer.start();
+      await run.clock.settle();
+    }
     driver.fail("COMMIT", "SQLITE_IOERR_FSYNC", "before");
     await run.send(0, "m").catch(() => undefined);
     driver.heal();
-    await run.clock.advance(30_000);
+    await run.clock.advance(2 * MINUTE);
 
-    expect(consumer.assignment).toEqual([]);
+    expect([holder.assignment, waiter.assignment]).toEqual([[], []]);
     expect(errors).toEqual([expect.stringContaining("the store stopped")]);
     expect(run.clock.pendingTimers).toBe(0);
     await expect(run.mq.close()).rejects.toMatchObject({ code: "ERR_MQ_SERVICE_NOT_AVAILABLE" });
     driver.database.close();
   });
 });
+
+/** How often a member with this strategy has shared the queues of "orders". */
+function countShares(): {
+  readonly counted: () => number;
+  readonly allocateMessageQueueStrategy: AllocateMessageQueueStrategy;
+} {
+  let shares = 0;
+  return {
+    counted: () => shares,
+    allocateMessageQueueStrategy: (...args) => {
+      if (args[2][0]?.topic === "orders") shares += 1;
+      return allocateAveragely(...args);
+    },
+  };
+}
 
 async function systemClockTurns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn += 1) await new Promise<void>((resolve) => systemClock.turn(resolve));
