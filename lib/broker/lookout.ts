@@ -43,7 +43,7 @@ export class Lookout {
   #isFailing = false;
   #isOver = false;
   /** Called when the lease is renewed; `undefined`: it is not being renewed. */
-  #renewing: (() => void)[] | undefined;
+  #renewing: Set<() => void> | undefined;
   /** When everything that others had committed was last acted on. */
   #upToDateAt: number;
 
@@ -79,11 +79,12 @@ export class Lookout {
    */
   catchUp(then: () => void): boolean {
     const { engine, clock, leaseMs, isLeaseFresh, renewLease } = this.#options;
+    // Once it is over no member has a queue.
+    if (this.#isAlone || this.#isOver) return true;
     if (this.#renewing !== undefined) {
-      this.#renewing.push(then);
+      this.#renewing.add(then);
       return false;
     }
-    if (this.#isAlone) return true;
     const silentMs = clock.now() - this.#upToDateAt;
     const hasSlept = silentMs < 0 || silentMs >= leaseMs / 2;
     if (!hasSlept && isLeaseFresh()) return true;
@@ -94,12 +95,12 @@ export class Lookout {
     if (hasSlept && (this.#look() || this.#isAnnouncing)) this.#tell();
     if (isLeaseFresh()) return true;
     renewLease(() => this.#renewed());
-    this.#renewing = [then];
+    this.#renewing = new Set([then]);
     return false;
   }
 
   #renewed(): void {
-    const waiting = this.#renewing ?? [];
+    const waiting = this.#renewing ?? new Set();
     this.#renewing = undefined;
     for (const then of waiting) then();
   }

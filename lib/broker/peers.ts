@@ -54,6 +54,8 @@ export class Peers {
   #lastLook = Number.NEGATIVE_INFINITY;
   #lastBeat = Number.NEGATIVE_INFINITY;
   #beating: Promise<boolean> | undefined;
+  /** Of a lease that could not be renewed. */
+  #retry: ClockTimer | undefined;
   #isTakingOver = false;
   #timer: ClockTimer | undefined;
   #lookAt = 0;
@@ -93,7 +95,7 @@ export class Peers {
     const { clock } = this.#options;
     void this.#beat().then((isTold) => {
       if (isTold || this.#isClosed) then();
-      else clock.at(clock.now() + LOOK_MS, then);
+      else this.#retry = clock.at(clock.now() + LOOK_MS, then);
     });
   }
 
@@ -106,6 +108,7 @@ export class Peers {
   close(): void {
     this.#isClosed = true;
     this.#stop();
+    this.#retry?.cancel();
     for (const { decided } of this.#waiters) decided(false);
     this.#waiters.clear();
   }

@@ -5,6 +5,7 @@ import { type Engine, type Engines, GROUP, openEngines, queueIdsOf, TOPIC } from
 
 const LEASE_MS = 10_000;
 const LOOK_MS = 250;
+const REFUSE_BEATS = "CREATE TRIGGER refuse BEFORE UPDATE ON mq_engine BEGIN SELECT RAISE(ABORT, 'no'); END";
 
 /** Two engines of which the first has every queue of the topic, with two messages, the second of which is with the listener. */
 async function setup(engines: Engines): Promise<{
@@ -87,6 +88,57 @@ describe("the queues of a process that hangs", () => {
 
     expect(a.received).toEqual(["x", "y"]);
     expect(atDelivery).toEqual([before + 1, before + 1]);
+  });
+
+  it("are consumed from again as soon as it could say so, where that fails at first; until then it tries", async () => {
+    await using engines = await openEngines();
+    const { a, b } = await setup(engines);
+    await b.consume({ instanceName: "2" });
+    await engines.settle();
+    a.test.mq.database.exec(REFUSE_BEATS);
+    await a.clock.advance(0.6 * LEASE_MS);
+    await a.send("after", 0);
+    await a.clock.advance(1_000);
+    const whileItFails = [...a.received];
+
+    a.test.mq.database.exec("DROP TRIGGER refuse");
+    await a.clock.advance(LOOK_MS);
+
+    expect([whileItFails, a.received]).toEqual([
+      ["done", "held"],
+      ["done", "held", "after"],
+    ]);
+  });
+
+  it("are left by it, with no timer, when it closes while it cannot say so", async () => {
+    await using engines = await openEngines();
+    const { a, b, end } = await setup(engines);
+    const ofB = await b.consume({ instanceName: "2" });
+    await engines.settle();
+    a.test.mq.database.exec(REFUSE_BEATS);
+    await a.clock.advance(0.6 * LEASE_MS);
+    end("success");
+    await a.clock.settle();
+
+    await a.close();
+    await b.clock.advance(LOOK_MS);
+
+    expect(queueIdsOf(ofB)).toEqual([0]);
+  });
+
+  it("are asked for no more when it can go on no longer", async () => {
+    await using engines = await openEngines();
+    const { a, b, end } = await setup(engines);
+    await b.consume({ instanceName: "2" });
+    await engines.settle();
+    (a.test.mq.database as Database.Database).close();
+    await a.clock.advance(2 * LEASE_MS);
+    const timers = a.clock.pendingTimers;
+
+    end("success");
+    await a.clock.settle();
+
+    expect(a.clock.pendingTimers).toBe(timers);
   });
 
   it("have the lease that their owner was opened with", async () => {
