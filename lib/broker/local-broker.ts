@@ -12,8 +12,11 @@ import type {
   BrokerPort,
   EmbeddedBrokerPort,
   GroupMember,
+  GroupProgress,
+  OffsetRule,
   PullRequest,
   PullResult,
+  QueueOffset,
   QueueProgress,
   SendBackObserver,
   TopicRoute,
@@ -26,6 +29,7 @@ import { GroupMembers, type KnownMember } from "./group-members.js";
 import type { WrittenBlock } from "./log-appender.js";
 import { Lookout } from "./lookout.js";
 import { MemberRegistry } from "./member-registry.js";
+import { OffsetOperations } from "./offset-operations.js";
 import { searchOffset } from "./offset-search.js";
 import { Peers } from "./peers.js";
 import { PullHold } from "./pull-hold.js";
@@ -43,8 +47,8 @@ export class LocalBroker implements EmbeddedBrokerPort {
   readonly engine: Engine;
   readonly members: GroupMembers;
   readonly messages: PullMessage;
-  readonly #database: OpenedDatabase;
   readonly #clock: Clock;
+  readonly #offsets: OffsetOperations;
   readonly #locks: QueueLocks;
   readonly #hold: PullHold;
   readonly #scheduler: DueScheduler;
@@ -60,7 +64,6 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.brokerName = settings.brokerName;
     this.clusterName = settings.clusterName;
     this.storeHost = settings.storeHost;
-    this.#database = database;
     this.#clock = settings.clock;
     this.#locks = new QueueLocks(settings.clock);
     this.events = new EventHub(settings.logger);
@@ -95,6 +98,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
         this.#hold.failAll(error);
       },
     });
+    this.#offsets = new OffsetOperations(this.engine, database.connection);
     const { company } = this.engine;
     this.members = new GroupMembers({
       logger: settings.logger,
@@ -161,6 +165,11 @@ export class LocalBroker implements EmbeddedBrokerPort {
       this.#lookout.noteStale();
       throw error;
     }
+  }
+
+  queryRoute(topic: string): Promise<TopicRoute> {
+    const { topics } = this.engine;
+    return this.engine.read(() => topics.findRoute(topics.get(topic).topic) as TopicRoute);
   }
 
   assertRoom(): void {
@@ -271,34 +280,25 @@ export class LocalBroker implements EmbeddedBrokerPort {
     return [...this.members.own(group), ...others].sort((a, b) => a.registration - b.registration);
   }
 
-  /**
-   * A group without progress gets a young queue, from which nothing was ever deleted, from its beginning, whatever it asked for.
-   *
-   * Source: RocketMQ, `broker/.../processor/ConsumerManageProcessor.java`, `queryConsumerOffset`; every message counts as resident in memory.
-   */
-  queryOffset(group: string, topic: string, queueId: number): Promise<QueueProgress> {
-    return this.engine.read(() => {
-      const { minOffset, maxOffset } = this.engine.queues.get(topic, queueId);
-      const isYoung = minOffset === 0 && maxOffset > 0;
-      const nextOffset = this.engine.offsets.find(group, topic, queueId) ?? (isYoung ? 0 : undefined);
-      return { nextOffset, minOffset, maxOffset };
-    });
+  queryOffset(group: string, topic: string, queueId: number): Promise<GroupProgress> {
+    return this.#offsets.query(group, topic, queueId);
   }
 
-  updateOffset(group: string, topic: string, queueId: number, nextOffset: number, increaseOnly: boolean): void {
-    if (this.#database.connection.open) this.engine.offsets.update(group, topic, queueId, nextOffset, increaseOnly);
+  updateOffset(...offset: Parameters<BrokerPort["updateOffset"]>): void {
+    this.#offsets.update(...offset);
+  }
+
+  async commitOffsets(group: string, offsets: readonly QueueOffset[], rule: OffsetRule): Promise<void> {
+    this.assertOpen();
+    await this.#offsets.commit(group, offsets, rule);
   }
 
   queryBroadcastOffset(instance: BroadcastInstance, topic: string, queueId: number): Promise<QueueProgress> {
-    return this.engine.read(() => {
-      const { minOffset, maxOffset } = this.engine.queues.get(topic, queueId);
-      const nextOffset = this.engine.progress.ofInstances.find(instance, topic, queueId);
-      return { nextOffset, minOffset, maxOffset };
-    });
+    return this.#offsets.queryOfInstance(instance, topic, queueId);
   }
 
   updateBroadcastOffset(...offset: Parameters<BrokerPort["updateBroadcastOffset"]>): void {
-    if (this.#database.connection.open) this.engine.progress.ofInstances.update(...offset);
+    this.#offsets.updateOfInstance(...offset);
   }
 
   async persistOffsets(): Promise<void> {

@@ -90,6 +90,13 @@ export class ProcessQueue {
     }
   }
 
+  /** Takes so many out at the front, which acknowledges them; for those who acknowledge in order. */
+  takeFirst(max: number): readonly StoredMessageView[] {
+    const taken = this.#cached.slice(this.#head, this.#head + max);
+    for (const cached of taken) this.acknowledge(cached);
+    return taken.map(({ message }) => message);
+  }
+
   /** The lowest offset that is not acknowledged: everything from there on comes again after a crash. */
   get commitOffset(): number | undefined {
     return this.#cached[this.#head]?.message.queueOffset ?? this.#nextOffset;
@@ -101,6 +108,11 @@ export class ProcessQueue {
     if (this.#isDropped || commitOffset === this.#reportedOffset) return undefined;
     this.#reportedOffset = commitOffset;
     return commitOffset;
+  }
+
+  /** This offset is known where progress is kept. */
+  reported(offset: number): void {
+    this.#reportedOffset = offset;
   }
 
   drop(): void {

@@ -11,28 +11,36 @@ import type { PullTurns } from "./pull-turns.js";
 /** After a pull that failed. Source: RocketMQ, `DefaultMQPushConsumerImpl.java`, `pullTimeDelayMillsWhenException`. */
 const FAILED_PULL_MS = 1_000;
 
-export interface PullLoopOptions {
-  readonly port: BrokerPort;
-  readonly turns: PullTurns;
-  readonly clock: Clock;
-  readonly events: EventHub;
+/** For whom is pulled, and how much; asked again for each pull. */
+export interface PullSettings {
   readonly group: string;
   readonly messageModel: MessageModel;
-  readonly expression: string;
-  /** The queue is one of the group's retry topic: its messages are of the topics that they were sent to. */
-  readonly isRetry: boolean;
+  /** Whether a pull goes by the consumer's own tag expression: else by what the group subscribed to last. */
+  readonly hasOwnFilter: boolean;
   readonly pullBatchSize: number;
   readonly pullBatchSizeInBytes: number;
   readonly pullIntervalMs: number;
   readonly pullThresholdForQueue: number;
   readonly pullThresholdSizeForQueue: number;
-  readonly consumeConcurrentlyMaxSpan: number;
-  /** Where a queue without progress starts. */
-  readonly startOffset: (queue: MessageQueue) => Promise<number>;
+  /** How far the lowest and the highest offset in hand may be apart. */
+  readonly maxSpan: number;
+}
+
+export interface PullLoopOptions {
+  readonly port: BrokerPort;
+  readonly turns: PullTurns;
+  readonly clock: Clock;
+  readonly events: EventHub;
+  readonly settings: PullSettings;
+  readonly expression: string;
+  /** The queue is one of the group's retry topic: its messages are of the topics that they were sent to. */
+  readonly isRetry: boolean;
+  /** Where the queue starts. */
+  readonly startOffset: (processQueue: ProcessQueue) => Promise<number>;
   readonly submit: (processQueue: ProcessQueue, messages: readonly CachedMessage[]) => void;
-  /** The offset moved without a message for the listener. */
+  /** The offset moved without a message for the consumer. */
   readonly onProgress: (processQueue: ProcessQueue) => void;
-  /** The offset was outside the queue: go on at this one, with a new loop. */
+  /** The offset was outside the queue: it goes on at this one, unless the queue is dropped. */
   readonly onOffsetIllegal: (processQueue: ProcessQueue, nextOffset: number) => void;
 }
 
@@ -84,6 +92,10 @@ export class PullLoop {
     }
   }
 
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
   /** The queue goes to somebody else, or the consumer closes. */
   drop(): void {
     this.processQueue.drop();
@@ -105,13 +117,14 @@ export class PullLoop {
     this.#wake?.();
   }
 
-  /** Messages were delivered or acknowledged. */
+  /** Messages were delivered or acknowledged, or more are allowed. */
   roomMade(): void {
     if (this.#wake !== undefined && this.#hasRoom()) this.#wake();
   }
 
   async #pull(offset: number): Promise<number> {
-    const { port, group, messageModel, pullBatchSize, pullBatchSizeInBytes, pullIntervalMs } = this.#options;
+    const { port, settings, expression } = this.#options;
+    const { group, messageModel, hasOwnFilter, pullBatchSize, pullBatchSizeInBytes, pullIntervalMs } = settings;
     const { topic, queueId } = this.processQueue.messageQueue;
     const request = {
       group,
@@ -120,6 +133,7 @@ export class PullLoop {
       offset,
       maxMessages: pullBatchSize,
       maxBytes: pullBatchSizeInBytes,
+      expression: hasOwnFilter ? expression : undefined,
       messageModel,
       suspendMs: Number.POSITIVE_INFINITY,
     };
@@ -150,17 +164,16 @@ export class PullLoop {
   }
 
   async #startOffset(): Promise<number> {
-    const offset = await this.#options.startOffset(this.processQueue.messageQueue);
+    const offset = await this.#options.startOffset(this.processQueue);
     this.processQueue.pulledUpTo(offset);
     return offset;
   }
 
   #hasRoom(): boolean {
-    const { pullBatchSize, pullThresholdForQueue, pullThresholdSizeForQueue, consumeConcurrentlyMaxSpan } =
-      this.#options;
+    const { pullBatchSize, pullThresholdForQueue, pullThresholdSizeForQueue, maxSpan } = this.#options.settings;
     const { waiting, count, bytes, span } = this.processQueue;
     if (waiting >= pullBatchSize) return false;
-    return count <= pullThresholdForQueue && bytes <= pullThresholdSizeForQueue && span <= consumeConcurrentlyMaxSpan;
+    return count <= pullThresholdForQueue && bytes <= pullThresholdSizeForQueue && span <= maxSpan;
   }
 
   #woken(): Promise<void> {
@@ -189,8 +202,8 @@ export class PullLoop {
     if (this.#hasFailed) return;
     this.#hasFailed = true;
     const { topic, queueId } = this.processQueue.messageQueue;
-    const { events, group } = this.#options;
-    const what = `a pull of group ${group} failed and is tried again each second`;
+    const { events, settings } = this.#options;
+    const what = `a pull of group ${settings.group} failed and is tried again each second`;
     events.error(backgroundError(what, error, "ERR_MQ_STORE"), { topic, queueId }, "warn");
   }
 }
