@@ -6,6 +6,7 @@
 export const MQ_ERRORS = {
   ERR_MQ_INVALID_ARGUMENT: { responseCode: -1, retryable: false, title: "an argument or option is malformed" },
   ERR_MQ_CLOSED: { responseCode: -1, retryable: false, title: "the broker or client is closed" },
+  ERR_MQ_NOT_STARTED: { responseCode: -1, retryable: false, title: "the consumer was not started" },
   ERR_MQ_ALREADY_CREATED: { responseCode: -1, retryable: false, title: "the client or name exists already" },
   ERR_MQ_MESSAGE_ILLEGAL: { responseCode: 13, retryable: false, title: "a message breaks a limit" },
   ERR_MQ_TOPIC_NOT_FOUND: { responseCode: 17, retryable: false, title: "the topic does not exist" },
@@ -15,7 +16,7 @@ export const MQ_ERRORS = {
   ERR_MQ_FILTER_SYNTAX: { responseCode: 23, retryable: false, title: "a filter expression cannot be parsed" },
   ERR_MQ_SERVICE_NOT_AVAILABLE: { responseCode: 14, retryable: true, title: "the store takes no messages now" },
   ERR_MQ_SYSTEM_BUSY: { responseCode: 2, retryable: true, title: "the store stayed locked by another writer" },
-  ERR_MQ_TOO_MANY_REQUESTS: { responseCode: 215, retryable: true, title: "too many writes are pending" },
+  ERR_MQ_TOO_MANY_REQUESTS: { responseCode: 215, retryable: true, title: "too much is pending already" },
   ERR_MQ_TIMEOUT: { responseCode: 10002, retryable: true, title: "the call did not finish in its time" },
   ERR_MQ_IN_TRANSACTION: { responseCode: undefined, retryable: false, title: "not possible inside a transaction" },
   ERR_MQ_OUTCOME_UNKNOWN: { responseCode: undefined, retryable: false, title: "a commit may or may not have happened" },

@@ -52,6 +52,7 @@ const provocations: Readonly<Record<MqErrorCode, () => unknown>> = {
       await mq.close();
       mq.producer(shop);
     }),
+  ERR_MQ_NOT_STARTED: () => withBroker((mq) => mq.pullConsumer({ group: "billing" }).poll()),
   ERR_MQ_ALREADY_CREATED: () =>
     withBroker(async ({ admin }) => {
       await admin.createTopic("orders", { readQueueNums: 1 });

@@ -117,6 +117,7 @@ export class AssignedQueues implements MemberQueues {
     if (loop === undefined) return;
     this.#end(loop);
     this.#run(loop.processQueue.messageQueue, loop.isPaused, () => Promise.resolve(offset));
+    this.find(queue)?.processQueue.pulledUpTo(offset);
   }
 
   /** Resolves once the loops of all queues that were dropped have ended. */

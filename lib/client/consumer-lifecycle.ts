@@ -52,6 +52,11 @@ export class ConsumerLifecycle {
     return this.#state === "closing" || this.#state === "closed";
   }
 
+  /** `close` was called. */
+  get isClosing(): boolean {
+    return this.#closing !== undefined;
+  }
+
   get isClosed(): boolean {
     return this.#state === "closed";
   }
@@ -79,6 +84,12 @@ export class ConsumerLifecycle {
   /** Throws once `close` was called. */
   assertOpen(): void {
     if (this.#closing !== undefined) throw this.closedError();
+  }
+
+  /** Throws unless `start` has resolved, and once `close` was called. */
+  assertStarted(): void {
+    this.assertOpen();
+    if (this.#state === "created") throw new MqError("ERR_MQ_NOT_STARTED", `${this.#name} was not started`);
   }
 
   /** It can go on no longer, though nobody has closed it: the process need not stay alive for it. */

@@ -105,7 +105,7 @@ export class ProcessQueue {
   /** The commit offset, if it is another than the last time; `undefined` also once dropped. */
   takeChangedOffset(): number | undefined {
     const { commitOffset } = this;
-    if (this.#isDropped || commitOffset === this.#reportedOffset) return undefined;
+    if (this.#isDropped || commitOffset === undefined || commitOffset === this.#reportedOffset) return undefined;
     this.#reportedOffset = commitOffset;
     return commitOffset;
   }

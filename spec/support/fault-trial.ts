@@ -7,12 +7,14 @@ import {
   type Logger,
   type MessageView,
   openBroker,
+  type PullConsumer,
   type PushConsumer,
   type PushConsumerSettings,
 } from "../../lib/index.js";
 import { FaultCompanion } from "./fault-companion.js";
 import type { Faults } from "./fault-driver.js";
 import { FaultPlace, type PlaceName } from "./fault-place.js";
+import { FaultReader, type ReaderOptions } from "./fault-reader.js";
 import { GuardedClock } from "./guarded-clock.js";
 import { type LiveCopies, liveCopies } from "./live-copies.js";
 
@@ -35,6 +37,8 @@ export interface TrialOptions {
   readonly place?: PlaceName;
   readonly listener?: (message: MessageView) => ConsumeResult | Promise<ConsumeResult>;
   readonly consumer?: Partial<PushConsumerSettings>;
+  /** It has a pull consumer in place of a push consumer. */
+  readonly reader?: ReaderOptions;
   /** Of its first consumer, in place of {@link TOPIC}; later ones have that. */
   readonly firstSubscriptions?: Readonly<Record<string, string>>;
   /** So many at once go to a batch listener, which gives each to `listener` until one fails. */
@@ -67,6 +71,7 @@ export class FaultTrial {
   #isOpen = false;
   #producer: EmbeddedProducer | undefined;
   #consumer: PushConsumer | undefined;
+  #reader: FaultReader | undefined;
   #companion: FaultCompanion | undefined;
 
   constructor(options: TrialOptions) {
@@ -97,6 +102,11 @@ export class FaultTrial {
     return this.#consumer;
   }
 
+  get reader(): PullConsumer {
+    if (this.#reader === undefined) throw new Error("the trial has no reader");
+    return this.#reader.consumer;
+  }
+
   get companion(): FaultCompanion {
     if (this.#companion === undefined) throw new Error("the trial has no company");
     return this.#companion;
@@ -124,6 +134,7 @@ export class FaultTrial {
     });
     this.#producer = this.#mq.producer({ group: "shop" });
     this.#consumer = undefined;
+    this.#reader = undefined;
   }
 
   /** What is cached is read anew. */
@@ -168,8 +179,13 @@ export class FaultTrial {
 
   /** Also again after it failed. */
   start(): void {
-    const { batchSize, firstSubscriptions = { [TOPIC]: "*" } } = this.#options;
+    const { batchSize, firstSubscriptions = { [TOPIC]: "*" }, reader } = this.#options;
     const subscriptions = this.starts.length === 0 ? firstSubscriptions : { [TOPIC]: "*" };
+    if (reader !== undefined) {
+      this.#reader ??= new FaultReader(this.mq, GROUP, { ...reader, subscriptions }, this.consumed);
+      this.#started(this.#reader.start((error) => void this.calls.set("reading", { error })));
+      return;
+    }
     const settings = { group: GROUP, subscriptions, ...this.#options.consumer };
     this.#consumer ??= this.mq.pushConsumer(
       batchSize === undefined
@@ -180,8 +196,12 @@ export class FaultTrial {
             batchListener: (messages, context) => this.#consumeBatch(messages, context),
           },
     );
+    this.#started(this.#consumer.start());
+  }
+
+  #started(starting: Promise<void>): void {
     const index = this.starts.push("pending") - 1;
-    void follow(this.#consumer.start(), (end) => {
+    void follow(starting, (end) => {
       this.starts[index] = end;
     });
   }
@@ -221,6 +241,14 @@ export class FaultTrial {
     return this.#dropConsumer()[Symbol.asyncDispose]();
   }
 
+  closeReader(): Promise<void> {
+    return this.#dropReader().close();
+  }
+
+  disposeReader(): PromiseLike<void> {
+    return this.#dropReader()[Symbol.asyncDispose]();
+  }
+
   /** Later sends are those of another one. */
   #replaceProducer(): EmbeddedProducer {
     const { producer } = this;
@@ -235,8 +263,14 @@ export class FaultTrial {
     return consumer;
   }
 
+  #dropReader(): PullConsumer {
+    const { reader } = this;
+    this.#reader = undefined;
+    return reader;
+  }
+
   get hasConsumer(): boolean {
-    return this.#consumer !== undefined;
+    return this.#consumer !== undefined || this.#reader !== undefined;
   }
 
   #consume(message: MessageView): ConsumeResult | Promise<ConsumeResult> {

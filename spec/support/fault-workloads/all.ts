@@ -5,6 +5,7 @@ import { CLOSING } from "./closing.js";
 import { COMPANY } from "./company.js";
 import { CONSUMING } from "./consuming.js";
 import { OPENING } from "./opening.js";
+import { POLLING } from "./polling.js";
 import { SENDING } from "./sending.js";
 import { SHARING } from "./sharing.js";
 import { STARTING } from "./starting.js";
@@ -18,6 +19,7 @@ export const WORKLOADS: Workload = {
   ...COMPANY,
   ...CONSUMING,
   ...OPENING,
+  ...POLLING,
   ...SENDING,
   ...SHARING,
   ...STARTING,
