@@ -9,6 +9,8 @@ import type { CloseOptions } from "./push-consumer.js";
 export interface ConsumerSteps {
   /** Joins the group. */
   join(): Promise<void>;
+  /** `start` resolves in a moment. */
+  started(): void;
   /** Undoes a join that a close has overtaken. */
   leave(): void;
   /** Takes no new work, waits for what runs, leaves; only after a join was begun. */
@@ -45,6 +47,11 @@ export class ConsumerLifecycle {
   /** `start` was called, and has not failed. */
   get hasBegun(): boolean {
     return this.#starting !== undefined;
+  }
+
+  /** `start` has resolved, or is about to. */
+  get hasStarted(): boolean {
+    return this.#state !== "created";
   }
 
   /** It takes no new work: what was stored before the call of `close` it still takes. */
@@ -108,6 +115,7 @@ export class ConsumerLifecycle {
       if (this.#state === "created") this.#state = "started";
       else this.#steps.leave();
       if (this.#closing !== undefined) throw this.closedError();
+      this.#steps.started();
     } catch (error) {
       if (this.#closing === undefined) this.#hold.release();
       this.#starting = undefined;

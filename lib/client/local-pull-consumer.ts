@@ -85,6 +85,7 @@ export class LocalPullConsumer implements PullConsumer {
     this.#changes = new AssignmentChanges({ logger, current: () => this.assignment, listener });
     this.#lifecycle = new ConsumerLifecycle(this.#name, context.clock, {
       join: () => this.#join(),
+      started: () => this.#changes.look(),
       leave: () => this.#membership.leave(),
       end: () => this.#end(),
       closed: () => onClosed(this),
@@ -97,7 +98,7 @@ export class LocalPullConsumer implements PullConsumer {
       context,
       queues: this.#queues,
       sharesQueues: () => !isAssigned(),
-      onAssignment: () => this.#changes.look(),
+      onAssignment: () => this.#assignmentChanged(),
       isEnding: () => this.#lifecycle.isEnding,
       isClosed: () => this.#lifecycle.isClosed,
       brokerFailed: (error) => this.#fail(error),
@@ -230,7 +231,12 @@ export class LocalPullConsumer implements PullConsumer {
 
   #takeChosen(): void {
     this.#queues.assign(this.#chosen);
-    this.#changes.look();
+    this.#assignmentChanged();
+  }
+
+  /** Whoever is told may seek, so that it is told of the first queues once it is started. */
+  #assignmentChanged(): void {
+    if (this.#lifecycle.hasStarted) this.#changes.look();
   }
 
   #choose(mode: Mode): void {
@@ -248,7 +254,7 @@ export class LocalPullConsumer implements PullConsumer {
     this.#queues.drop(() => true);
     if (this.#options.autoCommit) events.consumed(events.inHand);
     this.#membership.tellAssignment();
-    this.#changes.look();
+    this.#assignmentChanged();
     this.#membership.leave();
     await this.#queues.ended();
     await this.#context.port.persistOffsets();
@@ -257,7 +263,7 @@ export class LocalPullConsumer implements PullConsumer {
   #fail(error: MqError): void {
     this.#failure = error;
     this.#polling.messages.fail(this.#failureError(error));
-    this.#changes.look();
+    this.#assignmentChanged();
     this.#lifecycle.letGo();
   }
 

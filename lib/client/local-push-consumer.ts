@@ -63,6 +63,7 @@ export class LocalPushConsumer implements PushConsumer {
     });
     this.#lifecycle = new ConsumerLifecycle(`consumer ${clientId} of group ${group}`, clock, {
       join: () => this.#membership.join(),
+      started: () => undefined,
       leave: () => this.#membership.leave(),
       end: (graceMs) => this.#end(graceMs),
       closed: () => {

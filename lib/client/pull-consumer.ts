@@ -6,7 +6,7 @@ import type { PollOptions } from "./pull-consumer-options.js";
  * Reads at its own pace: RocketMQ's lite pull consumer.
  *
  * Its message queues are its share of those of the topics that it subscribes to, as a push consumer's are, or those that it was told to {@link PullConsumer.assign}.
- * What comes into them is pulled ahead, in order: at most 1,000 messages or 100 MiB of a queue, 2,000 offsets apart, and 10,000 of all, while nobody polls.
+ * What comes into them is pulled ahead, in order, until 1,000 messages or 100 MiB of a queue, 2,000 offsets or this queue's part of 10,000 messages are passed.
  *
  * Progress is how far messages were handed out, by {@link PullConsumer.poll} or by iterating: with `autoCommit` it is stored now and then, whether they were processed or not,
  * so that what is being processed when the process dies does not come again (at most once); {@link PullConsumer.commit} without `autoCommit` stores it when the user says

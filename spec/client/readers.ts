@@ -17,7 +17,7 @@ export interface Reading extends TestBroker {
   reader(options?: Partial<PullConsumerOptions>): Promise<PullConsumer>;
   /** Stores these in one queue, in one commit. */
   send(queueId: number, ...bodies: readonly string[]): Promise<void>;
-  /** Time passes that a group has for committing. */
+  /** Time passes in which offsets are stored. */
   settle(): Promise<void>;
 }
 
