@@ -3,6 +3,7 @@ import { drain } from "./drain.mjs";
 import { endToEnd } from "./end-to-end.mjs";
 import { fourWriters } from "./four-writers.mjs";
 import { memory } from "./memory.mjs";
+import { pullWakeUp } from "./pull-wake-up.mjs";
 import { retryStorm } from "./retry-storm.mjs";
 import { batch, concurrent, single } from "./sending.mjs";
 import { wakeUp } from "./wake-up.mjs";
@@ -15,6 +16,7 @@ export const SCENARIOS = [
   retryStorm,
   endToEnd,
   wakeUp,
+  pullWakeUp,
   fourWriters,
   memory,
   coldStart,
