@@ -5,10 +5,13 @@ import type { ResolvedBrokerSettings } from "./broker/broker-settings.js";
 import type { LocalBroker } from "./broker/local-broker.js";
 import type { EmbeddedClientContext } from "./client/client-context.js";
 import { excuseRunningDelivery } from "./client/delivery.js";
+import { LocalPullConsumer } from "./client/local-pull-consumer.js";
 import { LocalPushConsumer } from "./client/local-push-consumer.js";
 import { LocalSimpleConsumer } from "./client/local-simple-consumer.js";
 import { type EmbeddedProducer, LocalProducer, type Producer } from "./client/producer.js";
 import type { ProducerOptions } from "./client/producer-options.js";
+import type { PullConsumer } from "./client/pull-consumer.js";
+import type { PullConsumerOptions } from "./client/pull-consumer-options.js";
 import type { CloseOptions, PushConsumer } from "./client/push-consumer.js";
 import type { PushConsumerOptions } from "./client/push-consumer-options.js";
 import type { SimpleConsumer } from "./client/simple-consumer.js";
@@ -22,6 +25,7 @@ import type { SqliteDatabase } from "./store/sqlite.js";
 export interface MessageQueueClient {
   producer(options: ProducerOptions): Producer;
   pushConsumer(options: PushConsumerOptions): PushConsumer;
+  pullConsumer(options: PullConsumerOptions): PullConsumer;
   simpleConsumer(options: SimpleConsumerOptions): SimpleConsumer;
   readonly admin: Admin;
   /** Closes consumers, then producers, stores what is pending and lets go of the file. Every call returns the same promise. */
@@ -97,6 +101,13 @@ export class EmbeddedBroker<D extends SqliteDatabase> implements Broker<D> {
   pushConsumer(options: PushConsumerOptions): PushConsumer {
     this.#assertOpen();
     const consumer = new LocalPushConsumer(options, this.#context, (closed) => this.#consumers.delete(closed));
+    this.#consumers.add(consumer);
+    return consumer;
+  }
+
+  pullConsumer(options: PullConsumerOptions): PullConsumer {
+    this.#assertOpen();
+    const consumer = new LocalPullConsumer(options, this.#context, (closed) => this.#consumers.delete(closed));
     this.#consumers.add(consumer);
     return consumer;
   }

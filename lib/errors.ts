@@ -16,7 +16,7 @@ export const MQ_ERRORS = {
   ERR_MQ_FILTER_SYNTAX: { responseCode: 23, retryable: false, title: "a filter expression cannot be parsed" },
   ERR_MQ_SERVICE_NOT_AVAILABLE: { responseCode: 14, retryable: true, title: "the store takes no messages now" },
   ERR_MQ_SYSTEM_BUSY: { responseCode: 2, retryable: true, title: "the store stayed locked by another writer" },
-  ERR_MQ_TOO_MANY_REQUESTS: { responseCode: 215, retryable: true, title: "too many writes are pending" },
+  ERR_MQ_TOO_MANY_REQUESTS: { responseCode: 215, retryable: true, title: "too much is pending already" },
   ERR_MQ_TIMEOUT: { responseCode: 10002, retryable: true, title: "the call did not finish in its time" },
   ERR_MQ_IN_TRANSACTION: { responseCode: undefined, retryable: false, title: "not possible inside a transaction" },
   ERR_MQ_OUTCOME_UNKNOWN: { responseCode: undefined, retryable: false, title: "a commit may or may not have happened" },

@@ -32,16 +32,13 @@ export {
   type OrderlyListener,
   OrderlyResult,
 } from "./client/consume-result.js";
+export type { ConsumeFromWhere, ConsumerOptions, Subscriptions } from "./client/consumer-options.js";
 export type { EmbeddedProducer, Producer, SendOptions } from "./client/producer.js";
 export type { ProducerOptions } from "./client/producer-options.js";
+export type { PullConsumer } from "./client/pull-consumer.js";
+export type { PollOptions, PullConsumerOptions } from "./client/pull-consumer-options.js";
 export type { CloseOptions, PushConsumer } from "./client/push-consumer.js";
-export type {
-  ConsumeFromWhere,
-  ConsumerOptions,
-  PushConsumerOptions,
-  PushConsumerSettings,
-  Subscriptions,
-} from "./client/push-consumer-options.js";
+export type { PushConsumerOptions, PushConsumerSettings } from "./client/push-consumer-options.js";
 export { type MessageQueueSelector, selectByHash, selectByRandom } from "./client/queue-selectors.js";
 export type { SendReceipt } from "./client/send-receipt.js";
 export type { SimpleConsumer } from "./client/simple-consumer.js";

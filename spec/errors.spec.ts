@@ -53,12 +53,7 @@ const provocations: Readonly<Record<MqErrorCode, () => unknown>> = {
       await mq.close();
       mq.producer(shop);
     }),
-  ERR_MQ_NOT_STARTED: () =>
-    withBroker((mq) =>
-      mq
-        .simpleConsumer({ group: "billing", subscriptions: { orders: "*" } })
-        .receive({ maxMessages: 1, invisibleDurationMs: 10_000 }),
-    ),
+  ERR_MQ_NOT_STARTED: () => withBroker((mq) => mq.pullConsumer({ group: "billing" }).poll()),
   ERR_MQ_ALREADY_CREATED: () =>
     withBroker(async ({ admin }) => {
       await admin.createTopic("orders", { readQueueNums: 1 });

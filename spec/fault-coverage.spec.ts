@@ -53,7 +53,11 @@ const WITHOUT_STORE: Readonly<Record<string, (trial: FaultTrial) => unknown>> = 
   "Broker.pushConsumer": ({ mq }) =>
     mq.pushConsumer({ group: "auditing", subscriptions: { orders: "*" }, listener: nothing }),
   "Broker.simpleConsumer": ({ mq }) => mq.simpleConsumer({ group: "auditing", subscriptions: { orders: "*" } }),
+  "Broker.pullConsumer": ({ mq }) => mq.pullConsumer({ group: "auditing", subscriptions: { orders: "*" } }),
   "Producer.group": ({ producer }) => producer.group,
+  "PullConsumer.assignment": ({ mq }) => mq.pullConsumer({ group: "auditing" }).assignment,
+  "PullConsumer.clientId": ({ mq }) => mq.pullConsumer({ group: "auditing" }).clientId,
+  "PullConsumer.pause": ({ mq }) => mq.pullConsumer({ group: "auditing" }).pause([QUEUE]),
   "PushConsumer.assignment": ({ consumer }) => consumer.assignment,
   "PushConsumer.clientId": ({ consumer }) => consumer.clientId,
   "PushConsumer.suspend": ({ consumer }) => consumer.suspend(),
@@ -76,7 +80,9 @@ async function openTrial(): Promise<FaultTrial & AsyncDisposable> {
 function membersOf(name: string, value: object): readonly string[] {
   const keys = new Set([...Reflect.ownKeys(value), ...Reflect.ownKeys(Object.getPrototypeOf(value))]);
   keys.delete("constructor");
-  return [...keys].map((key) => `${name}.${key === Symbol.asyncDispose ? "[Symbol.asyncDispose]" : String(key)}`);
+  const symbols: readonly unknown[] = [Symbol.asyncDispose, Symbol.asyncIterator];
+  const names = ["[Symbol.asyncDispose]", "[Symbol.asyncIterator]"];
+  return [...keys].map((key) => `${name}.${names[symbols.indexOf(key)] ?? String(key)}`);
 }
 
 /** Of functions and of everything that can be had from a broker. */

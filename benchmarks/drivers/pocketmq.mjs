@@ -130,6 +130,13 @@ export class PocketMq {
     return () => consumer.close();
   }
 
+  /** A pull consumer; its progress is stored when it is closed. */
+  async read() {
+    const consumer = this.#broker.pullConsumer({ group: GROUP, subscriptions: { [TOPIC]: "*" } });
+    await consumer.start();
+    return consumer;
+  }
+
   send(body) {
     return this.#producer.send({ topic: TOPIC, body });
   }

@@ -39,6 +39,7 @@ export function judge(trials) {
       below("end-to-end: p99 beyond that of a bare fdatasync in ms", beyondSync(cell("end-to-end", "pocketmq")), 1),
       below("wake-up: p50 in ms", only(cell("wake-up", "pocketmq"), "p50Ms"), 5),
       below("wake-up: CPU while idle in %", only(cell("wake-up", "pocketmq"), "idleCpuPercent"), 0.5),
+      below("pull-wake-up: p50 in ms", only(cell("pull-wake-up", "pocketmq"), "p50Ms"), 0.3),
       below("four-writers: longest wait in ms", only(cell("four-writers", "pocketmq"), "longestMs"), 3_000),
       atLeast("four-writers: slowest of the fastest", only(cell("four-writers", "pocketmq"), "slowestShare"), 0.5),
       below("four-writers: WAL in MB", only(cell("four-writers", "pocketmq"), "walMB"), 64),

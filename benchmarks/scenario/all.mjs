@@ -4,6 +4,7 @@ import { endToEnd } from "./end-to-end.mjs";
 import { fourWriters } from "./four-writers.mjs";
 import { memory } from "./memory.mjs";
 import { orderly } from "./orderly.mjs";
+import { pullWakeUp } from "./pull-wake-up.mjs";
 import { retryStorm } from "./retry-storm.mjs";
 import { batch, concurrent, single } from "./sending.mjs";
 import { wakeUp } from "./wake-up.mjs";
@@ -17,6 +18,7 @@ export const SCENARIOS = [
   retryStorm,
   endToEnd,
   wakeUp,
+  pullWakeUp,
   fourWriters,
   memory,
   coldStart,

@@ -1,5 +1,6 @@
 import type { ResolvedBrokerSettings } from "../broker/broker-settings.js";
 import type { Engine } from "../broker/engine.js";
+import { lastSubscribed } from "../broker/group-members.js";
 import { defaultGroupConfig } from "../broker/groups.js";
 import type { LocalBroker } from "../broker/local-broker.js";
 import { searchOffset as findOffset } from "../broker/offset-search.js";
@@ -238,7 +239,7 @@ export class LocalAdmin implements EmbeddedAdmin {
     const names = new Set([
       ...store.consumeOffsets.listOfGroup(group).map(({ topic }) => topic),
       ...offsets.listPending(group).map(({ topic }) => topic),
-      ...(this.#broker.listMembers(group).at(-1)?.subscriptions.keys() ?? []),
+      ...(lastSubscribed(this.#broker.listMembers(group))?.subscriptions.keys() ?? []),
     ]);
     const sorted = [...names].sort();
     return [...sorted.filter((topic) => !isRetryTopic(topic)), ...sorted.filter(isRetryTopic)].flatMap(
@@ -271,7 +272,7 @@ export class LocalAdmin implements EmbeddedAdmin {
   #toGroupInfo(config: GroupConfig): GroupInfo {
     const { group, retryPolicy } = config;
     const members = this.#broker.listMembers(group);
-    const last = members.at(-1);
+    const last = lastSubscribed(members) ?? members.at(-1);
     const subscriptions = [...(last?.subscriptions ?? [])].filter(([topic]) => topic !== retryTopic(group));
     return {
       ...config,

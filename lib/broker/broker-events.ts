@@ -1,9 +1,9 @@
 import { EventEmitter } from "node:events";
+import { callListener } from "../call-listener.js";
 import type { MqError } from "../errors.js";
 import type { Logger } from "../logger.js";
 import type { MessageQueue } from "../message/message-queue.js";
 import { describe, invalid, oneOf } from "../options.js";
-import { describeThrown } from "../thrown.js";
 
 /**
  * What a broker tells about its own work, in the order in which it happened: one readonly object each, once the commit that an event speaks of is made
@@ -18,7 +18,7 @@ export interface BrokerEvents {
     readonly queueId: number;
     readonly queueOffset: number;
   }) => void;
-  /** A listener is called with it. `deliveryAttempt` is 1 the first time. */
+  /** A listener is called with it, or it is handed out by a pull consumer. `deliveryAttempt` is 1 the first time. */
   "message:delivered": (event: {
     readonly messageId: string;
     readonly topic: string;
@@ -26,7 +26,10 @@ export interface BrokerEvents {
     readonly clientId: string;
     readonly deliveryAttempt: number;
   }) => void;
-  /** A listener was successful. The group's progress is stored with the next commit, at the latest 50 ms later. */
+  /**
+   * A listener was successful: the group's progress is stored with the next commit, at the latest 50 ms later. Of a pull consumer: it came back for more, or
+   * committed, after it was handed the message, whichever came first; also when it commits later, or never.
+   */
   "message:consumed": (event: {
     readonly messageId: string;
     readonly topic: string;
@@ -137,17 +140,7 @@ export class EventHub {
   }
 
   #tell(event: BrokerEvent, value: unknown): void {
-    for (const listener of this.#emitter.rawListeners(event)) this.#call(event, listener, value);
-  }
-
-  #call(event: BrokerEvent, listener: unknown, value: unknown): void {
-    const failed = (error: unknown): void =>
-      this.#logger.error(`a listener of "${event}" failed: ${describeThrown(error)}`);
-    try {
-      const result: unknown = Reflect.apply(listener as () => unknown, undefined, [value]);
-      if (typeof result === "object" && result !== null && "then" in result) Promise.resolve(result).catch(failed);
-    } catch (error) {
-      failed(error);
-    }
+    const what = `a listener of "${event}"`;
+    for (const listener of this.#emitter.rawListeners(event)) callListener(what, this.#logger, listener, value);
   }
 }

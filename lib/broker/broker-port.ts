@@ -4,6 +4,7 @@ import type { StoredMessageView, StoreHost } from "../message/message-view.js";
 import type { ReceiptHandle } from "../message/receipt-handle.js";
 import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 import type { ConsumeType } from "../store/member-table.js";
+import type { OffsetRule } from "./consume-offsets.js";
 import type { MessageToAppend } from "./log-appender.js";
 import type { PopRequest } from "./pop-message.js";
 import type { ReceiptRequest } from "./pop-receipts.js";
@@ -12,6 +13,7 @@ import type { SendBackOutcome, SendBackRequest } from "./send-back.js";
 export type { ReceiptHandle } from "../message/receipt-handle.js";
 export type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 export type { ConsumeType } from "../store/member-table.js";
+export type { OffsetRule } from "./consume-offsets.js";
 export type { PopRequest } from "./pop-message.js";
 export type { PopStart } from "./pop-offsets.js";
 export type { ReceiptRequest } from "./pop-receipts.js";
@@ -76,6 +78,8 @@ export interface PullRequest {
   readonly offset: number;
   readonly maxMessages: number;
   readonly maxBytes: number;
+  /** Tag expression that counts for this pull. Absent: what the group subscribed to last. */
+  readonly expression?: string | undefined;
   /** Of the member that pulls: a broadcasting one also gets what clustering members sent back. Absent: clustering. */
   readonly messageModel?: MessageModel | undefined;
   /** How long to wait for a message when there is none; 0 answers at once. */
@@ -107,6 +111,19 @@ export interface QueueProgress {
   readonly maxOffset: number;
 }
 
+/** The same of a group whose members share the queue. */
+export interface GroupProgress extends QueueProgress {
+  /** Nothing else than what was stored, or is about to be. */
+  readonly storedOffset: number | undefined;
+}
+
+/** How far a group has come in a message queue. */
+export interface QueueOffset {
+  readonly topic: string;
+  readonly queueId: number;
+  readonly nextOffset: number;
+}
+
 /** Topic and tag expression of each subscription of a group. */
 export type SubscriptionTable = ReadonlyMap<string, string>;
 
@@ -122,7 +139,10 @@ export interface GroupMember {
   readonly consumeType?: ConsumeType | undefined;
   /** Under which its progress is kept over restarts, for a broadcasting member that does not keep it by itself. */
   readonly instance: BroadcastInstance | undefined;
-  /** In a clustering group with its retry topic. */
+  /**
+   * With the retry topic of its clustering group, where it gets its retries. A member that subscribes to nothing has no share of the group's queues, and what
+   * the others subscribed to counts.
+   */
   readonly subscriptions: SubscriptionTable;
   /** The share of a clustering member as of the last {@link GroupMember.dropLostQueues}. */
   readonly wantedQueues: Iterable<MessageQueue>;
@@ -150,6 +170,8 @@ export interface BrokerPort {
   getRoute(topic: string): TopicRoute;
   /** `undefined` for an unknown topic. */
   findRoute(topic: string): TopicRoute | undefined;
+  /** Rejects with `ERR_MQ_TOPIC_NOT_FOUND` for an unknown topic. */
+  queryRoute(topic: string): Promise<TopicRoute>;
   /** Throws `ERR_MQ_TOO_MANY_REQUESTS` when an append would be refused; saves preparing it. */
   assertRoom(): void;
   /** Throws only for what can be said at once; the outcome goes to the observer. */
@@ -202,9 +224,15 @@ export interface BrokerPort {
   lockQueues(group: string, owner: string, queues: readonly MessageQueue[]): readonly MessageQueue[];
   /** No effect on queues that others have locked. Members that wait for a queue are told `takeNewQueues` in one of the next turns. */
   unlockQueues(group: string, owner: string, queues: readonly MessageQueue[]): void;
-  queryOffset(group: string, topic: string, queueId: number): Promise<QueueProgress>;
+  queryOffset(group: string, topic: string, queueId: number): Promise<GroupProgress>;
   /** Stored with the next group commit, at the latest 50 ms later. */
-  updateOffset(group: string, topic: string, queueId: number, nextOffset: number, increaseOnly: boolean): void;
+  updateOffset(group: string, topic: string, queueId: number, nextOffset: number, rule: OffsetRule): void;
+  /**
+   * As {@link BrokerPort.updateOffset} for several queues; resolves once they, and all offsets given before, are durable. Rejects with `ERR_MQ_OFFSET` where
+   * the rule wants a claim and a queue is another process's by now: its offset is not stored, those of the others are. After any other failure they are tried
+   * again, as those of `updateOffset` are.
+   */
+  commitOffsets(group: string, offsets: readonly QueueOffset[], rule: OffsetRule): Promise<void>;
   /** As {@link BrokerPort.queryOffset} for one instance of a broadcasting group; nothing stored is `undefined`, also for a young queue. */
   queryBroadcastOffset(instance: BroadcastInstance, topic: string, queueId: number): Promise<QueueProgress>;
   /** As {@link BrokerPort.updateOffset}. */
@@ -213,7 +241,7 @@ export interface BrokerPort {
     topic: string,
     queueId: number,
     nextOffset: number,
-    increaseOnly: boolean,
+    rule: OffsetRule,
   ): void;
   /** Resolves once every offset given so far is durable. */
   persistOffsets(): Promise<void>;

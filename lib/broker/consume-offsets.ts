@@ -8,6 +8,15 @@ export interface OffsetRows<Owner> {
   raise(owner: Owner, topic: string, queueId: number, nextOffset: number): void;
 }
 
+/**
+ * What becomes of an offset beside the one that is known already.
+ *
+ * - `raise`: the higher one counts. For those who acknowledge in any order, and may report late.
+ * - `set`: it replaces a higher one: the consumer may mean to go back.
+ * - `set-unclaimed`: the same for a message queue that is nobody's share: its consumer chose it, as others may, and the last one counts.
+ */
+export type OffsetRule = "raise" | "set" | "set-unclaimed";
+
 interface Progress<Owner> {
   readonly owner: Owner;
   readonly topic: string;
@@ -15,6 +24,8 @@ interface Progress<Owner> {
   nextOffset: number;
   /** It may replace a higher one in the store. */
   mayLower: boolean;
+  /** It counts for whoever may write the progress of the queue only. */
+  needsClaim: boolean;
 }
 
 /** An offset that is not stored yet. */
@@ -29,7 +40,7 @@ export interface ConsumeOffsetsOptions<Owner> {
   readonly nameOf: (owner: Owner) => string;
   /** Called when an offset came that waits to be stored. */
   readonly onPending: () => void;
-  /** Called within the transaction that is to store an offset; false: it does not count any more. */
+  /** Called within the transaction that is to store an offset, unless it is unclaimed; false: it does not count any more. */
   readonly mayWrite: (owner: Owner, topic: string, queueId: number) => boolean;
   /** Called within the transaction that stores an offset. */
   readonly onWrite: (owner: Owner, topic: string, queueId: number, nextOffset: number) => void;
@@ -80,17 +91,19 @@ export class ConsumeOffsets<Owner> {
   }
 
   /**
-   * Kept in memory and written with the next group commit, at the latest 50 ms later. `increaseOnly` ignores what is lower than what is pending or stored: a member that lost a queue may report late. Reads nothing, as it is called
-   * from wherever a listener ends.
+   * Kept in memory and written with the next group commit, at the latest 50 ms later. Reads nothing, as it is called from wherever a listener ends.
    */
-  update(owner: Owner, topic: string, queueId: number, nextOffset: number, increaseOnly: boolean): void {
+  update(owner: Owner, topic: string, queueId: number, nextOffset: number, rule: OffsetRule): void {
     const key = this.#keyOf(owner, topic, queueId);
     const pending = this.#pending.get(key);
+    const mayLower = rule !== "raise";
+    const needsClaim = rule !== "set-unclaimed";
     if (pending === undefined) {
-      this.#pending.set(key, { owner, topic, queueId, nextOffset, mayLower: !increaseOnly });
-    } else if (!increaseOnly || nextOffset > pending.nextOffset) {
+      this.#pending.set(key, { owner, topic, queueId, nextOffset, mayLower, needsClaim });
+    } else if (mayLower || nextOffset > pending.nextOffset) {
       pending.nextOffset = nextOffset;
-      pending.mayLower ||= !increaseOnly;
+      pending.mayLower ||= mayLower;
+      pending.needsClaim &&= needsClaim;
     }
     this.#onPending();
   }
@@ -108,8 +121,8 @@ export class ConsumeOffsets<Owner> {
 
   /** Inside a transaction. */
   write(): void {
-    for (const { owner, topic, queueId, nextOffset, mayLower } of this.#pending.values()) {
-      if (!this.#mayWrite(owner, topic, queueId)) continue;
+    for (const { owner, topic, queueId, nextOffset, mayLower, needsClaim } of this.#pending.values()) {
+      if (needsClaim && !this.#mayWrite(owner, topic, queueId)) continue;
       if (mayLower) this.#rows.put(owner, topic, queueId, nextOffset);
       else this.#rows.raise(owner, topic, queueId, nextOffset);
       this.#onWrite(owner, topic, queueId, nextOffset);

@@ -1,3 +1,4 @@
+import { MqError } from "../errors.js";
 import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 import type { Store } from "../store/store.js";
 import type { Clock, ClockTimer } from "../time/clock.js";
@@ -28,6 +29,7 @@ export class ConsumeProgress {
   readonly ofGroups: ConsumeOffsets<string>;
   readonly ofInstances: ConsumeOffsets<BroadcastInstance>;
   readonly #clock: Clock;
+  readonly #ownership: QueueOwnership;
   readonly #schedule: () => void;
   readonly #hasOtherRiders: () => boolean;
   #timer: ClockTimer | undefined;
@@ -35,6 +37,7 @@ export class ConsumeProgress {
 
   constructor({ store, queues, sentBack, clock, schedule, ownership, hasOtherRiders }: ConsumeProgressParts) {
     this.#clock = clock;
+    this.#ownership = ownership;
     this.#schedule = schedule;
     this.#hasOtherRiders = hasOtherRiders;
     this.ofGroups = new ConsumeOffsets({
@@ -68,6 +71,18 @@ export class ConsumeProgress {
   write(): void {
     this.ofGroups.write();
     this.ofInstances.write();
+  }
+
+  /** The same; throws `ERR_MQ_OFFSET` when one of these queues is another engine's by now, for which what came here did not count. */
+  writeClaimed(group: string, queues: readonly { readonly topic: string; readonly queueId: number }[]): void {
+    this.write();
+    const lost = queues.find(({ topic, queueId }) => !this.#ownership.holdsNow(group, topic, queueId));
+    if (lost === undefined) return;
+    throw new MqError(
+      "ERR_MQ_OFFSET",
+      `queue ${lost.queueId} of topic ${lost.topic} is another process's by now: group ${group} goes on there from what was committed before`,
+      { responseCode: -1 },
+    );
   }
 
   committed(): void {

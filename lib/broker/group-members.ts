@@ -27,7 +27,7 @@ interface Membership {
   readonly members: Map<string, OwnMember>;
   /** Those in other brokers on the store. */
   others: readonly KnownMember[];
-  /** Of all: what it subscribed to counts for the group. */
+  /** Of all that subscribed to anything: that counts for the group. */
   last: KnownMember;
 }
 
@@ -95,12 +95,12 @@ export class GroupMembers {
     return this.#membershipOf(member)?.members.get(member.clientId);
   }
 
-  /** Of the clustering members, sorted: neither a broadcasting one nor one that pops takes a share of theirs. */
+  /** Of the clustering members, sorted. A broadcasting one takes no share of theirs, nor does one that pops, or that subscribes to nothing. */
   ids(group: string): readonly string[] {
     const membership = this.#groups.get(group);
     if (membership === undefined) return [];
     return [...membership.members.values(), ...membership.others]
-      .filter(({ messageModel, consumeType }) => messageModel === "clustering" && consumeType !== "pop")
+      .filter((member) => member.messageModel === "clustering" && member.consumeType !== "pop" && subscribes(member))
       .map(({ clientId }) => clientId)
       .sort();
   }
@@ -219,11 +219,14 @@ export class GroupMembers {
     return membership?.members.get(member.clientId)?.member === member ? membership : undefined;
   }
 
-  #registered(membership: Membership, { member, subscriptions, messageModel, consumeType }: OwnMember): void {
+  #registered(membership: Membership, own: OwnMember): void {
+    membership.last = lastOf(membership);
+    if (!subscribes(own)) return;
+    const { member, subscriptions, messageModel, consumeType } = own;
     const { group, clientId } = member;
     const { logger, events } = this.#options;
     const others = [...membership.members.values(), ...membership.others].filter(
-      (other) => other.clientId !== clientId,
+      (other) => other.clientId !== clientId && subscribes(other),
     );
     const topics = [...new Set(others.flatMap((other) => differences(group, other.subscriptions, subscriptions)))];
     if (topics.length > 0) {
@@ -245,7 +248,6 @@ export class GroupMembers {
     if (others.some((other) => other.messageModel !== messageModel)) {
       logger.warn("members of a consumer group differ in their message model", { group, clientId, messageModel });
     }
-    membership.last = lastOf(membership);
   }
 
   /** What goes wrong in one member must not keep the others from their queues. */
@@ -292,10 +294,19 @@ function asRegistered(member: GroupMember, registration: number): OwnMember {
 }
 
 function lastOf({ members, others, last }: Membership): KnownMember {
-  return [...members.values(), ...others].reduce(
-    (highest, known) => (known.registration >= highest.registration ? known : highest),
-    [...members.values()][0] ?? last,
-  );
+  return lastSubscribed([...members.values(), ...others]) ?? [...members.values()][0] ?? last;
+}
+
+/** Which of them counts for the group: whoever registered last of those that subscribe to anything. */
+export function lastSubscribed(members: Iterable<KnownMember>): KnownMember | undefined {
+  let highest: KnownMember | undefined;
+  for (const known of members)
+    if (subscribes(known) && known.registration >= (highest?.registration ?? Number.NEGATIVE_INFINITY)) highest = known;
+  return highest;
+}
+
+function subscribes({ subscriptions }: KnownMember): boolean {
+  return subscriptions.size > 0;
 }
 
 export function isSameTable(a: SubscriptionTable, b: SubscriptionTable): boolean {

@@ -11,8 +11,11 @@ import type {
   BrokerPort,
   EmbeddedBrokerPort,
   GroupMember,
+  GroupProgress,
+  OffsetRule,
   PullRequest,
   PullResult,
+  QueueOffset,
   QueueProgress,
   SendBackObserver,
   TopicRoute,
@@ -25,13 +28,14 @@ import { GroupMembers, type KnownMember } from "./group-members.js";
 import type { WrittenBlock } from "./log-appender.js";
 import { Lookout } from "./lookout.js";
 import { MemberRegistry } from "./member-registry.js";
+import { OffsetOperations } from "./offset-operations.js";
 import { searchOffset } from "./offset-search.js";
 import { Peers } from "./peers.js";
 import { PopService } from "./pop-service.js";
 import { PullHold } from "./pull-hold.js";
 import { PullMessage } from "./pull-message.js";
 import { QueueLocks } from "./queue-locks.js";
-import { progressOfGroup, progressOfInstance } from "./queue-progress.js";
+import { RouteLookup } from "./route-lookup.js";
 import type { SendBackRequest } from "./send-back.js";
 import { emitSentBack } from "./sent-back-events.js";
 import { emitStored } from "./stored-events.js";
@@ -45,7 +49,8 @@ export class LocalBroker implements EmbeddedBrokerPort {
   readonly engine: Engine;
   readonly members: GroupMembers;
   readonly messages: PullMessage;
-  readonly #database: OpenedDatabase;
+  readonly #routes: RouteLookup;
+  readonly #offsets: OffsetOperations;
   readonly #locks: QueueLocks;
   readonly #hold: PullHold;
   readonly #pops: PopService;
@@ -62,7 +67,6 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.brokerName = settings.brokerName;
     this.clusterName = settings.clusterName;
     this.storeHost = settings.storeHost;
-    this.#database = database;
     this.#locks = new QueueLocks(settings.clock, (group) => this.#shareFreed(group));
     this.events = new EventHub(settings.logger);
     this.engine = new Engine(database, settings, this.events, {
@@ -99,6 +103,8 @@ export class LocalBroker implements EmbeddedBrokerPort {
         this.#failHeld(error);
       },
     });
+    this.#routes = new RouteLookup(this.engine, () => this.#lookout.noteStale());
+    this.#offsets = new OffsetOperations(this.engine, database.connection);
     const { company } = this.engine;
     this.members = new GroupMembers({
       logger: settings.logger,
@@ -143,25 +149,15 @@ export class LocalBroker implements EmbeddedBrokerPort {
 
   getRoute(topic: string): TopicRoute {
     this.assertOpen();
-    const { topics } = this.engine;
-    const known = topics.findCachedRoute(topic);
-    if (known !== undefined) return known;
-    try {
-      return this.engine.readNow(() => topics.getRoute(topic));
-    } catch (error) {
-      const last = isMqError(error, "ERR_MQ_SYSTEM_BUSY") ? topics.findLastRoute(topic) : undefined;
-      if (last === undefined) throw error;
-      return last;
-    }
+    return this.#routes.get(topic);
   }
 
   findRoute(topic: string): TopicRoute | undefined {
-    try {
-      return this.engine.readNow(() => this.engine.topics.findRoute(topic));
-    } catch (error) {
-      this.#lookout.noteStale();
-      throw error;
-    }
+    return this.#routes.find(topic);
+  }
+
+  queryRoute(topic: string): Promise<TopicRoute> {
+    return this.#routes.query(topic);
   }
 
   assertRoom(): void {
@@ -279,20 +275,25 @@ export class LocalBroker implements EmbeddedBrokerPort {
     return [...this.members.own(group), ...others].sort((a, b) => a.registration - b.registration);
   }
 
-  queryOffset(group: string, topic: string, queueId: number): Promise<QueueProgress> {
-    return this.engine.read(() => progressOfGroup(this.engine, group, topic, queueId));
+  queryOffset(group: string, topic: string, queueId: number): Promise<GroupProgress> {
+    return this.#offsets.query(group, topic, queueId);
   }
 
-  updateOffset(group: string, topic: string, queueId: number, nextOffset: number, increaseOnly: boolean): void {
-    if (this.#database.connection.open) this.engine.offsets.update(group, topic, queueId, nextOffset, increaseOnly);
+  updateOffset(...offset: Parameters<BrokerPort["updateOffset"]>): void {
+    this.#offsets.update(...offset);
+  }
+
+  async commitOffsets(group: string, offsets: readonly QueueOffset[], rule: OffsetRule): Promise<void> {
+    this.assertOpen();
+    await this.#offsets.commit(group, offsets, rule);
   }
 
   queryBroadcastOffset(instance: BroadcastInstance, topic: string, queueId: number): Promise<QueueProgress> {
-    return this.engine.read(() => progressOfInstance(this.engine, instance, topic, queueId));
+    return this.#offsets.queryOfInstance(instance, topic, queueId);
   }
 
   updateBroadcastOffset(...offset: Parameters<BrokerPort["updateBroadcastOffset"]>): void {
-    if (this.#database.connection.open) this.engine.progress.ofInstances.update(...offset);
+    this.#offsets.updateOfInstance(...offset);
   }
 
   async persistOffsets(): Promise<void> {

@@ -93,7 +93,7 @@ export class PullMessage {
   }
 
   /** In the broker's order: group, topic, queue, subscription. */
-  #check({ group, topic, queueId }: PullRequest): TagExpression {
+  #check({ group, topic, queueId, expression: given }: PullRequest): TagExpression {
     const config = this.#sources.groups.get(group);
     if (!config.consumeEnable) {
       throw new MqError("ERR_MQ_NO_PERMISSION", `consumer group ${group} may not consume (consumeEnable is false)`);
@@ -109,7 +109,7 @@ export class PullMessage {
     if (queueId < 0 || queueId >= readQueueNums) {
       throw new MqError("ERR_MQ_OFFSET", `topic ${topic} has ${readQueueNums} read queues, got queueId ${queueId}`);
     }
-    const expression = this.#members.subscriptionOf(group, topic);
+    const expression = given ?? this.#members.subscriptionOf(group, topic);
     const { filters } = this.#pullsOf(group);
     const known = filters.get(topic);
     if (known?.expression === expression) return known.filter;

@@ -9,6 +9,8 @@ import type { CloseOptions } from "./push-consumer.js";
 export interface ConsumerSteps {
   /** Joins the group. */
   join(): Promise<void>;
+  /** `start` resolves in a moment. */
+  started(): void;
   /** Undoes a join that a close has overtaken. */
   leave(): void;
   /** Takes no new work, waits for what runs, leaves; only after a join was begun. */
@@ -47,9 +49,19 @@ export class ConsumerLifecycle {
     return this.#starting !== undefined;
   }
 
+  /** `start` has resolved, or is about to. */
+  get hasStarted(): boolean {
+    return this.#state !== "created";
+  }
+
   /** It takes no new work: what was stored before the call of `close` it still takes. */
   get isEnding(): boolean {
     return this.#state === "closing" || this.#state === "closed";
+  }
+
+  /** `close` was called. */
+  get isClosing(): boolean {
+    return this.#closing !== undefined;
   }
 
   get isClosed(): boolean {
@@ -103,6 +115,7 @@ export class ConsumerLifecycle {
       if (this.#state === "created") this.#state = "started";
       else this.#steps.leave();
       if (this.#closing !== undefined) throw this.closedError();
+      this.#steps.started();
     } catch (error) {
       if (this.#closing === undefined) this.#hold.release();
       this.#starting = undefined;

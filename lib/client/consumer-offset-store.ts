@@ -1,7 +1,7 @@
-import type { BroadcastInstance, BrokerPort } from "../broker/broker-port.js";
+import type { BroadcastInstance, BrokerPort, OffsetRule } from "../broker/broker-port.js";
 import { isRetryTopic } from "../message/derived-names.js";
 import type { MessageQueue } from "../message/message-queue.js";
-import type { ConsumeFromWhere } from "./push-consumer-options.js";
+import type { ConsumeFromWhere } from "./consumer-options.js";
 
 /**
  * Where a consumer's progress is kept.
@@ -15,8 +15,7 @@ export interface ConsumerOffsetStore {
    * @param isNew - the queue did not exist when the consumer subscribed to its topic: nothing in it is older than the subscription.
    */
   startOffset(queue: MessageQueue, isNew: boolean): Promise<number>;
-  /** `increaseOnly` ignores what is lower than what is known. */
-  update(queue: MessageQueue, nextOffset: number, increaseOnly: boolean): void;
+  update(queue: MessageQueue, nextOffset: number, rule: OffsetRule): void;
 }
 
 /** A start as it is looked up: times are numbers. */
@@ -41,8 +40,8 @@ export class GroupOffsetStore implements ConsumerOffsetStore {
     return progress.nextOffset ?? startIn(this.#port, topic, queueId, progress, where);
   }
 
-  update({ topic, queueId }: MessageQueue, nextOffset: number, increaseOnly: boolean): void {
-    this.#port.updateOffset(this.#group, topic, queueId, nextOffset, increaseOnly);
+  update({ topic, queueId }: MessageQueue, nextOffset: number, rule: OffsetRule): void {
+    this.#port.updateOffset(this.#group, topic, queueId, nextOffset, rule);
   }
 }
 
@@ -64,12 +63,12 @@ export class InstanceOffsetStore implements ConsumerOffsetStore {
     const where = isNew ? "first-offset" : this.#where;
     const offset = await startIn(this.#port, topic, queueId, progress, where);
     // Stored at once: whoever begins at the end and is killed before anything comes gets what comes meanwhile when it starts again.
-    this.#port.updateBroadcastOffset(this.#instance, topic, queueId, offset, true);
+    this.#port.updateBroadcastOffset(this.#instance, topic, queueId, offset, "raise");
     return offset;
   }
 
-  update({ topic, queueId }: MessageQueue, nextOffset: number, increaseOnly: boolean): void {
-    this.#port.updateBroadcastOffset(this.#instance, topic, queueId, nextOffset, increaseOnly);
+  update({ topic, queueId }: MessageQueue, nextOffset: number, rule: OffsetRule): void {
+    this.#port.updateBroadcastOffset(this.#instance, topic, queueId, nextOffset, rule);
   }
 }
 

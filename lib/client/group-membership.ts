@@ -44,6 +44,10 @@ export interface GroupMembershipOptions extends MemberName {
   readonly hasRetries: boolean;
   readonly context: ClientContext;
   readonly queues: MemberQueues;
+  /** Whether its queues are its share of the group's; else it chooses them by itself, and subscribes to nothing. */
+  readonly sharesQueues: () => boolean;
+  /** It has other queues than before. */
+  readonly onAssignment: () => void;
   /** Whether it takes no queue any more. */
   readonly isEnding: () => boolean;
   /** Whether it has no queue any more. */
@@ -118,12 +122,13 @@ export class GroupMembership {
     return this.#allSubscriptions().get(topic) ?? EVERY_MESSAGE;
   }
 
-  /** Adds a topic or replaces its expression; {@link GroupMembership.tell} afterwards. False: it is as it was. */
+  /**
+   * Adds a topic or replaces its expression; {@link GroupMembership.tell} afterwards. False: it is as it was. With another expression other messages are to be
+   * had of the queues that the member has.
+   */
   subscribe(topic: string, expression: string): boolean {
     if (this.#subscriptions.get(topic) === expression) return false;
     this.#subscriptions.set(topic, expression);
-    // With another filter other messages are to be had of the queues that it has.
-    this.#options.queues.drop((queue) => queue.topic === topic);
     return true;
   }
 
@@ -144,6 +149,7 @@ export class GroupMembership {
     if (told === this.#toldAssignment) return;
     this.#toldAssignment = told;
     context.events.emit("group:rebalanced", { group, clientId, assignment });
+    this.#options.onAssignment();
   }
 
   /**
@@ -161,15 +167,15 @@ export class GroupMembership {
 
   /** Also while it closes: what goes to another member meanwhile is that one's. */
   #dropLostQueues(): void {
-    const { queues, isClosed } = this.#options;
-    if (isClosed()) return;
+    const { queues, sharesQueues, isClosed } = this.#options;
+    if (isClosed() || !sharesQueues()) return;
     const wanted = this.#rebalance.compute([...this.#allSubscriptions().keys()], queues.all);
     queues.drop((queue) => !wanted.has(queue) || !this.#mayHave(queue));
   }
 
   #takeNewQueues(): void {
-    const { queues, isEnding } = this.#options;
-    if (isEnding()) return;
+    const { queues, sharesQueues, isEnding } = this.#options;
+    if (isEnding() || !sharesQueues()) return;
     let hasAll = true;
     for (const queue of this.#rebalance.wanted)
       if (this.#mayHave(queue) && !queues.take(queue, this.#rebalance.isNew(queue))) hasAll = false;

@@ -4,15 +4,17 @@ import { AssignedQueues } from "./assigned-queues.js";
 import type { ClientContext } from "./client-context.js";
 import { ConcurrentConsumeService, type ConsumeService, type ConsumeServiceOptions } from "./consume-service.js";
 import { ConsumerLifecycle } from "./consumer-lifecycle.js";
-import { GroupOffsetStore, InstanceOffsetStore } from "./consumer-offset-store.js";
+import { type ConsumerOffsetStore, GroupOffsetStore, InstanceOffsetStore } from "./consumer-offset-store.js";
+import { checkSubscription } from "./consumer-options.js";
 import { DropFailedMessages } from "./failed-messages.js";
 import { GroupMembership, nameMember } from "./group-membership.js";
 import { MemberLocks } from "./member-locks.js";
 import { OrderlyConsumeService } from "./orderly-consume-service.js";
 import { OrderlyFailures } from "./orderly-failures.js";
+import type { CachedMessage, ProcessQueue } from "./process-queue.js";
+import { PushThresholds } from "./pull-thresholds.js";
 import type { CloseOptions, PushConsumer } from "./push-consumer.js";
 import {
-  checkSubscription,
   type PushConsumerOptions,
   type ResolvedPushConsumerOptions,
   resolvePushConsumerOptions,
@@ -27,6 +29,8 @@ export class LocalPushConsumer implements PushConsumer {
   readonly #context: ClientContext;
   readonly #lifecycle: ConsumerLifecycle;
   readonly #membership: GroupMembership;
+  readonly #isOrderly: boolean;
+  readonly #offsets: ConsumerOffsetStore;
   readonly #queues: AssignedQueues;
   readonly #service: ConsumeService;
 
@@ -37,22 +41,30 @@ export class LocalPushConsumer implements PushConsumer {
     const name = nameMember(context, group, messageModel, instanceName);
     const { clientId, instance } = name;
     this.clientId = clientId;
+    this.#isOrderly = resolved.listeners.orderly;
     this.#context = context;
     this.#service = this.#createService(resolved);
+    this.#offsets =
+      instance === undefined
+        ? new GroupOffsetStore(port, group, consumeFromWhere)
+        : new InstanceOffsetStore(port, instance, consumeFromWhere);
     this.#queues = new AssignedQueues({
       ...context,
-      consumer: resolved,
-      offsets:
-        instance === undefined
-          ? new GroupOffsetStore(port, group, consumeFromWhere)
-          : new InstanceOffsetStore(port, instance, consumeFromWhere),
+      settings: { ...resolved, hasOwnFilter: false },
+      thresholds: new PushThresholds(resolved),
+      hasRetries: messageModel === "clustering",
+      startOffset: ({ messageQueue }, isNew) => this.#offsets.startOffset(messageQueue, isNew),
       expressionOf: (topic) => this.#membership.expressionOf(topic),
       mayTake: (queue) => this.#service.mayTake(queue),
       submit: (processQueue, messages) => this.#service.submit(processQueue, messages),
+      progressed: (processQueue) => this.#reportOffset(processQueue),
+      leaving: (processQueue) => this.#reportOffset(processQueue),
       forget: (processQueue) => this.#service.forget(processQueue),
+      offsetIllegal: (processQueue, nextOffset) => this.#restartAt(processQueue.messageQueue, nextOffset),
     });
     this.#lifecycle = new ConsumerLifecycle(`consumer ${clientId} of group ${group}`, clock, {
       join: () => this.#membership.join(),
+      started: () => undefined,
       leave: () => this.#membership.leave(),
       end: (graceMs) => this.#end(graceMs),
       closed: () => {
@@ -66,6 +78,8 @@ export class LocalPushConsumer implements PushConsumer {
       hasRetries: messageModel === "clustering",
       context,
       queues: this.#queues,
+      sharesQueues: () => true,
+      onAssignment: () => undefined,
       isEnding: () => this.#lifecycle.isEnding,
       isClosed: () => this.#lifecycle.isClosed,
       brokerFailed: () => {
@@ -95,7 +109,9 @@ export class LocalPushConsumer implements PushConsumer {
 
   subscribe(topic: string, filter: string = EVERY_MESSAGE): void {
     this.#lifecycle.assertOpen();
-    if (this.#membership.subscribe(topic, checkSubscription(topic, filter))) this.#tell();
+    if (!this.#membership.subscribe(topic, checkSubscription(topic, filter))) return;
+    this.#queues.drop((queue) => queue.topic === topic);
+    this.#tell();
   }
 
   unsubscribe(topic: string): void {
@@ -125,7 +141,7 @@ export class LocalPushConsumer implements PushConsumer {
       timeoutMs: options.consumeTimeoutMs,
       catchUp: (then) => port.catchUp(then),
       onDelivered: (processQueue) => this.#queues.delivered(processQueue),
-      acknowledge: (processQueue, messages) => this.#queues.acknowledge(processQueue, messages),
+      acknowledge: (processQueue, messages) => this.#acknowledge(processQueue, messages),
     };
     const { acknowledge } = common;
     if (listeners.orderly) {
@@ -150,6 +166,26 @@ export class LocalPushConsumer implements PushConsumer {
         })
       : new DropFailedMessages(group, logger, acknowledge);
     return new ConcurrentConsumeService({ ...common, ...listeners, failures });
+  }
+
+  /** These messages are done with: the offset may move, and there is room for others. */
+  #acknowledge(processQueue: ProcessQueue, messages: readonly CachedMessage[]): void {
+    for (const message of messages) processQueue.acknowledge(message);
+    this.#reportOffset(processQueue);
+    this.#queues.delivered(processQueue);
+  }
+
+  /** Whoever consumes in order has the queue to himself, and may mean to go back. */
+  #reportOffset(processQueue: ProcessQueue): void {
+    const offset = processQueue.takeChangedOffset();
+    if (offset === undefined) return;
+    this.#offsets.update(processQueue.messageQueue, offset, this.#isOrderly ? "set" : "raise");
+  }
+
+  #restartAt(queue: MessageQueue, nextOffset: number): void {
+    this.#queues.discard(queue);
+    this.#offsets.update(queue, nextOffset, "set");
+    this.#queues.take(queue, false);
   }
 
   #tell(): void {

@@ -5,10 +5,10 @@ import { describe, invalid } from "../options.js";
 import { AbortListeners } from "./abort-listeners.js";
 import type { ClientContext } from "./client-context.js";
 import { ConsumerLifecycle } from "./consumer-lifecycle.js";
+import { checkSubscription } from "./consumer-options.js";
 import { nameMember } from "./group-membership.js";
 import { PopMembership } from "./pop-membership.js";
 import type { CloseOptions } from "./push-consumer.js";
-import { checkSubscription } from "./push-consumer-options.js";
 import type { SimpleConsumer } from "./simple-consumer.js";
 import {
   checkInvisibleDuration,
@@ -57,6 +57,7 @@ export class LocalSimpleConsumer implements SimpleConsumer {
     });
     this.#lifecycle = new ConsumerLifecycle(`consumer ${clientId} of group ${group}`, clock, {
       join: () => this.#membership.join(),
+      started: () => undefined,
       leave: () => this.#membership.leave(),
       end: () => this.#end(),
       closed: () => onClosed(this),

@@ -107,9 +107,14 @@ export class ProcessQueue {
   /** The commit offset, if it is another than the last time; `undefined` also once dropped. */
   takeChangedOffset(): number | undefined {
     const { commitOffset } = this;
-    if (this.#isDropped || commitOffset === this.#reportedOffset) return undefined;
+    if (this.#isDropped || commitOffset === undefined || commitOffset === this.#reportedOffset) return undefined;
     this.#reportedOffset = commitOffset;
     return commitOffset;
+  }
+
+  /** This offset is known where progress is kept. */
+  reported(offset: number): void {
+    this.#reportedOffset = offset;
   }
 
   drop(): void {

@@ -6,32 +6,39 @@ import type { MessageQueue } from "../message/message-queue.js";
 import type { Clock } from "../time/clock.js";
 import { backgroundError } from "./background-error.js";
 import { type CachedMessage, ProcessQueue } from "./process-queue.js";
-import type { PullThresholds } from "./pull-thresholds.js";
 import type { PullTurns } from "./pull-turns.js";
 
 /** After a pull that failed. Source: RocketMQ, `DefaultMQPushConsumerImpl.java`, `pullTimeDelayMillsWhenException`. */
 const FAILED_PULL_MS = 1_000;
+
+/** For whom is pulled, and how much; asked again for each pull. */
+export interface PullSettings {
+  readonly group: string;
+  readonly messageModel: MessageModel;
+  /** Whether a pull goes by the consumer's own tag expression: else by what the group subscribed to last. */
+  readonly hasOwnFilter: boolean;
+  readonly pullBatchSize: number;
+  readonly pullBatchSizeInBytes: number;
+  readonly pullIntervalMs: number;
+}
 
 export interface PullLoopOptions {
   readonly port: BrokerPort;
   readonly turns: PullTurns;
   readonly clock: Clock;
   readonly events: EventHub;
-  readonly group: string;
-  readonly messageModel: MessageModel;
+  readonly settings: PullSettings;
   readonly expression: string;
   /** The queue is one of the group's retry topic: its messages are of the topics that they were sent to. */
   readonly isRetry: boolean;
-  readonly pullBatchSize: number;
-  readonly pullBatchSizeInBytes: number;
-  readonly pullIntervalMs: number;
-  readonly thresholds: PullThresholds;
-  /** Where a queue without progress starts. */
-  readonly startOffset: (queue: MessageQueue) => Promise<number>;
+  /** Where the queue starts. */
+  readonly startOffset: (processQueue: ProcessQueue) => Promise<number>;
+  /** Whether so much of it is in hand that nothing more is to be pulled now. */
+  readonly isFull: (processQueue: ProcessQueue) => boolean;
   readonly submit: (processQueue: ProcessQueue, messages: readonly CachedMessage[]) => void;
-  /** The offset moved without a message for the listener. */
+  /** The offset moved without a message for the consumer. */
   readonly onProgress: (processQueue: ProcessQueue) => void;
-  /** The offset was outside the queue: go on at this one, with a new loop. */
+  /** The offset was outside the queue: it goes on at this one, unless the queue is dropped. */
   readonly onOffsetIllegal: (processQueue: ProcessQueue, nextOffset: number) => void;
 }
 
@@ -83,6 +90,10 @@ export class PullLoop {
     }
   }
 
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
   /** The queue goes to somebody else, or the consumer closes. */
   drop(): void {
     this.processQueue.drop();
@@ -110,7 +121,8 @@ export class PullLoop {
   }
 
   async #pull(offset: number): Promise<number> {
-    const { port, group, messageModel, pullBatchSize, pullBatchSizeInBytes, pullIntervalMs } = this.#options;
+    const { port, settings, expression } = this.#options;
+    const { group, messageModel, hasOwnFilter, pullBatchSize, pullBatchSizeInBytes, pullIntervalMs } = settings;
     const { topic, queueId } = this.processQueue.messageQueue;
     const request = {
       group,
@@ -119,6 +131,7 @@ export class PullLoop {
       offset,
       maxMessages: pullBatchSize,
       maxBytes: pullBatchSizeInBytes,
+      expression: hasOwnFilter ? expression : undefined,
       messageModel,
       suspendMs: Number.POSITIVE_INFINITY,
     };
@@ -149,14 +162,14 @@ export class PullLoop {
   }
 
   async #startOffset(): Promise<number> {
-    const offset = await this.#options.startOffset(this.processQueue.messageQueue);
+    const offset = await this.#options.startOffset(this.processQueue);
     this.processQueue.pulledUpTo(offset);
     return offset;
   }
 
   #hasRoom(): boolean {
-    const { pullBatchSize, thresholds } = this.#options;
-    return this.processQueue.waiting < pullBatchSize && !thresholds.areExceeded(this.processQueue);
+    const { settings, isFull } = this.#options;
+    return this.processQueue.waiting < settings.pullBatchSize && !isFull(this.processQueue);
   }
 
   #woken(): Promise<void> {
@@ -185,8 +198,8 @@ export class PullLoop {
     if (this.#hasFailed) return;
     this.#hasFailed = true;
     const { topic, queueId } = this.processQueue.messageQueue;
-    const { events, group } = this.#options;
-    const what = `a pull of group ${group} failed and is tried again each second`;
+    const { events, settings } = this.#options;
+    const what = `a pull of group ${settings.group} failed and is tried again each second`;
     events.error(backgroundError(what, error, "ERR_MQ_STORE"), { topic, queueId }, "warn");
   }
 }

@@ -6,7 +6,7 @@ import {
   checkConsumeFromWhere,
   checkInstanceName,
   checkSubscriptions,
-} from "./push-consumer-options.js";
+} from "./consumer-options.js";
 
 /**
  * `consumeFromWhere`, where it is not given, is what RocketMQ's simple consumers have: a group without progress begins at the last message that is there, which it

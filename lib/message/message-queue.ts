@@ -1,3 +1,6 @@
+import { describe, invalid } from "../options.js";
+import { checkKnownTopic } from "./names.js";
+
 /** One ordered lane of a topic. Messages of one queue have consecutive offsets and are stored in the order of the sends. */
 export interface MessageQueue {
   readonly topic: string;
@@ -25,4 +28,16 @@ export function formatMessageQueue({ topic, brokerName, queueId }: MessageQueue)
 /** A key for maps; names hold no control characters. */
 export function queueKeyOf(topic: string, queueId: number): string {
   return `${topic}\u0001${queueId}`;
+}
+
+/** A copy of what a caller took for a message queue; whether there is one like it is not looked at. Throws `ERR_MQ_INVALID_ARGUMENT`. */
+export function checkMessageQueue(queue: unknown): MessageQueue {
+  if (typeof queue !== "object" || queue === null)
+    throw invalid(`a message queue must be an object, got ${describe(queue)}`);
+  const { topic, brokerName, queueId } = queue as Partial<MessageQueue>;
+  if (typeof brokerName !== "string")
+    throw invalid(`brokerName of a message queue must be a string, got ${describe(brokerName)}`);
+  if (!Number.isSafeInteger(queueId))
+    throw invalid(`queueId of a message queue must be an integer, got ${describe(queueId)}`);
+  return { topic: checkKnownTopic(topic), brokerName, queueId: queueId as number };
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { OffsetRule } from "../../lib/broker/broker-port.js";
 import { openFaultDriver } from "../support/fault-driver.js";
 import { openTestPort, type TestPort } from "../support/local-broker.js";
 import { openTestBroker } from "../support/test-broker.js";
@@ -22,7 +23,7 @@ describe("ConsumeOffsets", () => {
     await using broker = await openPort();
     const { port, clock } = broker;
 
-    port.updateOffset(...QUEUE, 7, true);
+    port.updateOffset(...QUEUE, 7, "raise");
     const known = port.engine.offsets.find(...QUEUE);
     await clock.advance(49);
     const before = stored(broker);
@@ -34,7 +35,7 @@ describe("ConsumeOffsets", () => {
   it("rides with the next commit of messages", async () => {
     await using broker = await openPort();
 
-    broker.port.updateOffset(...QUEUE, 7, true);
+    broker.port.updateOffset(...QUEUE, 7, "raise");
     await broker.mq.producer({ group: "shop" }).send({ topic: "other", body: "x" });
 
     expect(stored(broker)).toBe(7);
@@ -44,7 +45,7 @@ describe("ConsumeOffsets", () => {
     await using broker = await openPort();
     const { port } = broker;
 
-    port.updateOffset(...QUEUE, 7, true);
+    port.updateOffset(...QUEUE, 7, "raise");
     await port.persistOffsets();
     const persisted = stored(broker);
     await port.persistOffsets();
@@ -53,16 +54,32 @@ describe("ConsumeOffsets", () => {
     expect(port.engine.offsets.hasPending).toBe(false);
   });
 
-  it.each([
-    [true, [5, 3], 5],
-    [true, [3, 5], 5],
-    [false, [5, 3], 3],
-    [false, [3, 5], 5],
-  ])("only grows when told to: %j, %j", async (increaseOnly, updates, expected) => {
+  it("is durable when commitOffsets returns, with what was given before, and known at once", async () => {
+    await using broker = await openPort();
+    const { port } = broker;
+    const read = (queueId: number) => port.queryOffset("billing", "orders", queueId);
+
+    port.updateOffset("billing", "orders", 0, 7, "raise");
+    const committing = port.commitOffsets("billing", [{ topic: "orders", queueId: 1, nextOffset: 3 }], "set");
+    const known = [await read(0), await read(1), await read(2)].map(({ storedOffset }) => storedOffset);
+    await committing;
+
+    expect(known).toEqual([7, 3, undefined]);
+    expect(port.engine.offsets.hasPending).toBe(false);
+    expect(stored(broker)).toBe(7);
+  });
+
+  it.each<[OffsetRule, number[], number]>([
+    ["raise", [5, 3], 5],
+    ["raise", [3, 5], 5],
+    ["set", [5, 3], 3],
+    ["set", [3, 5], 5],
+    ["set-unclaimed", [5, 3], 3],
+  ])("only grows when told to: %s, %j", async (rule, updates, expected) => {
     await using broker = await openPort();
     const { port, clock } = broker;
 
-    for (const next of updates) port.updateOffset(...QUEUE, next, increaseOnly);
+    for (const next of updates) port.updateOffset(...QUEUE, next, rule);
     const known = port.engine.offsets.find(...QUEUE);
     await clock.advance(50);
 
@@ -74,10 +91,10 @@ describe("ConsumeOffsets", () => {
     const { port } = broker;
     broker.mq.database.exec("INSERT INTO mq_consume_offset VALUES ('billing', 'orders', 0, 9)");
 
-    port.updateOffset(...QUEUE, 4, true);
+    port.updateOffset(...QUEUE, 4, "raise");
     await port.persistOffsets();
     const grown = [port.engine.offsets.find(...QUEUE), stored(broker)];
-    port.updateOffset(...QUEUE, 4, false);
+    port.updateOffset(...QUEUE, 4, "set");
     await port.persistOffsets();
 
     expect(grown).toEqual([9, 9]);
@@ -90,7 +107,7 @@ describe("ConsumeOffsets", () => {
   ])("%s", async (_rule, failure, expected) => {
     await using broker = await openPort();
     const { port } = broker;
-    port.updateOffset(...QUEUE, 4, false);
+    port.updateOffset(...QUEUE, 4, "set");
 
     const popping = port.engine.write(() => {
       port.engine.offsets.store(...QUEUE, 7);
@@ -105,12 +122,12 @@ describe("ConsumeOffsets", () => {
   it("lists the queues of one group for which something waits to be stored", async () => {
     await using broker = await openPort();
     const { port } = broker;
-    port.updateOffset("billing", "orders", 0, 1, true);
+    port.updateOffset("billing", "orders", 0, 1, "raise");
     await port.persistOffsets();
 
-    port.updateOffset("billing", "orders", 1, 3, true);
-    port.updateOffset("billing", "invoices", 0, 4, true);
-    port.updateOffset("shipping", "orders", 2, 5, true);
+    port.updateOffset("billing", "orders", 1, 3, "raise");
+    port.updateOffset("billing", "invoices", 0, 4, "raise");
+    port.updateOffset("shipping", "orders", 2, 5, "raise");
     const { offsets } = port.engine;
     const pending = offsets.listPending("billing").map(({ topic, queueId }) => [topic, queueId]);
     await port.persistOffsets();
@@ -125,9 +142,9 @@ describe("ConsumeOffsets", () => {
   it("keeps in memory only what is not stored yet", async () => {
     await using broker = await openPort();
     const { port } = broker;
-    port.updateOffset("billing", "orders", 0, 1, true);
+    port.updateOffset("billing", "orders", 0, 1, "raise");
     await port.persistOffsets();
-    port.updateOffset("billing", "orders", 1, 5, true);
+    port.updateOffset("billing", "orders", 1, 5, "raise");
     broker.mq.database.exec("UPDATE mq_consume_offset SET next_offset = 2 WHERE queue_id = 0");
 
     expect([0, 1].map((queueId) => port.engine.offsets.find("billing", "orders", queueId))).toEqual([2, 5]);

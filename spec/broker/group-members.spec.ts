@@ -55,13 +55,40 @@ describe("GroupMembers", () => {
     const { members, make } = setup();
 
     for (const id of ["b", "c", "a"]) members.join(make(id));
-    members.join(make("d", {}, "shipping"));
+    members.join(make("d", { orders: "*" }, "shipping"));
 
     expect([members.ids("billing"), members.ids("shipping"), members.ids("unknown")]).toEqual([
       ["a", "b", "c"],
       ["d"],
       [],
     ]);
+  });
+
+  it("gives no share to a member that subscribes to nothing, and takes no notice of its subscriptions", () => {
+    const { members, warnings, conflicts, make } = setup();
+
+    members.join(make("a"));
+    members.join(make("chooses", {}));
+    members.join({ ...make("broadcasts", {}), messageModel: "broadcasting" });
+
+    expect(members.ids("billing")).toEqual(["a"]);
+    expect(members.subscriptionOf("billing", "orders")).toBe("*");
+    expect(members.messageModelOf("billing")).toBe("clustering");
+    expect([warnings, conflicts]).toEqual([[], []]);
+  });
+
+  it("tells every member when one comes that subscribes to nothing, and when that subscribes", () => {
+    const { members, calls, make } = setup();
+    const late = { ...make("b", {}) };
+    members.join(make("a"));
+    members.join(late);
+    calls.splice(0);
+
+    Object.assign(late, { subscriptions: new Map([["orders", "*"]]) });
+    members.changed(late);
+
+    expect(calls).toEqual(["a drops", "b drops", "a takes", "b takes"]);
+    expect(members.ids("billing")).toEqual(["a", "b"]);
   });
 
   it("lets every member drop before any takes, on each join, change and leave", () => {

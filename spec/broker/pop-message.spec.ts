@@ -323,7 +323,7 @@ describe("a group without progress", () => {
 describe("an offset that a push consumer of the group has reported and that is not stored", () => {
   it("counts for a pop: it begins there", async () => {
     await using broker = await popPort(["a", "b", "c"]);
-    broker.port.updateOffset(GROUP, TOPIC, 0, 2, true);
+    broker.port.updateOffset(GROUP, TOPIC, 0, 2, "raise");
 
     expect(texts(await pop(broker))).toEqual(["c"]);
     await broker.clock.advance(50);
@@ -333,7 +333,7 @@ describe("an offset that a push consumer of the group has reported and that is n
   it("lowers the group's offset once only", async () => {
     await using broker = await popPort(["a", "b", "c"]);
     await acknowledge(broker, await pop(broker));
-    broker.port.updateOffset(GROUP, TOPIC, 0, 1, false);
+    broker.port.updateOffset(GROUP, TOPIC, 0, 1, "set");
 
     const again = await pop(broker);
     await broker.clock.advance(50);

@@ -63,6 +63,20 @@ describe("PullMessage", () => {
     expect([result.minOffset, result.maxOffset]).toEqual([0, 3]);
   });
 
+  it("reads by the expression of the pull where it has one, whatever the group subscribes to", async () => {
+    await using broker = await portWith("a", "a", "b", "c");
+
+    const results = ["b", "a || c", undefined].map((expression) => pull(broker, { expression }));
+    const other = pull(broker, { expression: "*", group: "billing", topic: "orders" });
+
+    expect([...results, other].map(outline)).toEqual([
+      ["FOUND", 3, ["b"]],
+      ["FOUND", 3, ["a", "c"]],
+      ["FOUND", 3, ["a"]],
+      ["FOUND", 3, ["a", "b", "c"]],
+    ]);
+  });
+
   it.each([
     [0, "NO_NEW_MSG", 0],
     [1, "OFFSET_ILLEGAL", 0],

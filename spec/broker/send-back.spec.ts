@@ -82,10 +82,10 @@ describe("a message that is sent back", () => {
     const marks = (): unknown =>
       rowsOf(broker, "mq_sent_back").map((row) => (row as { queue_offset: number }).queue_offset);
 
-    port.updateOffset("billing", "orders", 0, 1, true);
+    port.updateOffset("billing", "orders", 0, 1, "raise");
     await clock.advance(50);
     const afterOne = marks();
-    port.updateOffset("billing", "orders", 0, 2, true);
+    port.updateOffset("billing", "orders", 0, 2, "raise");
     await clock.advance(50);
 
     expect([afterOne, marks()]).toEqual([[1], []]);
@@ -112,9 +112,9 @@ describe("a message that is sent back", () => {
     const [first, second] = pulled(broker);
     const { port } = broker;
 
-    port.updateOffset("billing", "orders", 0, 1, true);
+    port.updateOffset("billing", "orders", 0, 1, "raise");
     const pending = await sendBack(broker, [first]);
-    port.updateOffset("billing", "orders", 0, 2, true);
+    port.updateOffset("billing", "orders", 0, 2, "raise");
     await port.persistOffsets();
     const stored = await sendBack(broker, [second]);
 

@@ -182,6 +182,8 @@ async function findTrialProblems(
   if (!isClosed) problems.push(...sendProblems(trial, outcome), ...copyProblems(trial));
   else problems.push(...(await reopenProblems(trial)));
   if (!trial.isOpen) return problems;
+  // Whoever reads commits when it comes back for more.
+  if (operation.reader !== undefined) await trial.pass(SOON_MS);
   problems.push(...(await laterProblems(trial, isStopped, isClosed, outcome)));
   if (trial.starts.length > 0 && (isStopped || !trial.hasConsumer || !isDone(trial.starts.at(-1)))) trial.start();
   await trial.pass();

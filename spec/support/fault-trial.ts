@@ -8,6 +8,7 @@ import {
   type MessageView,
   type OrderlyResult,
   openBroker,
+  type PullConsumer,
   type PushConsumer,
   type PushConsumerSettings,
   type SimpleConsumer,
@@ -16,6 +17,7 @@ import { FaultCompanion } from "./fault-companion.js";
 import type { Faults } from "./fault-driver.js";
 import { FaultPlace, type PlaceName } from "./fault-place.js";
 import { FaultPopper, type PopperOptions } from "./fault-popper.js";
+import { FaultReader, type ReaderOptions } from "./fault-reader.js";
 import { GuardedClock } from "./guarded-clock.js";
 import { type LiveCopies, liveCopies } from "./live-copies.js";
 
@@ -40,6 +42,8 @@ export interface TrialOptions {
   readonly consumer?: Partial<PushConsumerSettings>;
   /** It has a simple consumer in place of a push consumer. */
   readonly popper?: PopperOptions;
+  /** It has a pull consumer in place of a push consumer. */
+  readonly reader?: ReaderOptions;
   /** Of its first consumer, in place of {@link TOPIC}; later ones have that. */
   readonly firstSubscriptions?: Readonly<Record<string, string>>;
   /** It consumes in order: what fails is suspended for 1 s. */
@@ -75,6 +79,7 @@ export class FaultTrial {
   #producer: EmbeddedProducer | undefined;
   #consumer: PushConsumer | undefined;
   #popper: FaultPopper | undefined;
+  #reader: FaultReader | undefined;
   #companion: FaultCompanion | undefined;
 
   constructor(options: TrialOptions) {
@@ -110,6 +115,11 @@ export class FaultTrial {
     return this.#popper.consumer;
   }
 
+  get reader(): PullConsumer {
+    if (this.#reader === undefined) throw new Error("the trial has no reader");
+    return this.#reader.consumer;
+  }
+
   get companion(): FaultCompanion {
     if (this.#companion === undefined) throw new Error("the trial has no company");
     return this.#companion;
@@ -138,6 +148,7 @@ export class FaultTrial {
     this.#producer = this.#mq.producer({ group: "shop" });
     this.#consumer = undefined;
     this.#popper = undefined;
+    this.#reader = undefined;
   }
 
   /** What is cached is read anew. */
@@ -182,13 +193,18 @@ export class FaultTrial {
 
   /** Also again after it failed. */
   start(): void {
-    const { batchSize, isOrderly = false, firstSubscriptions = { [TOPIC]: "*" }, popper } = this.#options;
+    const { batchSize, isOrderly = false, firstSubscriptions = { [TOPIC]: "*" }, popper, reader } = this.#options;
     const subscriptions = this.starts.length === 0 ? firstSubscriptions : { [TOPIC]: "*" };
     if (popper !== undefined) {
       const failed = (error: unknown): void => void this.calls.set("receiving", { error });
       const hooks = { clock: this.clock, consumed: this.consumed, failed };
       this.#popper ??= new FaultPopper(this.mq, GROUP, subscriptions, popper, hooks);
       this.#started(this.#popper.start());
+      return;
+    }
+    if (reader !== undefined) {
+      this.#reader ??= new FaultReader(this.mq, GROUP, { ...reader, subscriptions }, this.consumed);
+      this.#started(this.#reader.start((error) => void this.calls.set("reading", { error })));
       return;
     }
     const settings = { group: GROUP, subscriptions, ...this.#options.consumer };
@@ -256,6 +272,14 @@ export class FaultTrial {
     return this.#dropPopper()[Symbol.asyncDispose]();
   }
 
+  closeReader(): Promise<void> {
+    return this.#dropReader().close();
+  }
+
+  disposeReader(): PromiseLike<void> {
+    return this.#dropReader()[Symbol.asyncDispose]();
+  }
+
   /** Later sends are those of another one. */
   #replaceProducer(): EmbeddedProducer {
     const { producer } = this;
@@ -276,8 +300,14 @@ export class FaultTrial {
     return popper;
   }
 
+  #dropReader(): PullConsumer {
+    const { reader } = this;
+    this.#reader = undefined;
+    return reader;
+  }
+
   get hasConsumer(): boolean {
-    return this.#consumer !== undefined || this.#popper !== undefined;
+    return [this.#consumer, this.#popper, this.#reader].some((consumer) => consumer !== undefined);
   }
 
   #consume(message: MessageView): ConsumeResult | Promise<ConsumeResult> {

@@ -98,6 +98,12 @@ export const COVERED_FACTS: Readonly<Record<FactArea, CoveredFacts>> = {
     "client/producer-options.spec.ts": ["producer-group-default", "producer-group-illegal", "producer-group-empty"],
     "client/recorded-consumers.spec.ts": [
       "producer-after-shutdown",
+      "lite-pull-before-start",
+      "lite-pull-assign-then-subscribe",
+      "lite-pull-seek-unassigned",
+      "lite-pull-seek-out-of-range",
+      "lite-pull-negative-timeout",
+      "lite-pull-auto-commit-interval",
       "consumer-group-default",
       "consumer-group-empty",
       "consumer-group-illegal",

@@ -6,6 +6,7 @@ import { COMPANY } from "./company.js";
 import { CONSUMING } from "./consuming.js";
 import { CONSUMING_IN_ORDER } from "./consuming-in-order.js";
 import { OPENING } from "./opening.js";
+import { POLLING } from "./polling.js";
 import { POPPING } from "./popping.js";
 import { SENDING } from "./sending.js";
 import { SHARING } from "./sharing.js";
@@ -21,6 +22,7 @@ export const WORKLOADS: Workload = {
   ...CONSUMING,
   ...CONSUMING_IN_ORDER,
   ...OPENING,
+  ...POLLING,
   ...POPPING,
   ...SENDING,
   ...SHARING,
