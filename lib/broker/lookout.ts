@@ -166,9 +166,11 @@ export class Lookout {
   #look(): boolean {
     if (this.#isOver) return false;
     const { engine, clock, onStale } = this.#options;
+    // Before it is looked: this process may be stopped right behind.
+    const now = clock.now();
     try {
       const isNews = engine.lookForForeignCommits();
-      if (!isNews && !this.#isAnnouncing && !engine.isInForeignTransaction) this.#upToDateAt = clock.now();
+      if (!isNews && !this.#isAnnouncing && !engine.isInForeignTransaction) this.#upToDateAt = now;
       this.#isFailing = false;
       if (this.#isStale && !engine.isInForeignTransaction) {
         this.#isStale = false;

@@ -1,7 +1,10 @@
+import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import { allocateAveragely, type MessageQueue, type PullConsumer, type PullConsumerOptions } from "../../lib/index.js";
-import type { SqliteStatement } from "../../lib/store/sqlite.js";
 import { type Engine, openEngines } from "../broker/engines.js";
+import { openFaultDriver } from "../support/fault-driver.js";
+import { tempFolder } from "../support/temp-folder.js";
+import { openTestBroker, type TestBroker } from "../support/test-broker.js";
 import {
   drain,
   GROUP,
@@ -382,27 +385,74 @@ describe("pull consumers of several processes", () => {
     expect(texts(await polling)).toEqual(["x"]);
   });
 
-  it("are handed nothing of a queue that was taken from their process while it hung, and cannot commit it", async () => {
-    await using engines = await openEngines();
-    const [a, b] = [await engines.open(), await engines.open()];
-    await a.test.mq.admin.createTopic(TOPIC, { readQueueNums: 1, writeQueueNums: 1 });
-    for (let index = 0; index < 5; index += 1) await a.send(`${index}`, 0);
-    const hung = await read(b, { autoCommit: false });
-    await engines.settle();
-    const inHand = await pollNow(hung, { maxMessages: 2 });
+  /** Another process has found all others to be gone. */
+  const TAKEN = `
+    DELETE FROM mq_claim; DELETE FROM mq_member; DELETE FROM mq_engine;
+    UPDATE mq_meta SET value = value + 1 WHERE name = 'member_changes'`;
 
-    // Another process has found this one to be gone, and its member goes on.
-    (a.test.mq.database.prepare("DELETE FROM mq_claim") as SqliteStatement).run();
-    (a.test.mq.database.prepare("DELETE FROM mq_member") as SqliteStatement).run();
-    (a.test.mq.database.prepare("DELETE FROM mq_engine") as SqliteStatement).run();
-    a.test.mq.database.exec("UPDATE mq_meta SET value = value + 1 WHERE name = 'member_changes'");
-    const refused = hung.commit().catch((error: { readonly code: string }) => error.code);
-    await b.clock.settle();
+  /** Five messages, of which two were handed out, in a broker whose driver can be watched; and another connection. */
+  async function openWatched(): Promise<{
+    readonly test: TestBroker;
+    readonly driver: ReturnType<typeof openFaultDriver>;
+    readonly other: Database.Database;
+    readonly consumer: PullConsumer;
+    readonly [Symbol.asyncDispose]: () => Promise<void>;
+  }> {
+    const folder = tempFolder();
+    const driver = openFaultDriver(folder.file("app.db"));
+    const test = await openTestBroker({ database: driver.database, defaultQueueCount: 1 });
+    const producer = test.mq.producer({ group: "shop" });
+    for (const body of numbered(5)) await producer.send({ topic: TOPIC, body });
+    const consumer = test.mq.pullConsumer({ group: GROUP, subscriptions: { [TOPIC]: "*" }, autoCommit: false });
+    await consumer.start();
+    await test.clock.advance(50);
+    expect(await pollNow(consumer, { maxMessages: 2 })).toEqual(["1", "2"]);
+    const other = new Database(folder.file("app.db"));
+    const dispose = async (): Promise<void> => {
+      driver.onRead = undefined;
+      await test[Symbol.asyncDispose]();
+      other.close();
+      driver.database.close();
+      folder[Symbol.dispose]();
+    };
+    return { test, driver, other, consumer, [Symbol.asyncDispose]: dispose };
+  }
 
-    expect(inHand).toEqual(["0", "1"]);
-    expect(await refused).toBe("ERR_MQ_OFFSET");
-    await engines.settle();
-    expect(await storedOffsets(a.test.mq)).toEqual([0]);
+  it("cannot commit a queue that was taken from their process while it hung: nothing is moved", async () => {
+    await using watched = await openWatched();
+    const { other, consumer, test } = watched;
+
+    other.exec(TAKEN);
+    await expect(consumer.commit()).rejects.toMatchObject({ code: "ERR_MQ_OFFSET", responseCode: -1 });
+
+    await test.clock.advance(2_000);
+    expect(other.prepare("SELECT count(*) FROM mq_consume_offset").pluck().get()).toBe(0);
+  });
+
+  it("are handed nothing of such a queue, though more of it was pulled, whatever their process does first", async () => {
+    await using watched = await openWatched();
+    const { other, consumer, test } = watched;
+
+    other.exec(TAKEN);
+    test.clock.setTime(test.clock.now() + 10_000);
+
+    expect(await pollNow(consumer)).toEqual([]);
+  });
+
+  it("are handed nothing of it either where their process was stopped right after it had looked", async () => {
+    await using watched = await openWatched();
+    const { driver, other, consumer, test } = watched;
+
+    driver.onRead = (source) => {
+      if (source !== "PRAGMA data_version") return;
+      driver.onRead = undefined;
+      other.exec(TAKEN);
+      test.clock.setTime(test.clock.now() + 10_000);
+    };
+    await test.clock.advance(250);
+
+    expect(driver.onRead).toBeUndefined();
+    expect(await pollNow(consumer)).toEqual([]);
   });
 
   it("may all assign one queue and commit it: the last one counts", async () => {
