@@ -20,10 +20,22 @@ import { alone } from "./alone.mjs";
 import { attached } from "./attached.mjs";
 import { company } from "./company.mjs";
 import { hanging } from "./hanging.mjs";
+import { hangingReaders } from "./hanging-readers.mjs";
 import { orderly, orderlyHanging } from "./orderly.mjs";
+import { reading } from "./reading.mjs";
 import { sharedGroup } from "./shared-group.mjs";
 
-export const WORKLOADS = [alone, company, attached, sharedGroup, hanging, orderly, orderlyHanging];
+export const WORKLOADS = [
+  alone,
+  company,
+  attached,
+  sharedGroup,
+  hanging,
+  orderly,
+  orderlyHanging,
+  reading,
+  hangingReaders,
+];
 
 export function findWorkload(name) {
   const found = WORKLOADS.find((workload) => workload.name === name);
