@@ -141,7 +141,7 @@ export class Engine {
       ownership,
     });
     this.pops = new Pops({
-      ...{ brokerName: settings.brokerName, store: this.store, clock, chance, events, deadLetters },
+      ...{ brokerName: settings.brokerName, store: this.store, clock, chance, profile, events, deadLetters },
       ...{ groups: this.groups, topics: this.topics, retryTopics: this.retryTopics, queues: this.queues },
       ...{ scan: this.scan, sentBack: this.sentBack, offsets: this.offsets, appender: this.#appender },
       enqueue: (write) => this.#commits.enqueue(write),

@@ -15,6 +15,7 @@ import type { PopCheckpoints } from "./pop-checkpoints.js";
 import type { PopKeys } from "./pop-keys.js";
 import type { PopOffsets, PopStart } from "./pop-offsets.js";
 import { blockedUntil, nextInOrder, type PopOrders } from "./pop-orders.js";
+import type { Profile } from "./profile.js";
 import type { QueueState, QueueStates } from "./queue-states.js";
 import type { SentBack } from "./sent-back.js";
 import type { Topics } from "./topics.js";
@@ -61,6 +62,7 @@ export interface PopOutcome {
 }
 
 export interface PopMessageParts {
+  readonly profile: Profile;
   readonly chance: Chance;
   readonly groups: Groups;
   readonly topics: Topics;
@@ -110,8 +112,9 @@ export class PopMessage {
     const isOrderly = groups.find(group)?.consumeMessageOrderly === true;
     const isReadable = (topic: string, queueId: number): boolean => {
       const queue = queues.get(topic, queueId);
-      if ((offsets.find(group, topic, queueId) ?? queue.minOffset) >= queue.maxOffset) return false;
-      const order = isOrderly ? orders.look(group, queue.queueKey) : undefined;
+      const stored = offsets.find(group, topic, queueId) ?? queue.minOffset;
+      if (stored >= queue.maxOffset) return false;
+      const order = isOrderly ? orders.look(group, queue.queueKey, stored) : undefined;
       return order === undefined || blockedUntil(order, attemptId, now) === undefined;
     };
     return wanted.some(({ topic }) => {
@@ -178,13 +181,16 @@ export class PopMessage {
     const { group, attemptId } = pop.request;
     const queue = queues.get(topic, queueId);
     const stored = offsets.find(group, topic, queueId) ?? queue.minOffset;
+    const order = pop.isOrderly ? orders.current(group, queue.queueKey, stored) : undefined;
+    const until = order === undefined ? undefined : blockedUntil(order, attemptId, pop.now);
+    if (until !== undefined) {
+      pop.blocked(until);
+      return;
+    }
     // Retention has passed it, or somebody has set it beyond the end.
     const offset = Math.min(Math.max(stored, queue.minOffset), queue.maxOffset);
     if (offset !== stored) offsets.store(group, topic, queueId, offset);
-    const order = pop.isOrderly ? orders.find(group, queue.queueKey) : undefined;
-    const until = order === undefined ? undefined : blockedUntil(order, attemptId, pop.now);
-    if (until !== undefined) pop.blocked(until);
-    if (until !== undefined || offset === queue.maxOffset) return;
+    if (offset === queue.maxOffset) return;
     const found = scan.read(queue, {
       ...{ offset, maxMessages: pop.room, maxBytes: MAX_BYTES - pop.bytes, filter },
       skipped: sentBack.of(group, queue.queueKey),
@@ -233,17 +239,21 @@ export class PopMessage {
     found: readonly StoredMessageView[],
     last: PopOrder | undefined,
   ): void {
-    const { offsets, orders } = this.#parts;
+    const { offsets, orders, profile } = this.#parts;
     const { group, attemptId } = pop.request;
     const { queueKey, topic, queueId } = queue;
     const isSameAttempt = last?.attemptId !== undefined && last.attemptId === attemptId;
     const before = new Map(last?.messages.map((message) => [message.queueOffset, message]));
+    // What lies behind it was not to be consumed yet.
+    const failedFirst = last === undefined ? undefined : nextInOrder(last);
+    const hasFailed = (offset: number): boolean =>
+      !isSameAttempt && (offset === failedFirst || profile.countsAttemptsBehind);
     const messages = found.map((message): OrderedMessage => {
       const { queueOffset } = message;
       const known = before.get(queueOffset);
-      const consumedTimes = known === undefined ? 0 : known.consumedTimes + (isSameAttempt ? 0 : 1);
+      const consumedTimes = known === undefined ? 0 : known.consumedTimes + (hasFailed(queueOffset) ? 1 : 0);
       // What was acknowledged, behind one that was not, comes again with it; but it is no dead letter.
-      const isOver = known?.popKey === 0 || (known?.isAcknowledged === true && consumedTimes >= pop.maxAttempts);
+      const isOver = known?.isAcknowledged === true && consumedTimes >= pop.maxAttempts;
       if (isOver || this.#bury(pop, message, consumedTimes))
         return { queueOffset, consumedTimes, isAcknowledged: true, visibleAt: 0, popKey: 0 };
       return this.#handOut(pop, message, startOffset, consumedTimes);
@@ -255,7 +265,7 @@ export class PopMessage {
       return;
     }
     // Nothing that is wanted is left of what was read.
-    if (last !== undefined) orders.delete(group, queueKey);
+    orders.delete(group, queueKey);
     offsets.store(group, topic, queueId, nextOffset);
     if (nextOffset < queue.maxOffset) pop.hasMore = true;
   }

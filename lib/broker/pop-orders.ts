@@ -25,9 +25,14 @@ export class PopOrders {
     return order;
   }
 
-  /** Inside a read. */
-  look(group: string, queueKey: number): PopOrder | undefined {
-    return this.#store.popOrders.find(group, queueKey);
+  /** The same, unless somebody has set the group's progress since: then nothing that was popped before counts any longer. */
+  current(group: string, queueKey: number, progress: number | undefined): PopOrder | undefined {
+    return currentOf(this.find(group, queueKey), progress);
+  }
+
+  /** As `current`, inside a read. */
+  look(group: string, queueKey: number, progress: number | undefined): PopOrder | undefined {
+    return currentOf(this.#store.popOrders.find(group, queueKey), progress);
   }
 
   /** Inside a transaction: the group has these messages in hand now, or acknowledged some of them. */
@@ -78,6 +83,10 @@ export function blockedUntil(
 export function nextInOrder({ messages }: PopOrder): number {
   const open = messages.find(({ isAcknowledged }) => !isAcknowledged);
   return open?.queueOffset ?? (messages.at(-1)?.queueOffset ?? 0) + 1;
+}
+
+function currentOf(order: PopOrder | undefined, progress: number | undefined): PopOrder | undefined {
+  return order !== undefined && nextInOrder(order) === progress ? order : undefined;
 }
 
 function keyOf(group: string, queueKey: number): string {

@@ -88,8 +88,7 @@ export class PopReceipts {
     const { group, topic, handle } = request;
     const { order, message } = this.#findInOrder(request, now);
     message.isAcknowledged = true;
-    const next = nextInOrder(order);
-    if (next > (offsets.find(group, topic, handle.queueId) ?? 0)) offsets.store(group, topic, handle.queueId, next);
+    offsets.store(group, topic, handle.queueId, nextInOrder(order));
     if (order.messages.every(({ isAcknowledged: isDone }) => isDone)) orders.delete(group, order.queueKey);
     else orders.put(order);
     return blockedUntil(order, undefined, now) === undefined;
@@ -107,8 +106,10 @@ export class PopReceipts {
   }
 
   #findInOrder(request: ReceiptRequest, now: number): InOrder {
-    const { group, handle } = request;
-    const order = this.#parts.orders.find(group, this.#queueKeyOf(request));
+    const { group, topic, handle } = request;
+    const { orders, offsets } = this.#parts;
+    const progress = offsets.find(group, topic, handle.queueId);
+    const order = orders.current(group, this.#queueKeyOf(request), progress);
     const message = order?.messages.find(({ queueOffset }) => queueOffset === handle.queueOffset);
     if (order === undefined || message === undefined || message.popKey !== handle.popKey || handle.popKey === 0)
       throw unusable(request);

@@ -18,6 +18,7 @@ import { PopOrders } from "./pop-orders.js";
 import { PopReceipts, type ReceiptRequest } from "./pop-receipts.js";
 import { PopRevive } from "./pop-revive.js";
 import { type PopLookObserver, PopWrite } from "./pop-write.js";
+import type { Profile } from "./profile.js";
 import type { QueueStates } from "./queue-states.js";
 import type { RetryTopics } from "./retry-topics.js";
 import type { SentBack } from "./sent-back.js";
@@ -30,6 +31,7 @@ const BUSY_WAIT_MS = 3_000;
 const RECEIPT_COST = 1;
 
 export interface PopsParts {
+  readonly profile: Profile;
   readonly brokerName: string;
   readonly store: Store;
   readonly clock: Clock;

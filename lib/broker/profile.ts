@@ -11,9 +11,11 @@ export interface Profile {
   readonly keepsDelayProperties: boolean;
   /** Whether `RETRY_TOPIC` of a dead letter of a simple consumer names the retry topic that it was popped from last. */
   readonly keepsPopRetryTopic: boolean;
+  /** Whether a message that an orderly group received behind one that it did not acknowledge has used up an attempt, too. */
+  readonly countsAttemptsBehind: boolean;
 }
 
 export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
-  embedded: { name: "embedded", keepsDelayProperties: false, keepsPopRetryTopic: false },
-  rocketmq: { name: "rocketmq", keepsDelayProperties: true, keepsPopRetryTopic: true },
+  embedded: { name: "embedded", keepsDelayProperties: false, keepsPopRetryTopic: false, countsAttemptsBehind: false },
+  rocketmq: { name: "rocketmq", keepsDelayProperties: true, keepsPopRetryTopic: true, countsAttemptsBehind: true },
 };

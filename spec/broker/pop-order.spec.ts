@@ -23,6 +23,8 @@ import {
 
 const STALE = { code: "ERR_MQ_RECEIPT_HANDLE" } as const;
 const orderly = { consumeMessageOrderly: true } as const;
+/** As RocketMQ counts. */
+const recorded = { group: orderly, profile: "rocketmq" } as const;
 
 const attempts = (messages: readonly StoredMessageView[]): readonly string[] =>
   messages.map((message) => `${message.text()} ${message.deliveryAttempt}`);
@@ -68,20 +70,23 @@ describe("the queue of an orderly group", () => {
     expect(texts(await pop(broker, { group: "shipping" })).toSorted()).toEqual(["a", "b"]);
   });
 
-  it("is free again when the time is up: the same messages come in the same order, with one more attempt", async () => {
-    await using broker = await popPort(["a", "b", "c"], { group: orderly });
+  it.each([
+    ["embedded", "the first one has", ["a 2", "b 1", "c 1"]],
+    ["rocketmq", "all of them have", ["a 2", "b 2", "c 1"]],
+  ] as const)("is free again when the time is up: under %s %s one more attempt", async (profile, _who, expected) => {
+    await using broker = await popPort(["a", "b", "c"], { group: orderly, profile });
     await pop(broker, { maxMessages: 2 });
 
     await broker.clock.advance(INVISIBLE_MS - 1);
     const early = await pop(broker);
     await broker.clock.advance(1);
 
-    expect([early, attempts(await pop(broker))]).toEqual([[], ["a 2", "b 2", "c 1"]]);
+    expect([early, attempts(await pop(broker))]).toEqual([[], expected]);
     expect(rowsOf(broker, "mq_topic").map((row) => row["topic"])).not.toContain(RETRY_TOPIC);
   });
 
   it("gives what was acknowledged again with what lies before it", async () => {
-    await using broker = await popPort(["a", "b", "c"], { group: orderly });
+    await using broker = await popPort(["a", "b", "c"], recorded);
     const [a, , c] = await pop(broker);
     await acknowledge(broker, [a, c]);
 
@@ -91,7 +96,7 @@ describe("the queue of an orderly group", () => {
   });
 
   it("counts attempts only from one pop to the next", async () => {
-    await using broker = await popPort(["a", "b"], { group: orderly });
+    await using broker = await popPort(["a", "b"], recorded);
     const looks: unknown[] = [];
     for (const maxMessages of [2, 1, 2]) {
       looks.push(attempts(await pop(broker, { maxMessages })));
@@ -146,15 +151,15 @@ describe("the queue of an orderly group", () => {
     expect(offsets).toEqual([[1], [4], [5]]);
   });
 
-  it("is not blocked any more by a group that is orderly no longer", async () => {
+  it("is not blocked any more by a group that is orderly no longer: it goes on where it was", async () => {
     await using broker = await popPort(["a", "b"], { group: orderly });
     const [a] = await pop(broker, { maxMessages: 1 });
     await broker.mq.admin.updateGroup(GROUP, { consumeMessageOrderly: false });
 
     const popped = await pop(broker);
     await acknowledge(broker, popped);
-    await acknowledge(broker, [a]);
 
+    await expect(acknowledge(broker, [a])).rejects.toMatchObject(STALE);
     expect([texts(popped), offsetsOf(broker)]).toEqual([["a", "b"], [2]]);
   });
 });
@@ -241,7 +246,7 @@ describe("a pop of an orderly group that waits", () => {
 
 describe("changing the invisible duration of a message of an orderly group", () => {
   it("blocks the queue until then, whatever the others of its batch do, and gives it a new handle", async () => {
-    await using broker = await popPort(["a", "b"], { group: orderly });
+    await using broker = await popPort(["a", "b"], recorded);
     const [a, b] = await pop(broker);
 
     const handle = await changeInvisible(broker, a, 60_000);
@@ -282,25 +287,36 @@ describe("a message of an orderly group that was delivered as often as allowed",
     expect(offsetsOf(broker)).toEqual([1]);
   });
 
-  it("is buried once, though it lies behind one that is not acknowledged", async () => {
-    await using broker = await popPort(["a"], { group: { ...orderly, retryMaxTimes: 1 } });
-    const [a] = await pop(broker);
-    await broker.clock.advance(INVISIBLE_MS);
-    await send(broker, ["b"]);
-    // "a" is at its second attempt, "b" at its first; then "a" is buried, and "b" is in hand.
-    await pop(broker);
-    await broker.clock.advance(INVISIBLE_MS);
-    const third = await pop(broker);
-    await broker.clock.advance(INVISIBLE_MS);
-    const fourth = await pop(broker);
+  it("does not take with it what was received together with it and is in order", async () => {
+    await using broker = await popPort(["a", "b", "c"], { group: { ...orderly, retryMaxTimes: 2 } });
+    const looks: unknown[] = [];
+    for (let round = 0; round < 4; round += 1) {
+      looks.push(attempts(await pop(broker)));
+      await broker.clock.advance(INVISIBLE_MS);
+    }
 
-    expect([attempts(third), attempts(fourth)]).toEqual([["b 2"], []]);
-    expect(texts(deadLetters(broker))).toEqual(["a", "b"]);
-    expect([offsetsOf(broker), rowsOf(broker, "mq_pop_order"), a?.text()]).toEqual([[2], [], "a"]);
+    expect(looks).toEqual([
+      ["a 1", "b 1", "c 1"],
+      ["a 2", "b 1", "c 1"],
+      ["a 3", "b 1", "c 1"],
+      ["b 1", "c 1"],
+    ]);
+    expect(texts(deadLetters(broker))).toEqual(["a"]);
+  });
+
+  it("takes it with it under the profile rocketmq", async () => {
+    await using broker = await popPort(["a", "b", "c"], { ...recorded, group: { ...orderly, retryMaxTimes: 1 } });
+    for (let round = 0; round < 2; round += 1) {
+      await pop(broker);
+      await broker.clock.advance(INVISIBLE_MS);
+    }
+
+    expect(await pop(broker)).toEqual([]);
+    expect(texts(deadLetters(broker))).toEqual(["a", "b", "c"]);
   });
 
   it("is none when it was acknowledged and only comes again with one before it", async () => {
-    await using broker = await popPort(["a", "b"], { group: { ...orderly, retryMaxTimes: 1 } });
+    await using broker = await popPort(["a", "b"], { ...recorded, group: { ...orderly, retryMaxTimes: 1 } });
     for (let round = 0; round < 2; round += 1) {
       const [, b] = await pop(broker);
       await acknowledge(broker, [b]);
@@ -310,6 +326,27 @@ describe("a message of an orderly group that was delivered as often as allowed",
     const last = await pop(broker);
 
     expect([last, texts(deadLetters(broker)), offsetsOf(broker)]).toEqual([[], ["a"], [2]]);
+  });
+});
+
+describe("an orderly group whose progress somebody sets", () => {
+  it("goes on there at once, with first attempts, and what it had in hand is nothing any more", async () => {
+    await using broker = await popPort(["a", "b", "c"], { group: orderly });
+    await pop(broker, { maxMessages: 1 });
+    await broker.clock.advance(INVISIBLE_MS);
+    const before = await pop(broker, { maxMessages: 2 });
+    await acknowledge(broker, [before[0]]);
+
+    broker.port.updateOffset(GROUP, TOPIC, 0, 0, false);
+    await expect(acknowledge(broker, [before[1]])).rejects.toMatchObject(STALE);
+    const again = await pop(broker);
+    await acknowledge(broker, again);
+
+    expect([attempts(before), attempts(again)]).toEqual([
+      ["a 2", "b 1"],
+      ["a 1", "b 1", "c 1"],
+    ]);
+    expect([offsetsOf(broker), rowsOf(broker, "mq_pop_order")]).toEqual([[3], []]);
   });
 });
 
