@@ -15,6 +15,10 @@ function statOf(processId: number): readonly string[] {
   return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 describe("Processes", () => {
   it("takes nobody for gone who is there: itself, and its parent", () => {
     const { own } = processes;
@@ -60,15 +64,16 @@ describe("Processes", () => {
   it.runIf(isLinux)(
     "knows that a process that was killed is gone before its parent has asked for its exit code",
     async () => {
-      // A shell that never waits for its child.
+      // Not a shell any more, which might wait for its child, but a program that never does.
       const shell = spawn("sh", ["-c", "sleep 1000 & echo $!; exec cat"], { stdio: ["pipe", "pipe", "ignore"] });
       const [line] = (await once(shell.stdout, "data")) as [Buffer];
+      while (readFileSync(`/proc/${shell.pid}/comm`, "utf8") !== "cat\n") await nextTurn();
       const processId = Number(line.toString());
       const identity = { ...processes.own, processId, threadId: processId, started: statOf(processId)[19] as string };
       const before = processes.isGone(identity);
 
       process.kill(processId, "SIGKILL");
-      while (statOf(processId)[0] !== "Z") await new Promise<void>((resolve) => setImmediate(resolve));
+      while (statOf(processId)[0] !== "Z") await nextTurn();
       const after = processes.isGone(identity);
       shell.kill("SIGKILL");
 
