@@ -337,7 +337,7 @@ describe("an orderly group whose progress somebody sets", () => {
     const before = await pop(broker, { maxMessages: 2 });
     await acknowledge(broker, [before[0]]);
 
-    broker.port.updateOffset(GROUP, TOPIC, 0, 0, false);
+    broker.port.updateOffset(GROUP, TOPIC, 0, 0, "set");
     await expect(acknowledge(broker, [before[1]])).rejects.toMatchObject(STALE);
     const again = await pop(broker);
     await acknowledge(broker, again);

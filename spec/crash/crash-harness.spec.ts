@@ -7,7 +7,17 @@ import { type TempFolder, tempFolder } from "../support/temp-folder.js";
 
 const run = promisify(execFile);
 
-const USUAL = ["alone", "company", "attached", "shared-group", "hanging", "orderly", "orderly-hanging", "reading", "hanging-readers"];
+const USUAL = [
+  "alone",
+  "company",
+  "attached",
+  "shared-group",
+  "hanging",
+  "orderly",
+  "orderly-hanging",
+  "reading",
+  "hanging-readers",
+];
 
 interface Run {
   readonly code: number;
