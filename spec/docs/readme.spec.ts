@@ -57,6 +57,14 @@ describe("README", () => {
     expect(ofTopic("ledger")).toEqual(["created", "paid", "shipped"].map((step) => `ledger all o-1 ${step}`));
   });
 
+  it("has a fifth example that reads back and forth, and takes and acknowledges", () => {
+    const lines = run(examples[4] as string).trim();
+
+    expect(lines).toMatch(
+      /^read (created\nread paid|paid\nread created)\nagain [12] at least\nshipped (created|paid)$/,
+    );
+  });
+
   it("links only to files that exist", () => {
     for (const [, target] of readme.matchAll(/\]\(([^)#]+)\)/g)) {
       expect(() => readFileSync(join(root, target as string))).not.toThrow();
