@@ -367,6 +367,29 @@ describe("a process", () => {
     expect(await once(child, "close")).toEqual([0, null]);
   });
 
+  it("stays alive for a pull consumer that is iterated over, until the loop closes it, and then exits by itself", async () => {
+    using folder = tempFolder();
+    const child = run(
+      `const mq = await openBroker(path);
+       const consumer = mq.pullConsumer({ group: "reading", subscriptions: { orders: "*" } });
+       await consumer.start();
+       process.once("beforeExit", () => console.log("nothing keeps it alive"));
+       setTimeout(() => mq.producer({ group: "shop" }).send({ topic: "orders", body: "read" }), 20).unref();
+       for await (const message of consumer) {
+         console.log(message.text());
+         await consumer.close();
+       }
+       console.log("over");`,
+      folder.file("app.db"),
+    );
+    const output: string[] = [];
+    child.stdout?.on("data", (chunk: Buffer) => output.push(...chunk.toString().trim().split("\n")));
+
+    expect(await once(child, "close")).toEqual([0, null]);
+
+    expect(output).toEqual(["read", "over", "nothing keeps it alive"]);
+  });
+
   it("stays alive for a consumer that was started, until it is closed, and then exits by itself", async () => {
     using folder = tempFolder();
     // The timer keeps nothing alive: only because the consumer does can it fire.

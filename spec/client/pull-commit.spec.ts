@@ -1,3 +1,4 @@
+import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import type { Broker, MessageQueue, PullConsumer } from "../../lib/index.js";
 import type { SqliteStatement } from "../../lib/store/sqlite.js";
@@ -236,6 +237,24 @@ describe("PullConsumer.commit", () => {
     await consumer.commit(new Map([[queueOf(0), 1]]));
 
     expect(storedRows(reading.mq)).toEqual(["0 1"]);
+  });
+
+  it("waits for a transaction of the connection's owner, and is not rolled back with it", async () => {
+    const database = new Database(":memory:");
+    await using reading = await openReading(1, { database });
+    await reading.send(0, ...numbered(3));
+    const consumer = await reading.reader({ autoCommit: false });
+    await consumer.poll();
+
+    database.exec("BEGIN");
+    const committing = consumer.commit();
+    await reading.clock.advance(100);
+    const meanwhile = storedRows(reading.mq);
+    database.exec("ROLLBACK");
+    await reading.clock.advance(100);
+    await committing;
+
+    expect([meanwhile, storedRows(reading.mq)]).toEqual([[], ["0 3"]]);
   });
 
   it("rejects while the disk is full, and the offset is stored once there is room", async () => {
