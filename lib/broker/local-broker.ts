@@ -148,6 +148,11 @@ export class LocalBroker implements EmbeddedBrokerPort {
   }
 
   getRoute(topic: string): TopicRoute {
+    // That the broker is closed is told by what comes of the route, the append.
+    return this.engine.topics.findCachedRoute(topic) ?? this.#readRoute(topic);
+  }
+
+  #readRoute(topic: string): TopicRoute {
     this.assertOpen();
     return this.#routes.get(topic);
   }

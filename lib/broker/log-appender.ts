@@ -21,6 +21,8 @@ interface EncodedRun {
 interface QueueBatch {
   readonly state: QueueState;
   readonly entries: (MessageToAppend[] | EncodedRun)[];
+  /** The last of the entries, where messages can be added to it. */
+  messages: MessageToAppend[] | undefined;
 }
 
 /** Collects what one transaction appends and writes it as one block a queue. */
@@ -36,16 +38,20 @@ export class LogAppender {
 
   /** Offsets follow the order of the calls. Writes nothing yet. */
   add(topic: string, queueId: number, message: MessageToAppend): void {
-    const { entries } = this.#batchOf(topic, queueId);
-    const last = entries.at(-1);
-    if (Array.isArray(last)) last.push(message);
-    else entries.push([message]);
+    const batch = this.#batchOf(topic, queueId);
+    if (batch.messages === undefined) {
+      batch.messages = [];
+      batch.entries.push(batch.messages);
+    }
+    batch.messages.push(message);
   }
 
   /** The same for whole records. */
   addEncoded(topic: string, queueId: number, records: Buffer, messageCount: number): void {
-    const { entries } = this.#batchOf(topic, queueId);
+    const batch = this.#batchOf(topic, queueId);
+    const { entries } = batch;
     const last = entries.at(-1);
+    batch.messages = undefined;
     if (last === undefined || Array.isArray(last) || last.size + records.length > MAX_BLOCK_SIZE) {
       entries.push({ records: [records], size: records.length, messageCount });
       return;
@@ -78,7 +84,7 @@ export class LogAppender {
     const state = this.#queues.get(topic, queueId);
     let batch = this.#batches.get(state);
     if (batch === undefined) {
-      batch = { state, entries: [] };
+      batch = { state, entries: [], messages: undefined };
       this.#batches.set(state, batch);
     }
     return batch;

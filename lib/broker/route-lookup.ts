@@ -16,8 +16,6 @@ export class RouteLookup {
   /** As {@link BrokerPort.getRoute}; while another connection keeps readers out the one that was known last, which an append checks. */
   get(topic: string): TopicRoute {
     const { topics } = this.#engine;
-    const known = topics.findCachedRoute(topic);
-    if (known !== undefined) return known;
     try {
       return this.#engine.readNow(() => topics.getRoute(topic));
     } catch (error) {

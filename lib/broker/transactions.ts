@@ -63,7 +63,7 @@ export class Transactions {
 
   /** Whether the owner has a transaction open. */
   get isForeign(): boolean {
-    return this.#connection.open && this.#connection.inTransaction;
+    return this.#connection.inTransaction;
   }
 
   /** Throws once the store can no longer be used: stopped after a failed sync, or its connection closed by its owner. */

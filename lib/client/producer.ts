@@ -11,6 +11,7 @@ import { OutgoingMessage } from "./outgoing-message.js";
 import { type ProducerOptions, resolveProducerOptions } from "./producer-options.js";
 import { QueueChooser } from "./queue-chooser.js";
 import type { MessageQueueSelector } from "./queue-selectors.js";
+import { SendInFlight } from "./send-in-flight.js";
 import type { SendReceipt } from "./send-receipt.js";
 
 /** Options of one send. */
@@ -105,14 +106,15 @@ export class LocalProducer implements EmbeddedProducer {
     return new Promise((resolve, reject) => {
       this.#context.port.assertRoom();
       const sending = this.#address([this.#prepare(message)], message, options);
-      this.#append(sending, (receipts) => resolve(receipts[0] as SendReceipt), reject, options?.signal);
+      const stored = (): void => resolve(this.#toReceipt(sending, sending.messages[0] as OutgoingMessage));
+      this.#append(sending, stored, reject, options?.signal);
     });
   }
 
   sendBatch(messages: readonly Message[], options?: SendOptions): Promise<readonly SendReceipt[]> {
     return new Promise((resolve, reject) => {
       const sending = this.#address(this.#prepareBatch(messages), messages[0] as Message, options);
-      this.#append(sending, resolve, reject, options?.signal);
+      this.#append(sending, () => resolve(this.#toReceipts(sending)), reject, options?.signal);
     });
   }
 
@@ -124,7 +126,7 @@ export class LocalProducer implements EmbeddedProducer {
   sendSync(message: Message, options?: Omit<SendOptions, "signal">): SendReceipt {
     const sending = this.#address([this.#prepare(message)], message, options);
     this.#context.port.appendSync(sending);
-    return this.#toReceipts(sending)[0] as SendReceipt;
+    return this.#toReceipt(sending, sending.messages[0] as OutgoingMessage);
   }
 
   sendBatchSync(messages: readonly Message[], options?: Omit<SendOptions, "signal">): readonly SendReceipt[] {
@@ -158,76 +160,67 @@ export class LocalProducer implements EmbeddedProducer {
     const preparedFirst = prepared[0] as PreparedMessage;
     const { topic } = preparedFirst;
     assertSendable(topic, CLIENT_ERROR);
-    const queue = this.#choose(preparedFirst, first, options?.queue);
+    const queueId = this.#tryToChoose(preparedFirst, first, options?.queue);
+    const chooseQueue = queueId === undefined ? this.#choosingLate(preparedFirst, first, options?.queue) : undefined;
     const now = this.#context.clock.now();
-    const messages: OutgoingMessage[] = [];
+    const messages = new Array<OutgoingMessage>(prepared.length);
     let bytes = 0;
-    for (const content of prepared) {
-      messages.push(new OutgoingMessage(content, this.#context.ids.next(), now));
+    for (let index = 0; index < prepared.length; index += 1) {
+      const content = prepared[index] as PreparedMessage;
+      messages[index] = new OutgoingMessage(content, this.#context.ids.next(now), now);
       bytes += content.propertiesSize + content.bodySize;
     }
-    return { topic, ...queue, messages, bytes, deadline: now + timeoutMs };
+    return { topic, queueId: queueId ?? UNKNOWN_QUEUE, chooseQueue, messages, bytes, deadline: now + timeoutMs };
   }
 
-  /** At once, or when the message is stored: while another connection keeps readers out the topic's queues are not known. */
-  #choose(
-    prepared: PreparedMessage,
-    first: Message,
-    wish: SendOptions["queue"],
-  ): Pick<AppendRequest, "queueId" | "chooseQueue"> {
+  /** `undefined`: another connection keeps readers out, so that the topic's queues are not known. */
+  #tryToChoose(prepared: PreparedMessage, first: Message, wish: SendOptions["queue"]): number | undefined {
     try {
-      return { queueId: this.#chooser.choose(prepared, first, wish) };
+      return this.#chooser.choose(prepared, first, wish);
     } catch (error) {
       if (!isMqError(error, "ERR_MQ_SYSTEM_BUSY")) throw error;
-      return { queueId: UNKNOWN_QUEUE, chooseQueue: () => this.#chooser.choose(prepared, first, wish) };
+      return undefined;
     }
+  }
+
+  /** When the message is stored. */
+  #choosingLate(prepared: PreparedMessage, first: Message, wish: SendOptions["queue"]): () => number {
+    return () => this.#chooser.choose(prepared, first, wish);
   }
 
   #append(
     sending: Sending,
-    stored: (receipts: readonly SendReceipt[]) => void,
+    stored: () => void,
     failed: (reason: unknown) => void,
     signal: AbortSignal | undefined,
   ): void {
     signal?.throwIfAborted();
-    let stopListening: (() => void) | undefined;
-    const settle = (): void => {
-      stopListening?.();
-      this.#inFlight -= 1;
-      if (this.#inFlight === 0) this.#whenSettled?.();
-    };
-    const pending = this.#context.port.append(sending, {
-      stored: () => {
-        settle();
-        stored(this.#toReceipts(sending));
-      },
-      failed: (error) => {
-        settle();
-        failed(error);
-      },
-    });
+    const inFlight = new SendInFlight(stored, failed, this.#onEnded);
+    const write = this.#context.port.append(sending, inFlight);
     this.#inFlight += 1;
-    if (signal === undefined) return;
-    const onAbort = (): void => {
-      if (!pending.withdraw()) return;
-      settle();
-      failed(signal.reason);
-    };
-    stopListening = this.#aborts.add(signal, onAbort);
+    if (signal !== undefined) inFlight.withdrawOn(signal, write, this.#aborts);
   }
 
-  #toReceipts({ topic, queueId, messages }: Sending): readonly SendReceipt[] {
-    const { brokerName } = this.#context.port;
-    return messages.map(({ uniqueId, queueOffset, commitLogOffset }) => ({
+  readonly #onEnded = (): void => {
+    this.#inFlight -= 1;
+    if (this.#inFlight === 0) this.#whenSettled?.();
+  };
+
+  #toReceipts(sending: Sending): readonly SendReceipt[] {
+    return sending.messages.map((message) => this.#toReceipt(sending, message));
+  }
+
+  #toReceipt({ topic, queueId }: Sending, { uniqueId, queueOffset, commitLogOffset }: OutgoingMessage): SendReceipt {
+    return {
       status: "SEND_OK",
       messageId: uniqueId,
       offsetMessageId: this.#toOffsetMessageId(commitLogOffset),
       topic,
-      brokerName,
+      brokerName: this.#context.port.brokerName,
       queueId,
       queueOffset,
       transactionId: uniqueId,
-    }));
+    };
   }
 
   #checkOptions(options: SendOptions): number {

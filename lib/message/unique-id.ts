@@ -67,8 +67,9 @@ export class UniqueIdGenerator {
     this.#hash = chance.nextInt(UINT32);
   }
 
-  next(): string {
-    const now = Math.floor(this.#clock.now());
+  /** @param time - for who has just looked at the clock: looking takes 0.03 of the 2 µs of a send. */
+  next(time: number = this.#clock.now()): string {
+    const now = Math.floor(time);
     if (now !== this.#time || this.#idsLeftInMs === 0) this.#moveTo(now);
     else if ((this.#counter & 0xff) === 0) this.#setHead();
     const counter = this.#counter;
