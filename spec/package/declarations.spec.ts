@@ -29,7 +29,9 @@ describe("the declarations", () => {
     async (config) => {
       const extractor = join("node_modules", "@microsoft", "api-extractor", "bin", "api-extractor");
 
-      expect(await outputOf([extractor, "run", "--config", config])).toContain("API Extractor completed successfully");
+      expect(await outputOf([extractor, "run", "--config", join(".ci", config)])).toContain(
+        "API Extractor completed successfully",
+      );
     },
   );
 });
