@@ -145,6 +145,18 @@ export class PocketMq {
     return this.#broker.admin.createTopic(TOPIC, { readQueueNums: queues, writeQueueNums: queues });
   }
 
+  /** One more member of the group. */
+  async join(instanceName) {
+    const consumer = this.#broker.pushConsumer({
+      group: GROUP,
+      instanceName,
+      subscriptions: { [TOPIC]: "*" },
+      listener: () => "success",
+    });
+    await consumer.start();
+    return consumer;
+  }
+
   close() {
     return this.#broker.close();
   }

@@ -40,6 +40,8 @@ export function judge(trials) {
       below("wake-up: p50 in ms", only(cell("wake-up", "pocketmq"), "p50Ms"), 5),
       below("wake-up: CPU while idle in %", only(cell("wake-up", "pocketmq"), "idleCpuPercent"), 0.5),
       below("pull-wake-up: p50 in ms", only(cell("pull-wake-up", "pocketmq"), "p50Ms"), 0.3),
+      below("rebalance: p50 in ms", only(cell("rebalance", "pocketmq"), "p50Ms"), 50),
+      below("rebalance: p50 in memory in ms", only(cell("rebalance", "pocketmq"), "memoryP50Ms"), 50),
       below("four-writers: longest wait in ms", only(cell("four-writers", "pocketmq"), "longestMs"), 3_000),
       atLeast("four-writers: slowest of the fastest", only(cell("four-writers", "pocketmq"), "slowestShare"), 0.5),
       below("four-writers: WAL in MB", only(cell("four-writers", "pocketmq"), "walMB"), 64),

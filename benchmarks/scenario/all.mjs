@@ -5,6 +5,7 @@ import { fourWriters } from "./four-writers.mjs";
 import { memory } from "./memory.mjs";
 import { orderly } from "./orderly.mjs";
 import { pullWakeUp } from "./pull-wake-up.mjs";
+import { rebalance } from "./rebalance.mjs";
 import { retryStorm } from "./retry-storm.mjs";
 import { batch, concurrent, single } from "./sending.mjs";
 import { wakeUp } from "./wake-up.mjs";
@@ -19,6 +20,7 @@ export const SCENARIOS = [
   endToEnd,
   wakeUp,
   pullWakeUp,
+  rebalance,
   fourWriters,
   memory,
   coldStart,

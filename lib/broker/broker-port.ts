@@ -23,8 +23,9 @@ export interface TopicRoute {
   readonly topic: string;
   /** Queues that it has, whether they can be written or read now or not. */
   readonly queueNums: number;
-  /** In order of queueId; empty when the topic is not writable. */
+  /** Sorted by topic, broker name, queue id; empty when the topic is not writable. */
   readonly writeQueues: readonly MessageQueue[];
+  /** The same; empty when the topic is not readable. */
   readonly readQueues: readonly MessageQueue[];
 }
 

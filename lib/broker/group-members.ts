@@ -27,6 +27,8 @@ interface Membership {
   readonly members: Map<string, OwnMember>;
   /** Those in other brokers on the store. */
   others: readonly KnownMember[];
+  /** Of those who share its queues, sorted, until one comes, goes or subscribes to something else. */
+  ids: readonly string[] | undefined;
   /** Of all that subscribed to anything: that counts for the group. */
   last: KnownMember;
 }
@@ -99,10 +101,11 @@ export class GroupMembers {
   ids(group: string): readonly string[] {
     const membership = this.#groups.get(group);
     if (membership === undefined) return [];
-    return [...membership.members.values(), ...membership.others]
+    membership.ids ??= [...membership.members.values(), ...membership.others]
       .filter((member) => member.messageModel === "clustering" && member.consumeType !== "pop" && subscribes(member))
       .map(({ clientId }) => clientId)
       .sort();
+    return membership.ids;
   }
 
   messageModelOf(group: string): MessageModel | undefined {
@@ -135,10 +138,11 @@ export class GroupMembers {
     const { group, clientId } = member;
     const own = asRegistered(member, registration);
     const known = this.#groups.get(group);
-    const membership = known ?? { group, members: new Map(), others, last: own };
+    const membership = known ?? { group, members: new Map(), others, ids: undefined, last: own };
     if (known === undefined) this.#groups.set(group, membership);
     membership.others = others;
     membership.members.set(clientId, own);
+    membership.ids = undefined;
     this.#registered(membership, own);
     this.#rebalance(membership);
   }
@@ -150,6 +154,7 @@ export class GroupMembers {
     const own = asRegistered(member, registration);
     membership.members.delete(member.clientId);
     membership.members.set(member.clientId, own);
+    membership.ids = undefined;
     this.#registered(membership, own);
     this.#rebalance(membership);
   }
@@ -168,6 +173,7 @@ export class GroupMembers {
     const membership = this.#membershipOf(member);
     if (membership === undefined) return;
     membership.members.delete(member.clientId);
+    membership.ids = undefined;
     if (membership.members.size === 0) {
       this.#groups.delete(member.group);
       this.#want(member.group, []);
@@ -182,6 +188,7 @@ export class GroupMembers {
     const membership = this.#groups.get(group);
     if (membership === undefined || isSame(membership.others, others)) return;
     membership.others = others;
+    membership.ids = undefined;
     membership.last = lastOf(membership);
     this.#rebalance(membership);
   }

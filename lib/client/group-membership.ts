@@ -1,7 +1,7 @@
 import type { BroadcastInstance, GroupMember, MessageModel } from "../broker/broker-port.js";
 import type { MqError } from "../errors.js";
 import { retryTopic } from "../message/derived-names.js";
-import { formatMessageQueue, type MessageQueue } from "../message/message-queue.js";
+import { compareMessageQueues, type MessageQueue } from "../message/message-queue.js";
 import type { ClockTimer } from "../time/clock.js";
 import { type AllocateMessageQueueStrategy, allocateAll } from "./allocate-message-queue.js";
 import type { ClientContext } from "./client-context.js";
@@ -75,7 +75,7 @@ export class GroupMembership {
   readonly #rebalance: Rebalance;
   readonly #member: GroupMember;
   #timer: ClockTimer | undefined;
-  #toldAssignment = "";
+  #toldAssignment: readonly MessageQueue[] = [];
 
   constructor(options: GroupMembershipOptions) {
     const { group, messageModel, clientId, instance, context } = options;
@@ -145,9 +145,9 @@ export class GroupMembership {
   tellAssignment(): void {
     const { group, clientId, queues, context } = this.#options;
     const assignment = queues.ofTopics;
-    const told = assignment.map(formatMessageQueue).join();
-    if (told === this.#toldAssignment) return;
-    this.#toldAssignment = told;
+    if (isSameAssignment(assignment, this.#toldAssignment)) return;
+    // A copy: listeners get the list itself.
+    this.#toldAssignment = [...assignment];
     context.events.emit("group:rebalanced", { group, clientId, assignment });
     this.#options.onAssignment();
   }
@@ -204,4 +204,11 @@ export class GroupMembership {
     this.tellAssignment();
     brokerFailed(error);
   }
+}
+
+/** Both are sorted. */
+function isSameAssignment(a: readonly MessageQueue[], b: readonly MessageQueue[]): boolean {
+  return (
+    a.length === b.length && a.every((queue, index) => compareMessageQueues(queue, b[index] as MessageQueue) === 0)
+  );
 }

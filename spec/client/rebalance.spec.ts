@@ -337,6 +337,7 @@ describe("rebalance", () => {
     ["throws what has no text", throwing(Object.create(null))],
     ["returns nothing", () => undefined],
     ["returns a promise", async () => []],
+    ["returns a text", () => "orders"],
     ["returns something else than queues", () => [null]],
   ];
   it.each(strategies)("keeps the assignment of a member whose strategy %s", async (_what, answer) => {
