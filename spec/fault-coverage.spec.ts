@@ -26,6 +26,7 @@ const BACKGROUND_TASKS = [
   "pull loop",
   "queue locks",
   "rebalance",
+  "rebalance rounds",
   "sending back",
   "taking over",
 ] as const;

@@ -72,6 +72,11 @@ export class GroupMembers {
     return count;
   }
 
+  /** Whether there are members here among whom queues are shared. */
+  get isSharing(): boolean {
+    return this.#sharingGroups().length > 0;
+  }
+
   /** Members of the group in this broker. */
   countOf(group: string): number {
     return this.#groups.get(group)?.members.size ?? 0;
@@ -102,7 +107,7 @@ export class GroupMembers {
     const membership = this.#groups.get(group);
     if (membership === undefined) return [];
     membership.ids ??= [...membership.members.values(), ...membership.others]
-      .filter((member) => member.messageModel === "clustering" && member.consumeType !== "pop" && subscribes(member))
+      .filter(takesShare)
       .map(({ clientId }) => clientId)
       .sort();
     return membership.ids;
@@ -205,6 +210,11 @@ export class GroupMembers {
     for (const membership of this.#groups.values()) this.#rebalance(membership);
   }
 
+  /** Something may have changed of which nobody tells. */
+  shareAgain(): void {
+    for (const membership of this.#sharingGroups()) this.#rebalance(membership);
+  }
+
   /** Queues that the group's members here want are theirs now. */
   takeNewQueues(group: string): void {
     const present = this.#groups.get(group)?.members.values() ?? [];
@@ -218,6 +228,10 @@ export class GroupMembers {
   #next(): number {
     this.#registrations += 1;
     return this.#registrations;
+  }
+
+  #sharingGroups(): readonly Membership[] {
+    return [...this.#groups.values()].filter(({ members }) => [...members.values()].some(takesShare));
   }
 
   /** `undefined` when it does not take part. */
@@ -310,6 +324,11 @@ export function lastSubscribed(members: Iterable<KnownMember>): KnownMember | un
   for (const known of members)
     if (subscribes(known) && known.registration >= (highest?.registration ?? Number.NEGATIVE_INFINITY)) highest = known;
   return highest;
+}
+
+/** Whether it is one of those among whom the queues of their group are shared. */
+function takesShare(member: KnownMember): boolean {
+  return member.messageModel === "clustering" && member.consumeType !== "pop" && subscribes(member);
 }
 
 function subscribes({ subscriptions }: KnownMember): boolean {

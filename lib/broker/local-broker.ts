@@ -3,7 +3,6 @@ import type { MessageQueue } from "../message/message-queue.js";
 import type { StoreHost } from "../message/message-view.js";
 import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 import type { OpenedDatabase } from "../store/open-database.js";
-import { BroadcastInstances } from "./broadcast-instances.js";
 import { EventHub } from "./broker-events.js";
 import type {
   AppendObserver,
@@ -22,19 +21,17 @@ import type {
   WithdrawableWrite,
 } from "./broker-port.js";
 import type { ResolvedBrokerSettings } from "./broker-settings.js";
+import { ConsumerManager } from "./consumer-manager.js";
 import { DueScheduler } from "./due-scheduler.js";
 import { Engine } from "./engine.js";
-import { GroupMembers, type KnownMember } from "./group-members.js";
+import type { GroupMembers, KnownMember } from "./group-members.js";
 import type { WrittenBlock } from "./log-appender.js";
 import { Lookout } from "./lookout.js";
-import { MemberRegistry } from "./member-registry.js";
 import { OffsetOperations } from "./offset-operations.js";
 import { searchOffset } from "./offset-search.js";
-import { Peers } from "./peers.js";
 import { PopService } from "./pop-service.js";
 import { PullHold } from "./pull-hold.js";
 import { PullMessage } from "./pull-message.js";
-import { QueueLocks } from "./queue-locks.js";
 import { RouteLookup } from "./route-lookup.js";
 import type { SendBackRequest } from "./send-back.js";
 import { emitSentBack } from "./sent-back-events.js";
@@ -47,18 +44,13 @@ export class LocalBroker implements EmbeddedBrokerPort {
   readonly storeHost: StoreHost;
   readonly events: EventHub;
   readonly engine: Engine;
-  readonly members: GroupMembers;
   readonly messages: PullMessage;
   readonly #routes: RouteLookup;
   readonly #offsets: OffsetOperations;
-  readonly #locks: QueueLocks;
+  readonly #consumers: ConsumerManager;
   readonly #hold: PullHold;
   readonly #pops: PopService;
   readonly #scheduler: DueScheduler;
-  readonly #instances: BroadcastInstances;
-  readonly #peers: Peers | undefined;
-  /** Absent where nobody else can open the store. */
-  readonly #registry: MemberRegistry | undefined;
   readonly #lookout: Lookout;
   #isClosing = false;
   #isClosed = false;
@@ -67,7 +59,6 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.brokerName = settings.brokerName;
     this.clusterName = settings.clusterName;
     this.storeHost = settings.storeHost;
-    this.#locks = new QueueLocks(settings.clock, (group) => this.#shareFreed(group));
     this.events = new EventHub(settings.logger);
     this.engine = new Engine(database, settings, this.events, {
       committed: (written, topicsChanged) => {
@@ -85,7 +76,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
       },
       listMembers: () => this.members.list(),
       memberRegistered: (member, registration) => this.members.numbered(member, registration),
-      memberDisplaced: (member) => this.#registry?.displaced(member),
+      memberDisplaced: (member) => this.#consumers.displaced(member),
     });
     this.#lookout = new Lookout({
       engine: this.engine,
@@ -93,25 +84,29 @@ export class LocalBroker implements EmbeddedBrokerPort {
       clock: settings.clock,
       events: this.events,
       leaseMs: settings.leaseMs,
-      isNeeded: () => this.#hold.count > 0 || this.#pops.count > 0 || this.#hasMembers,
-      isLeaseFresh: () => this.#peers?.isLeaseFresh !== false,
-      renewLease: (then) => this.#peers?.renewLease(then),
+      isNeeded: () => this.#hold.count > 0 || this.#pops.count > 0 || this.#consumers.hasMembers,
+      isLeaseFresh: () => this.#consumers.isLeaseFresh,
+      renewLease: (then) => this.#consumers.renewLease(then),
       onNews: () => this.#actOnNews(),
       onStale: () => this.#lookEverywhere(),
       onFailed: (error) => {
-        this.members.brokerFailed(error);
+        this.#consumers.failed(error);
         this.#failHeld(error);
       },
     });
     this.#routes = new RouteLookup(this.engine, () => this.#lookout.noteStale());
     this.#offsets = new OffsetOperations(this.engine, database.connection);
-    const { company } = this.engine;
-    this.members = new GroupMembers({
-      logger: settings.logger,
+    this.#consumers = new ConsumerManager({
+      engine: this.engine,
+      settings,
       events: this.events,
-      whenReadable: (run) => this.engine.whenFree(run),
-      lockedQueues: (group) => this.#locks.list(group),
-      want: (group, queues) => company?.claims.want(group, queues),
+      assertOpen: () => this.assertOpen(),
+      keepLooking: () => this.#lookout.keepLooking(),
+      attempt: (read, doing) => this.#lookout.attempt(read, doing),
+      groupLeft: (group) => {
+        this.messages.forget(group);
+        this.engine.sentBack.forget(group);
+      },
     });
     this.messages = new PullMessage(this.engine, this.members);
     this.#hold = new PullHold((request) => this.#readNow(request), settings.clock);
@@ -120,27 +115,12 @@ export class LocalBroker implements EmbeddedBrokerPort {
       assertOpen: () => this.assertOpen(),
       onWaiting: () => this.#lookout.keepLooking(),
     });
-    this.#instances = new BroadcastInstances(this.engine, settings.clock, this.events);
     this.#scheduler = new DueScheduler(this.engine, settings.clock, this.events);
-    if (company !== undefined) {
-      const { clock, leaseMs } = settings;
-      this.#peers = new Peers({
-        engine: this.engine,
-        company,
-        clock,
-        events: this.events,
-        leaseMs,
-        isNeeded: () => this.#hasMembers,
-        onGone: () => this.#lookAtMembers(),
-      });
-      const { engine, members, events } = this;
-      const [locks, peers] = [this.#locks, this.#peers];
-      const assertOpen = (): void => this.assertOpen();
-      const look = (): void => this.#lookAtMembers();
-      const parts = { engine, company, members, locks, peers, events };
-      this.#registry = new MemberRegistry({ ...parts, assertOpen, look });
-    }
     this.#scheduler.look();
+  }
+
+  get members(): GroupMembers {
+    return this.#consumers.members;
   }
 
   get isInTransaction(): boolean {
@@ -217,39 +197,16 @@ export class LocalBroker implements EmbeddedBrokerPort {
     return this.#pops.changeInvisible(...change);
   }
 
-  async registerConsumer(member: GroupMember): Promise<void> {
-    this.assertOpen();
-    const { group, instance } = member;
-    const { retryTopics } = this.engine;
-    const prepare = (): void => {
-      retryTopics.requireForConsumer(group);
-      if (instance !== undefined) this.#instances.write(instance);
-    };
-    this.#lookout.keepLooking();
-    if (this.#registry !== undefined) await this.#registry.join(member, prepare);
-    else {
-      this.members.assertFree(member);
-      const isKnown = await this.engine.read(() => retryTopics.isComplete(group));
-      if (!isKnown || instance !== undefined) await this.engine.write(prepare);
-      this.assertOpen();
-      this.members.join(member);
-    }
-    if (instance !== undefined) this.#instances.add(instance);
-    this.#lookout.keepLooking();
+  registerConsumer(member: GroupMember): Promise<void> {
+    return this.#consumers.register(member);
   }
 
   heartbeat(member: GroupMember): void {
-    if (this.#registry !== undefined) this.#registry.changed(member);
-    else this.members.changed(member);
+    this.#consumers.heartbeat(member);
   }
 
   unregisterConsumer(member: GroupMember): void {
-    if (this.#registry !== undefined) this.#registry.left(member);
-    else this.members.leave(member);
-    if (member.instance !== undefined) this.#instances.delete(member.instance);
-    if (this.members.countOf(member.group) > 0) return;
-    this.messages.forget(member.group);
-    this.engine.sentBack.forget(member.group);
+    this.#consumers.unregister(member);
   }
 
   memberIds(group: string): readonly string[] {
@@ -260,24 +217,21 @@ export class LocalBroker implements EmbeddedBrokerPort {
     return this.#lookout.catchUp(then);
   }
 
-  holdsQueue(group: string, { topic, queueId }: MessageQueue): boolean {
-    const { company } = this.engine;
-    return company === undefined || company.claims.holds(group, topic, queueId);
+  holdsQueue(group: string, queue: MessageQueue): boolean {
+    return this.#consumers.holdsQueue(group, queue);
   }
 
   lockQueues(group: string, owner: string, queues: readonly MessageQueue[]): readonly MessageQueue[] {
-    const ours = queues.filter((queue) => this.holdsQueue(group, queue));
-    return this.#locks.lock(group, owner, ours);
+    return this.#consumers.lockQueues(group, owner, queues);
   }
 
   unlockQueues(group: string, owner: string, queues: readonly MessageQueue[]): void {
-    this.#locks.unlock(group, owner, queues);
+    this.#consumers.unlockQueues(group, owner, queues);
   }
 
   /** Inside a read: all members of a group, in whatever process, those first that registered first. */
   listMembers(group: string): readonly KnownMember[] {
-    const others = this.#registry?.listOthers(group) ?? [];
-    return [...this.members.own(group), ...others].sort((a, b) => a.registration - b.registration);
+    return this.#consumers.list(group);
   }
 
   queryOffset(group: string, topic: string, queueId: number): Promise<GroupProgress> {
@@ -326,8 +280,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.#isClosed = true;
     this.#lookout.close();
     this.#scheduler.close();
-    this.#peers?.close();
-    this.#locks.close();
+    this.#consumers.close();
     this.#failHeld(new MqError("ERR_MQ_CLOSED", "the broker is closed"));
     await this.engine.close();
   }
@@ -364,15 +317,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.#pops.othersCommitted(queues, topicsChanged);
     if (topicsChanged) this.members.rebalanceAll();
     this.#scheduler.look();
-    this.#lookAtMembers();
-    this.#peers?.commitSeen();
-  }
-
-  /** Queues of the group are not locked any more. */
-  #shareFreed(group: string): void {
-    if (this.#isClosed || !this.engine.isUsable) return;
-    this.members.rebalance(group);
-    this.#registry?.leaveWhenEmpty();
+    this.#consumers.commitSeen();
   }
 
   #lookEverywhere(): void {
@@ -380,21 +325,6 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.#hold.wakeAll();
     this.#pops.lookAgain();
     this.members.rebalanceAll();
-    this.#lookAtMembers();
-  }
-
-  /** Who came and went in other engines. */
-  #lookAtMembers(): void {
-    const registry = this.#registry;
-    if (this.#isClosed || registry === undefined || !this.#hasMembers) return;
-    this.#lookout.attempt(
-      () => this.engine.readNow(() => registry.lookAgain()),
-      "looking for members in other processes",
-    );
-  }
-
-  /** Or one that is about to join, or one that left while its listener was busy. */
-  get #hasMembers(): boolean {
-    return this.members.count > 0 || this.#registry?.isBusy === true || !this.#locks.isEmpty;
+    this.#consumers.look();
   }
 }

@@ -26,8 +26,10 @@ export class RouteLookup {
   }
 
   find(topic: string): TopicRoute | undefined {
+    const { topics } = this.#engine;
     try {
-      return this.#engine.readNow(() => this.#engine.topics.findRoute(topic));
+      // A read on a connection of the owner's costs three pragmas.
+      return topics.findCachedRoute(topic) ?? this.#engine.readNow(() => topics.findRoute(topic));
     } catch (error) {
       this.#onUnread();
       throw error;

@@ -107,9 +107,10 @@ function placeOf(queue: MessageQueue, sorted: readonly MessageQueue[]): number {
   return -1;
 }
 
-/** The queues as they are held, where they are. */
+/** The queues as they are held, where they are. A route that was read again has other objects. */
 function withSameObjects(queues: readonly MessageQueue[], held: readonly MessageQueue[]): readonly MessageQueue[] {
-  if (held.length === 0) return queues;
+  const same = new Set(held);
+  if (same.size === 0 || queues.every((queue) => same.has(queue))) return queues;
   const known = new Map(held.map((queue) => [formatMessageQueue(queue), queue]));
-  return queues.map((queue) => known.get(formatMessageQueue(queue)) ?? queue);
+  return queues.map((queue) => (same.has(queue) ? queue : (known.get(formatMessageQueue(queue)) ?? queue)));
 }

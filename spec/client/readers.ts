@@ -10,6 +10,8 @@ import type {
 import { openTestBroker, type TestBroker, type TestBrokerOptions } from "../support/test-broker.js";
 
 export const [GROUP, TOPIC] = ["reading", "orders"] as const;
+/** Timers of a group that subscribes to something: that after which its queues are shared anew. */
+export const GROUP_TIMERS = 1;
 
 /** A broker with a topic of so many queues, and what reads it. */
 export interface Reading extends TestBroker {

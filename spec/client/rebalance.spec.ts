@@ -396,7 +396,7 @@ describe("rebalance", () => {
 
     await consumer.close();
 
-    expect([armed, clock.pendingTimers]).toEqual([1, 0]);
+    expect([armed, clock.pendingTimers]).toEqual([2, 0]);
   });
 
   it("settles a send that makes a topic, whatever a strategy throws when it shares that", async () => {

@@ -3,6 +3,9 @@ import { type Broker, openBroker } from "../../../lib/index.js";
 import type { Workload } from "../fault-operation.js";
 import { type FaultTrial, TOPIC } from "../fault-trial.js";
 
+/** After which queues are shared anew though nobody has told of anything. */
+const ROUND_MS = 20_000;
+
 /** A broker on another connection to the same file, which no fault hits. */
 async function withOther(trial: FaultTrial, work: (other: Broker) => void): Promise<void> {
   const database = new Database(trial.place.path);
@@ -39,6 +42,22 @@ export const SHARING: Workload = {
         await trial.pass();
       },
       act: (trial) => withOther(trial, (other) => sendFrom(other, "a", "b")),
+    }),
+  },
+  "sharing the queues anew after 20 s": {
+    covers: ["rebalance rounds", "rebalance"],
+    make: () => ({
+      place: "guest on a file",
+      prepare: async (trial) => {
+        trial.start();
+        await trial.pass();
+        await withOther(trial, (other) => sendFrom(other, "a"));
+        await trial.pass();
+      },
+      act: async (trial) => {
+        await trial.pass(ROUND_MS);
+        trial.send("b", 1);
+      },
     }),
   },
 };

@@ -1,0 +1,189 @@
+import type { MqError } from "../errors.js";
+import type { MessageQueue } from "../message/message-queue.js";
+import { BroadcastInstances } from "./broadcast-instances.js";
+import type { EventHub } from "./broker-events.js";
+import type { GroupMember } from "./broker-port.js";
+import type { ResolvedBrokerSettings } from "./broker-settings.js";
+import type { Engine } from "./engine.js";
+import { GroupMembers, type KnownMember } from "./group-members.js";
+import { MemberRegistry } from "./member-registry.js";
+import { Peers } from "./peers.js";
+import { QueueLocks } from "./queue-locks.js";
+import { RebalanceRounds } from "./rebalance-rounds.js";
+
+export interface ConsumerManagerParts {
+  readonly engine: Engine;
+  readonly settings: ResolvedBrokerSettings;
+  readonly events: EventHub;
+  /** Throws when the broker closes. */
+  readonly assertOpen: () => void;
+  /** Somebody here has to hear of what other engines commit. */
+  readonly keepLooking: () => void;
+  /** Reads what others stored, again when another connection is in the way. */
+  readonly attempt: (read: () => void, doing: string) => void;
+  /** No member of the group is left here. */
+  readonly groupLeft: (group: string) => void;
+}
+
+/**
+ * The consumers of this broker: who takes part in which group, which queues they may have, and which they have locked.
+ *
+ * Source: RocketMQ, `broker/.../client/ConsumerManager.java`.
+ */
+export class ConsumerManager {
+  readonly members: GroupMembers;
+  readonly #parts: ConsumerManagerParts;
+  readonly #locks: QueueLocks;
+  readonly #instances: BroadcastInstances;
+  readonly #rounds: RebalanceRounds;
+  /** Absent where nobody else can open the store. */
+  readonly #peers: Peers | undefined;
+  readonly #registry: MemberRegistry | undefined;
+  #isClosed = false;
+
+  constructor(parts: ConsumerManagerParts) {
+    this.#parts = parts;
+    const { engine, settings, events, assertOpen } = parts;
+    const { clock, logger, leaseMs } = settings;
+    const { company } = engine;
+    this.#locks = new QueueLocks(clock, (group) => this.#shareFreed(group));
+    this.members = new GroupMembers({
+      logger,
+      events,
+      whenReadable: (run) => engine.whenFree(run),
+      lockedQueues: (group) => this.#locks.list(group),
+      want: (group, queues) => company?.claims.want(group, queues),
+    });
+    const { members } = this;
+    this.#instances = new BroadcastInstances(engine, clock, events);
+    this.#rounds = new RebalanceRounds({
+      clock,
+      isNeeded: () => members.isSharing && engine.isUsable,
+      share: () => members.shareAgain(),
+    });
+    if (company === undefined) return;
+    const look = (): void => this.look();
+    const peers = new Peers({
+      ...{ engine, company, clock, events, leaseMs },
+      isNeeded: () => this.hasMembers,
+      onGone: look,
+    });
+    this.#peers = peers;
+    const locks = this.#locks;
+    this.#registry = new MemberRegistry({ engine, company, members, locks, peers, events, assertOpen, look });
+  }
+
+  /** Whether there is a member, one that is about to join, or one that left while its listener was busy. */
+  get hasMembers(): boolean {
+    return this.members.count > 0 || this.#registry?.isBusy === true || !this.#locks.isEmpty;
+  }
+
+  /** As {@link Peers.isLeaseFresh}. */
+  get isLeaseFresh(): boolean {
+    return this.#peers?.isLeaseFresh !== false;
+  }
+
+  renewLease(then: () => void): void {
+    this.#peers?.renewLease(then);
+  }
+
+  async register(member: GroupMember): Promise<void> {
+    const { engine, assertOpen, keepLooking } = this.#parts;
+    assertOpen();
+    const { group, instance } = member;
+    const { retryTopics } = engine;
+    const prepare = (): void => {
+      retryTopics.requireForConsumer(group);
+      if (instance !== undefined) this.#instances.write(instance);
+    };
+    keepLooking();
+    if (this.#registry !== undefined) await this.#registry.join(member, prepare);
+    else {
+      this.members.assertFree(member);
+      const isKnown = await engine.read(() => retryTopics.isComplete(group));
+      if (!isKnown || instance !== undefined) await engine.write(prepare);
+      assertOpen();
+      this.members.join(member);
+    }
+    if (instance !== undefined) this.#instances.add(instance);
+    keepLooking();
+    this.#rounds.look();
+  }
+
+  heartbeat(member: GroupMember): void {
+    if (this.#registry !== undefined) this.#registry.changed(member);
+    else this.members.changed(member);
+  }
+
+  unregister(member: GroupMember): void {
+    if (this.#registry !== undefined) this.#registry.left(member);
+    else this.members.leave(member);
+    this.#left(member);
+  }
+
+  /** Another process has a member of this name. */
+  displaced(member: GroupMember): void {
+    this.#registry?.displaced(member);
+    this.#left(member);
+  }
+
+  holdsQueue(group: string, { topic, queueId }: MessageQueue): boolean {
+    const { company } = this.#parts.engine;
+    return company === undefined || company.claims.holds(group, topic, queueId);
+  }
+
+  lockQueues(group: string, owner: string, queues: readonly MessageQueue[]): readonly MessageQueue[] {
+    const ours = queues.filter((queue) => this.holdsQueue(group, queue));
+    return this.#locks.lock(group, owner, ours);
+  }
+
+  unlockQueues(group: string, owner: string, queues: readonly MessageQueue[]): void {
+    this.#locks.unlock(group, owner, queues);
+  }
+
+  /** Inside a read: all members of a group, in whatever process, those first that registered first. */
+  list(group: string): readonly KnownMember[] {
+    const others = this.#registry?.listOthers(group) ?? [];
+    return [...this.members.own(group), ...others].sort((a, b) => a.registration - b.registration);
+  }
+
+  /** Who came and went in other engines. */
+  look(): void {
+    const registry = this.#registry;
+    if (this.#isClosed || registry === undefined || !this.hasMembers) return;
+    const { engine, attempt } = this.#parts;
+    attempt(() => engine.readNow(() => registry.lookAgain()), "looking for members in other processes");
+  }
+
+  /** Somebody else has committed. */
+  commitSeen(): void {
+    this.look();
+    this.#peers?.commitSeen();
+  }
+
+  /** The store can be used no longer. */
+  failed(error: MqError): void {
+    this.#rounds.close();
+    this.members.brokerFailed(error);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#rounds.close();
+    this.#peers?.close();
+    this.#locks.close();
+  }
+
+  #left({ group, instance }: GroupMember): void {
+    this.#rounds.look();
+    if (instance !== undefined) this.#instances.delete(instance);
+    if (this.members.countOf(group) === 0) this.#parts.groupLeft(group);
+  }
+
+  /** Queues of the group are not locked any more. */
+  #shareFreed(group: string): void {
+    if (this.#isClosed || !this.#parts.engine.isUsable) return;
+    this.members.rebalance(group);
+    this.#registry?.leaveWhenEmpty();
+  }
+}
