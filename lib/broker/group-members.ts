@@ -1,4 +1,5 @@
 import { MqError } from "../errors.js";
+import { isSameTagExpression } from "../filter/tag-expression.js";
 import type { Logger } from "../logger.js";
 import { retryTopic } from "../message/derived-names.js";
 import type { MessageQueue } from "../message/message-queue.js";
@@ -350,9 +351,13 @@ function isSame(a: readonly KnownMember[], b: readonly KnownMember[]): boolean {
   );
 }
 
-/** Topics to which only one of two members subscribes, or each with another expression; that of retries aside, to which nobody subscribes by himself. */
+/** Topics to which only one of two members subscribes, or each for other messages; that of retries aside, to which nobody subscribes by himself. */
 function differences(group: string, a: SubscriptionTable, b: SubscriptionTable): readonly string[] {
   const topics = new Set([...a.keys(), ...b.keys()]);
   topics.delete(retryTopic(group));
-  return [...topics].filter((topic) => a.get(topic) !== b.get(topic));
+  return [...topics].filter((topic) => !isSameSubscription(a.get(topic), b.get(topic)));
+}
+
+function isSameSubscription(a: string | undefined, b: string | undefined): boolean {
+  return a !== undefined && b !== undefined && isSameTagExpression(a, b);
 }

@@ -1,5 +1,6 @@
 import type { BroadcastInstance, GroupMember, MessageModel } from "../broker/broker-port.js";
 import type { MqError } from "../errors.js";
+import { isSameTagExpression } from "../filter/tag-expression.js";
 import { retryTopic } from "../message/derived-names.js";
 import { compareMessageQueues, type MessageQueue } from "../message/message-queue.js";
 import type { ClockTimer } from "../time/clock.js";
@@ -127,7 +128,8 @@ export class GroupMembership {
    * had of the queues that the member has.
    */
   subscribe(topic: string, expression: string): boolean {
-    if (this.#subscriptions.get(topic) === expression) return false;
+    const known = this.#subscriptions.get(topic);
+    if (known !== undefined && isSameTagExpression(known, expression)) return false;
     this.#subscriptions.set(topic, expression);
     return true;
   }

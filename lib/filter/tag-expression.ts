@@ -48,6 +48,17 @@ export function parseTagExpression(text: string | undefined, responseCode: numbe
   return tags.size === 0 ? new AllTags(expression) : new SomeTags(expression, tags);
 }
 
+/** Whether both are for the same messages: order, repetition and blanks do not count. What cannot be parsed is like itself only. */
+export function isSameTagExpression(a: string, b: string): boolean {
+  if (a === b) return true;
+  try {
+    const [left, right] = [parseTagExpression(a).tags, parseTagExpression(b).tags];
+    return left.size === right.size && [...left].every((tag) => right.has(tag));
+  } catch {
+    return false;
+  }
+}
+
 class AllTags implements TagExpression {
   readonly expression: string;
   readonly tags: ReadonlySet<string> = new Set();

@@ -218,6 +218,17 @@ describe("GroupMembers", () => {
     ]);
   });
 
+  it("takes subscriptions for the same that are for the same messages", async () => {
+    const { members, conflicts, warnings, make } = setup();
+
+    members.join(make("a", { orders: "created || paid", refunds: "*" }));
+    members.join(make("b", { orders: "paid||created", refunds: " " }));
+    await Promise.resolve();
+
+    expect([conflicts, warnings]).toEqual([[], []]);
+    expect(members.subscriptionOf("billing", "orders")).toBe("paid||created");
+  });
+
   it("tells nothing of the group's retry topic, to which nobody subscribes by himself", async () => {
     const { members, conflicts, warnings, make } = setup();
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseTagExpression } from "../../lib/filter/tag-expression.js";
+import { isSameTagExpression, parseTagExpression } from "../../lib/filter/tag-expression.js";
 import { javaStringHash } from "../../lib/message/java-hash.js";
 import { loadFacts, type RecordedError } from "../support/facts.js";
 import { thrown } from "../support/thrown.js";
@@ -96,5 +96,29 @@ describe("a tag expression", () => {
     const filter = parseTagExpression("f5a5a608");
 
     expect([filter.matchesCode(0), filter.matchesTag(undefined), filter.matchesTag("")]).toEqual([true, false, false]);
+  });
+});
+
+describe("isSameTagExpression", () => {
+  it.each([
+    ["a || b", "b||a"],
+    ["a||a", "a"],
+    ["*", " "],
+    ["a ||", "a"],
+    ["||", "||"],
+  ])("takes %j and %j for the same", (a, b) => {
+    expect([isSameTagExpression(a, b), isSameTagExpression(b, a)]).toEqual([true, true]);
+  });
+
+  it.each([
+    ["a", "b"],
+    ["a", "a || b"],
+    ["a", "*"],
+    ["a", "A"],
+    ["a||*", "*"],
+    ["||", "*"],
+    ["||", "|| ||"],
+  ])("tells %j from %j", (a, b) => {
+    expect([isSameTagExpression(a, b), isSameTagExpression(b, a)]).toEqual([false, false]);
   });
 });
