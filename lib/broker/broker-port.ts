@@ -131,6 +131,14 @@ export type SubscriptionTable = ReadonlyMap<string, string>;
 /** Whether the members of a group share its messages or each get all of them. */
 export type MessageModel = "clustering" | "broadcasting";
 
+/** A member that is not in its broker's process but behind a connection. */
+export interface RemoteMember {
+  /** For how long it may be silent: {@link BrokerPort.heartbeat} has to come more often. RocketMQ: 120 s. */
+  readonly expiresAfterMs: number;
+  /** It was silent for longer, and takes part no more; to do so it registers again. Queues that it has locked stay so until that lease ends. */
+  expired(): void;
+}
+
 /** A consumer as its broker knows it. */
 export interface GroupMember {
   readonly clientId: string;
@@ -145,6 +153,8 @@ export interface GroupMember {
    * the others subscribed to counts.
    */
   readonly subscriptions: SubscriptionTable;
+  /** Absent for a member in this process, which is there until it unregisters. */
+  readonly remote?: RemoteMember | undefined;
   /** The share of a clustering member as of the last {@link GroupMember.dropLostQueues}. */
   readonly wantedQueues: Iterable<MessageQueue>;
   /**
@@ -204,8 +214,13 @@ export interface BrokerPort {
    * `ERR_MQ_ALREADY_CREATED` when another member has its name; where that one is in a process that may be gone it waits for that to be decided.
    */
   registerConsumer(member: GroupMember): Promise<void>;
-  /** The member's subscriptions changed. */
+  /**
+   * The member is there. Where its subscriptions are others than before they count for the group from now on, and its queues are shared anew when this
+   * returns. No effect for one that does not take part.
+   */
   heartbeat(member: GroupMember): void;
+  /** Shares the queues of the group anew before it returns: something kept a member from taking its share. */
+  rebalance(group: string): void;
   unregisterConsumer(member: GroupMember): void;
   /** Client ids of the members among which the queues of a clustering group are shared, sorted; those in other processes among them. */
   memberIds(group: string): readonly string[];

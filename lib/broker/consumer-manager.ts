@@ -1,11 +1,13 @@
 import type { MqError } from "../errors.js";
 import type { MessageQueue } from "../message/message-queue.js";
+import { describeThrown } from "../thrown.js";
 import { BroadcastInstances } from "./broadcast-instances.js";
 import type { EventHub } from "./broker-events.js";
 import type { GroupMember } from "./broker-port.js";
 import type { ResolvedBrokerSettings } from "./broker-settings.js";
 import type { Engine } from "./engine.js";
 import { GroupMembers, type KnownMember } from "./group-members.js";
+import { HeartbeatScan } from "./heartbeat-scan.js";
 import { MemberRegistry } from "./member-registry.js";
 import { Peers } from "./peers.js";
 import { QueueLocks } from "./queue-locks.js";
@@ -36,6 +38,7 @@ export class ConsumerManager {
   readonly #locks: QueueLocks;
   readonly #instances: BroadcastInstances;
   readonly #rounds: RebalanceRounds;
+  readonly #scan: HeartbeatScan;
   /** Absent where nobody else can open the store. */
   readonly #peers: Peers | undefined;
   readonly #registry: MemberRegistry | undefined;
@@ -61,6 +64,7 @@ export class ConsumerManager {
       isNeeded: () => members.isSharing && engine.isUsable,
       share: () => members.shareAgain(),
     });
+    this.#scan = new HeartbeatScan(clock, (silent) => this.#expire(silent));
     if (company === undefined) return;
     const look = (): void => this.look();
     const peers = new Peers({
@@ -106,11 +110,14 @@ export class ConsumerManager {
       this.members.join(member);
     }
     if (instance !== undefined) this.#instances.add(instance);
+    this.#scan.heard(member);
     keepLooking();
     this.#rounds.look();
   }
 
   heartbeat(member: GroupMember): void {
+    if (this.members.find(member) === undefined) return;
+    this.#scan.heard(member);
     if (this.#registry !== undefined) this.#registry.changed(member);
     else this.members.changed(member);
   }
@@ -163,18 +170,22 @@ export class ConsumerManager {
 
   /** The store can be used no longer. */
   failed(error: MqError): void {
+    this.#scan.close();
     this.#rounds.close();
     this.members.brokerFailed(error);
   }
 
   close(): void {
     this.#isClosed = true;
+    this.#scan.close();
     this.#rounds.close();
     this.#peers?.close();
     this.#locks.close();
   }
 
-  #left({ group, instance }: GroupMember): void {
+  #left(member: GroupMember): void {
+    const { group, instance } = member;
+    this.#scan.forget(member);
     this.#rounds.look();
     if (instance !== undefined) this.#instances.delete(instance);
     if (this.members.countOf(group) === 0) this.#parts.groupLeft(group);
@@ -185,5 +196,22 @@ export class ConsumerManager {
     if (this.#isClosed || !this.#parts.engine.isUsable) return;
     this.members.rebalance(group);
     this.#registry?.leaveWhenEmpty();
+  }
+
+  /** All of them have left before any is told. */
+  #expire(silent: readonly GroupMember[]): void {
+    const { logger } = this.#parts.settings;
+    for (const member of silent) this.unregister(member);
+    for (const { group, clientId, remote } of silent) {
+      logger.warn("nothing was heard of a consumer for longer than it may be silent: it takes part no more", {
+        group,
+        clientId,
+      });
+      try {
+        remote?.expired();
+      } catch (error) {
+        logger.error(`telling a consumer that it expired failed: ${describeThrown(error)}`, { group, clientId });
+      }
+    }
   }
 }

@@ -153,16 +153,24 @@ export class GroupMembers {
     this.#rebalance(membership);
   }
 
-  /** @param registration - of the change, {@link NEWEST} until it is known. */
-  changed(member: GroupMember, registration: number = this.#next()): void {
+  /**
+   * Returns whether the member subscribes to something else than before.
+   *
+   * @param registration - of the change, {@link NEWEST} until it is known.
+   */
+  changed(member: GroupMember, registration: number = this.#next()): boolean {
     const membership = this.#membershipOf(member);
-    if (membership === undefined) return;
+    const known = membership?.members.get(member.clientId);
+    if (membership === undefined || known === undefined || isSameTable(known.subscriptions, member.subscriptions)) {
+      return false;
+    }
     const own = asRegistered(member, registration);
     membership.members.delete(member.clientId);
     membership.members.set(member.clientId, own);
     membership.ids = undefined;
     this.#registered(membership, own);
     this.#rebalance(membership);
+    return true;
   }
 
   /** It has become known which registration the member's last one was. */
@@ -199,7 +207,7 @@ export class GroupMembers {
     this.#rebalance(membership);
   }
 
-  /** Queues of the group were lost to another broker, or may be had now. */
+  /** Queues of the group were lost to another broker, or may be had now; or some member failed to take its share. */
   rebalance(group: string): void {
     const membership = this.#groups.get(group);
     if (membership !== undefined) this.#rebalance(membership);

@@ -205,6 +205,10 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.#consumers.heartbeat(member);
   }
 
+  rebalance(group: string): void {
+    this.members.rebalance(group);
+  }
+
   unregisterConsumer(member: GroupMember): void {
     this.#consumers.unregister(member);
   }

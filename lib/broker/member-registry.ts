@@ -81,17 +81,10 @@ export class MemberRegistry {
     await this.#claimed();
   }
 
-  /** Subscriptions of the member may have changed; or it is to share the queues of its group anew. */
+  /** Subscriptions of the member may have changed. */
   changed(member: GroupMember): void {
     const { company, members } = this.#parts;
-    const known = members.find(member);
-    if (known === undefined) return;
-    if (isSameTable(known.subscriptions, member.subscriptions)) {
-      members.rebalance(member.group);
-      return;
-    }
-    members.changed(member, NEWEST);
-    company.memberRows.compareSoon(member);
+    if (members.changed(member, NEWEST)) company.memberRows.compareSoon(member);
   }
 
   left(member: GroupMember): void {

@@ -159,10 +159,11 @@ export class GroupMembership {
    * shared anew: 64 members that waited for some of 1,024 queues did nothing else.
    */
   tryAgainLater(): void {
-    const { clock } = this.#options.context;
+    const { group, context } = this.#options;
+    const { clock, port } = context;
     this.#timer ??= clock.at(clock.now() + TRY_AGAIN_MS, () => {
       this.#timer = undefined;
-      if (this.#rebalance.hasFailed) this.tell();
+      if (this.#rebalance.hasFailed) port.rebalance(group);
       else this.#takeNewQueues();
     });
   }

@@ -91,15 +91,21 @@ describe("GroupMembers", () => {
     expect(members.ids("billing")).toEqual(["a", "b"]);
   });
 
-  it("lets every member drop before any takes, on each join, change and leave", () => {
+  it("lets every member drop before any takes, on each join, change and leave, and does nothing for what changes nothing", () => {
     const { members, calls, make } = setup();
-    const [a, b] = [make("a"), make("b")];
+    const subscriptions = new Map([["orders", "*"]]);
+    const [a, b] = [{ ...make("a"), subscriptions }, make("b")];
     const rounds: string[][] = [];
 
     for (const change of [
       () => members.join(a),
       () => members.join(b),
       () => members.changed(a),
+      () => members.changed({ ...a, subscriptions: new Map() }),
+      () => {
+        subscriptions.set("refunds", "*");
+        members.changed(a);
+      },
       () => members.leave(a),
     ]) {
       change();
@@ -109,7 +115,7 @@ describe("GroupMembers", () => {
     const both = ["a drops", "b drops", "a takes", "b takes"];
     // The one that changed was registered last.
     const changed = ["b drops", "a drops", "b takes", "a takes"];
-    expect(rounds).toEqual([["a drops", "a takes"], both, changed, ["b drops", "b takes"]]);
+    expect(rounds).toEqual([["a drops", "a takes"], both, [], [], changed, ["b drops", "b takes"]]);
   });
 
   it("shares all groups anew when topics changed", () => {

@@ -16,7 +16,7 @@ import { VirtualClock } from "./virtual-clock.js";
 const ignore = (): void => undefined;
 const silent: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
-/** A broker in memory under virtual time, together with the port that its clients see. A timer that is left behind fails the spec. */
+/** A broker under virtual time, in memory unless told otherwise, with the port that its clients see. A timer that is left behind fails the spec. */
 export interface TestPort extends AsyncDisposable {
   readonly mq: Broker;
   readonly port: LocalBroker;
