@@ -153,6 +153,8 @@ export interface GroupMember {
    * the others subscribed to counts.
    */
   readonly subscriptions: SubscriptionTable;
+  /** Whether nobody in its group may subscribe otherwise: whoever would comes later, and is refused. Absent: no. */
+  readonly isStrict?: boolean | undefined;
   /** Absent for a member in this process, which is there until it unregisters. */
   readonly remote?: RemoteMember | undefined;
   /** The share of a clustering member as of the last {@link GroupMember.dropLostQueues}. */
@@ -211,9 +213,15 @@ export interface BrokerPort {
   changeInvisible(request: ReceiptRequest, invisibleMs: number): Promise<ReceiptHandle>;
   /**
    * Resolves once the group and its retry topic exist, the member takes part, and it has those queues of its share that nobody else had. Rejects with
-   * `ERR_MQ_ALREADY_CREATED` when another member has its name; where that one is in a process that may be gone it waits for that to be decided.
+   * `ERR_MQ_ALREADY_CREATED` when another member has its name, and with `ERR_MQ_SUBSCRIPTION` when it subscribes otherwise than another member and one of
+   * the two is strict; where that one is in a process that may be gone it waits for that to be decided.
    */
   registerConsumer(member: GroupMember): Promise<void>;
+  /**
+   * Throws `ERR_MQ_SUBSCRIPTION` when the member, which takes part, may not subscribe so because of a strict member; to be called before it does. What another
+   * process does in the same moment is found out with the next commit: whoever is later then is told {@link GroupMember.brokerFailed} and takes part no more.
+   */
+  checkSubscriptions(member: GroupMember, subscriptions: SubscriptionTable): void;
   /**
    * The member is there. Where its subscriptions are others than before they count for the group from now on, and its queues are shared anew when this
    * returns. No effect for one that does not take part.

@@ -23,7 +23,7 @@ export class Company {
     this.#wasClosedHere = options.wasClosedHere;
     const rowLost = (): void => this.memberRows.compareSoon();
     this.claims = new QueueClaims(store, this.#processes.own, leaseMs, { ...options, rowLost });
-    this.memberRows = new MemberRows(store, this.claims, options);
+    this.memberRows = new MemberRows(store, this.claims, (engine) => this.isGone(engine), options);
   }
 
   /** Provably: its process is no more, or this thread has closed it, without being able to store that. */

@@ -3,7 +3,7 @@ import type { MessageQueue } from "../message/message-queue.js";
 import { describeThrown } from "../thrown.js";
 import { BroadcastInstances } from "./broadcast-instances.js";
 import type { EventHub } from "./broker-events.js";
-import type { GroupMember } from "./broker-port.js";
+import type { GroupMember, SubscriptionTable } from "./broker-port.js";
 import type { ResolvedBrokerSettings } from "./broker-settings.js";
 import type { Engine } from "./engine.js";
 import { GroupMembers, type KnownMember } from "./group-members.js";
@@ -104,6 +104,7 @@ export class ConsumerManager {
     if (this.#registry !== undefined) await this.#registry.join(member, prepare);
     else {
       this.members.assertFree(member);
+      this.members.assertAgrees(member, member.subscriptions);
       const isKnown = await engine.read(() => retryTopics.isComplete(group));
       if (!isKnown || instance !== undefined) await engine.write(prepare);
       assertOpen();
@@ -113,6 +114,12 @@ export class ConsumerManager {
     this.#scan.heard(member);
     keepLooking();
     this.#rounds.look();
+  }
+
+  checkSubscriptions(member: GroupMember, subscriptions: SubscriptionTable): void {
+    if (this.members.find(member) === undefined) return;
+    if (this.#registry !== undefined) this.#registry.assertAgrees(member, subscriptions);
+    else this.members.assertAgrees(member, subscriptions);
   }
 
   heartbeat(member: GroupMember): void {
@@ -128,9 +135,9 @@ export class ConsumerManager {
     this.#left(member);
   }
 
-  /** Another process has a member of this name. */
-  displaced(member: GroupMember): void {
-    this.#registry?.displaced(member);
+  /** It cannot be beside a member in another process. */
+  refused(member: GroupMember, error: MqError): void {
+    this.#registry?.refused(member, error);
     this.#left(member);
   }
 
@@ -150,7 +157,7 @@ export class ConsumerManager {
 
   /** Inside a read: all members of a group, in whatever process, those first that registered first. */
   list(group: string): readonly KnownMember[] {
-    const others = this.#registry?.listOthers(group) ?? [];
+    const others = this.#parts.engine.company?.memberRows.listOthers(group) ?? [];
     return [...this.members.own(group), ...others].sort((a, b) => a.registration - b.registration);
   }
 

@@ -1,3 +1,4 @@
+import type { MqError } from "../errors.js";
 import type { GroupMember } from "./broker-port.js";
 import type { WrittenBlock } from "./log-appender.js";
 
@@ -17,6 +18,6 @@ export interface EngineListener {
   listMembers(): readonly GroupMember[];
   /** The registration of this member is stored. */
   memberRegistered(member: GroupMember, registration: number): void;
-  /** Another process has a member of this name. */
-  memberDisplaced(member: GroupMember): void;
+  /** This member cannot be beside one in another process. */
+  memberRefused(member: GroupMember, error: MqError): void;
 }

@@ -106,7 +106,7 @@ export class Engine {
             wasClosedHere: (token) => this.#openFile?.wasClosed(token) === true,
             members: () => listener.listMembers(),
             registered: (member, registration) => listener.memberRegistered(member, registration),
-            displaced: (member) => listener.memberDisplaced(member),
+            refused: (member, error) => listener.memberRefused(member, error),
           });
     const ownership = this.company?.claims ?? EVERY_QUEUE;
     this.topics = new Topics(this.store, settings);

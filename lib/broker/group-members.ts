@@ -1,11 +1,11 @@
 import { MqError } from "../errors.js";
-import { isSameTagExpression } from "../filter/tag-expression.js";
 import type { Logger } from "../logger.js";
 import { retryTopic } from "../message/derived-names.js";
 import type { MessageQueue } from "../message/message-queue.js";
 import { describeThrown } from "../thrown.js";
 import type { EventHub } from "./broker-events.js";
 import type { ConsumeType, GroupMember, MessageModel, SubscriptionTable } from "./broker-port.js";
+import { differences, findDisagreement, isSameTable } from "./subscriptions.js";
 
 /** A member as the others of its group see it, whichever broker it is in. */
 export interface KnownMember {
@@ -13,6 +13,8 @@ export interface KnownMember {
   readonly messageModel: MessageModel;
   readonly consumeType: ConsumeType;
   readonly subscriptions: SubscriptionTable;
+  /** Nobody in its group may subscribe otherwise. */
+  readonly isStrict: boolean;
   /** Higher than that of all who registered before. */
   readonly registration: number;
 }
@@ -138,9 +140,25 @@ export class GroupMembers {
     if (this.#groups.get(group)?.members.has(clientId) === true) throw nameTaken(group, clientId);
   }
 
+  /**
+   * Throws when a strict member of the group, or this member itself if it is strict, forbids that it subscribes so.
+   *
+   * @param others - in other brokers on the store.
+   */
+  assertAgrees(
+    { group, clientId, isStrict }: GroupMember,
+    subscriptions: SubscriptionTable,
+    others: readonly KnownMember[] = this.#groups.get(group)?.others ?? [],
+  ): void {
+    const present = [...this.own(group), ...others];
+    const disagreement = findDisagreement(group, { clientId, isStrict, subscriptions }, present);
+    if (disagreement !== undefined) throw disagreement.error;
+  }
+
   /** @param others - of the group, in other brokers on the store. */
   join(member: GroupMember, registration: number = this.#next(), others: readonly KnownMember[] = []): void {
     this.assertFree(member);
+    this.assertAgrees(member, member.subscriptions, others);
     const { group, clientId } = member;
     const own = asRegistered(member, registration);
     const known = this.#groups.get(group);
@@ -258,14 +276,15 @@ export class GroupMembers {
     const others = [...membership.members.values(), ...membership.others].filter(
       (other) => other.clientId !== clientId && subscribes(other),
     );
-    const topics = [...new Set(others.flatMap((other) => differences(group, other.subscriptions, subscriptions)))];
+    const differing = others.flatMap((other) => differences(group, other.subscriptions, subscriptions));
+    const topics = [...new Set(differing)].sort();
     if (topics.length > 0) {
       logger.warn("members of a consumer group differ in their subscriptions; the last one wins for all", {
         group,
         clientId,
         topics,
       });
-      events.emit("group:conflict", { group, clientId, topics: topics.sort() });
+      events.emit("group:conflict", { group, clientId, topics });
     }
     if (others.some((other) => (other.consumeType === "pop") !== (consumeType === "pop"))) {
       logger.warn(
@@ -319,8 +338,9 @@ export function nameTaken(group: string, clientId: string): MqError {
 }
 
 function asRegistered(member: GroupMember, registration: number): OwnMember {
-  const { clientId, messageModel, consumeType = "push" } = member;
-  return { member, clientId, messageModel, consumeType, subscriptions: new Map(member.subscriptions), registration };
+  const { clientId, messageModel, consumeType = "push", isStrict = false } = member;
+  const subscriptions = new Map(member.subscriptions);
+  return { member, clientId, messageModel, consumeType, subscriptions, isStrict, registration };
 }
 
 function lastOf({ members, others, last }: Membership): KnownMember {
@@ -344,10 +364,6 @@ function subscribes({ subscriptions }: KnownMember): boolean {
   return subscriptions.size > 0;
 }
 
-export function isSameTable(a: SubscriptionTable, b: SubscriptionTable): boolean {
-  return a.size === b.size && [...a].every(([topic, expression]) => b.get(topic) === expression);
-}
-
 /** Both in the order of their client ids. */
 function isSame(a: readonly KnownMember[], b: readonly KnownMember[]): boolean {
   return (
@@ -357,15 +373,4 @@ function isSame(a: readonly KnownMember[], b: readonly KnownMember[]): boolean {
       return other?.clientId === clientId && other.registration === registration;
     })
   );
-}
-
-/** Topics to which only one of two members subscribes, or each for other messages; that of retries aside, to which nobody subscribes by himself. */
-function differences(group: string, a: SubscriptionTable, b: SubscriptionTable): readonly string[] {
-  const topics = new Set([...a.keys(), ...b.keys()]);
-  topics.delete(retryTopic(group));
-  return [...topics].filter((topic) => !isSameSubscription(a.get(topic), b.get(topic)));
-}
-
-function isSameSubscription(a: string | undefined, b: string | undefined): boolean {
-  return a !== undefined && b !== undefined && isSameTagExpression(a, b);
 }

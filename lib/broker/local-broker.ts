@@ -17,6 +17,7 @@ import type {
   QueueOffset,
   QueueProgress,
   SendBackObserver,
+  SubscriptionTable,
   TopicRoute,
   WithdrawableWrite,
 } from "./broker-port.js";
@@ -76,7 +77,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
       },
       listMembers: () => this.members.list(),
       memberRegistered: (member, registration) => this.members.numbered(member, registration),
-      memberDisplaced: (member) => this.#consumers.displaced(member),
+      memberRefused: (member, error) => this.#consumers.refused(member, error),
     });
     this.#lookout = new Lookout({
       engine: this.engine,
@@ -199,6 +200,10 @@ export class LocalBroker implements EmbeddedBrokerPort {
 
   registerConsumer(member: GroupMember): Promise<void> {
     return this.#consumers.register(member);
+  }
+
+  checkSubscriptions(member: GroupMember, subscriptions: SubscriptionTable): void {
+    this.#consumers.checkSubscriptions(member, subscriptions);
   }
 
   heartbeat(member: GroupMember): void {

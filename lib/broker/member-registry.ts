@@ -1,13 +1,14 @@
-import { isMqError, MqError } from "../errors.js";
+import { isMqError, type MqError } from "../errors.js";
 import type { EngineRow } from "../store/engine-table.js";
 import { toMqError } from "../store/sqlite-error.js";
 import type { EventHub } from "./broker-events.js";
 import type { GroupMember, SubscriptionTable } from "./broker-port.js";
 import type { Company } from "./company.js";
 import type { Engine } from "./engine.js";
-import { type GroupMembers, isSameTable, type KnownMember, NEWEST, nameTaken } from "./group-members.js";
+import { type GroupMembers, type KnownMember, NEWEST, nameTaken } from "./group-members.js";
 import type { Peers } from "./peers.js";
 import type { QueueLocks } from "./queue-locks.js";
+import { findDisagreement, isSameTable } from "./subscriptions.js";
 
 /** Who was there when a member registered. */
 interface Registration {
@@ -16,10 +17,11 @@ interface Registration {
   readonly others: readonly KnownMember[];
 }
 
-/** The name is taken by a member of this engine, which may be gone. */
+/** A member of this engine, which may be gone, is in the way. */
 interface Conflict {
   readonly occupant: EngineRow;
   readonly engines: readonly EngineRow[];
+  readonly error: MqError;
 }
 
 export interface MemberRegistryParts {
@@ -94,18 +96,23 @@ export class MemberRegistry {
     this.leaveWhenEmpty();
   }
 
-  /** Another process has a member of this name, as nothing was heard of this one for long: it takes part no more. */
-  displaced(member: GroupMember): void {
-    const { members, events } = this.#parts;
-    const { group, clientId } = member;
-    members.leave(member);
-    this.leaveWhenEmpty();
-    const error = new MqError(
-      "ERR_MQ_ALREADY_CREATED",
-      `nothing was heard of this process for longer than its lease, and another one has a member ${clientId} of group ${group} now`,
-    );
+  /** As others are known to be now. What cannot be read is found out with the commit. */
+  assertAgrees(member: GroupMember, subscriptions: SubscriptionTable): void {
+    const { engine, company, members } = this.#parts;
+    let others: readonly KnownMember[] | undefined;
+    try {
+      others = engine.readNow(() => company.memberRows.listOthers(member.group));
+    } catch {
+      others = undefined;
+    }
+    members.assertAgrees(member, subscriptions, others);
+  }
+
+  /** It takes part no more. */
+  refused(member: GroupMember, error: MqError): void {
+    this.left(member);
     member.brokerFailed(error);
-    events.error(error);
+    this.#parts.events.error(error);
   }
 
   /** Nothing of this engine is left for others to see, once nobody here has anything to do with a queue. */
@@ -123,24 +130,13 @@ export class MemberRegistry {
     if (change === this.#seenChange && claims.lostGroups.size === 0) return;
     claims.refresh();
     peers.met(store.engines.list());
-    for (const group of members.groups) members.setOthers(group, this.listOthers(group));
+    for (const group of members.groups) members.setOthers(group, company.memberRows.listOthers(group));
     for (const group of claims.lostGroups) {
       members.rebalance(group);
     }
     claims.askAgain();
     // Last, as reading may fail.
     this.#seenChange = change;
-  }
-
-  /** Inside a read: members of the group in other engines, those aside of which the process is provably gone. */
-  listOthers(group: string): readonly KnownMember[] {
-    const { engine, company } = this.#parts;
-    const { engineKey } = company.claims;
-    const others = engine.store.members.listOfGroup(group).filter((other) => other.engineKey !== engineKey);
-    if (others.length === 0) return others;
-    const gone = new Set<number>();
-    for (const row of engine.store.engines.list()) if (company.isGone(row)) gone.add(row.engineKey);
-    return others.filter((other) => !gone.has(other.engineKey));
   }
 
   /** Claims ride with the next commit; where it fails they are tried again. */
@@ -164,12 +160,12 @@ export class MemberRegistry {
       });
       if ("registration" in outcome) return outcome;
       peers.met(outcome.engines);
-      if (await peers.isThere(outcome.occupant)) throw nameTaken(member.group, member.clientId);
+      if (await peers.isThere(outcome.occupant)) throw outcome.error;
     }
   }
 
   #insert(member: GroupMember): Registration | Conflict {
-    const { engine, company } = this.#parts;
+    const { engine, company, members } = this.#parts;
     const { store } = engine;
     const { claims, memberRows } = company;
     const { group, clientId } = member;
@@ -182,8 +178,14 @@ export class MemberRegistry {
     if (namesake?.engineKey === engineKey) throw nameTaken(group, clientId);
     const engines = store.engines.list();
     const occupant = engines.find((row) => row.engineKey === namesake?.engineKey);
-    if (occupant !== undefined) return { occupant, engines };
+    if (occupant !== undefined) return { occupant, engines, error: nameTaken(group, clientId) };
+    members.assertAgrees(member, member.subscriptions, memberRows.listJoining(group));
+    const others = memberRows.listOthers(group);
+    const disagreement = findDisagreement(group, member, others);
+    const opponent = engines.find((row) => row.engineKey === disagreement?.other.engineKey);
+    if (disagreement !== undefined && opponent !== undefined)
+      return { occupant: opponent, engines, error: disagreement.error };
     const subscriptions = new Map(member.subscriptions);
-    return { registration: memberRows.join(member), subscriptions, others: this.listOthers(group) };
+    return { registration: memberRows.join(member), subscriptions, others };
   }
 }

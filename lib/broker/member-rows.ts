@@ -1,7 +1,10 @@
+import { MqError } from "../errors.js";
+import type { EngineRow } from "../store/engine-table.js";
 import type { MemberRow } from "../store/member-table.js";
 import type { Store } from "../store/store.js";
 import type { GroupMember } from "./broker-port.js";
 import type { QueueClaims } from "./queue-claims.js";
+import { findDisagreement } from "./subscriptions.js";
 
 export interface MemberRowsHooks {
   /** Something is to be written with a group commit. */
@@ -10,8 +13,8 @@ export interface MemberRowsHooks {
   readonly members: () => readonly GroupMember[];
   /** The row of this member is stored. */
   readonly registered: (member: GroupMember, registration: number) => void;
-  /** While this engine was taken for gone another one got a member of this name. */
-  readonly displaced: (member: GroupMember) => void;
+  /** Another engine has, since this one was taken for gone or at the same moment, a member beside which this one cannot be. */
+  readonly refused: (member: GroupMember, error: MqError) => void;
 }
 
 /**
@@ -22,16 +25,19 @@ export class MemberRows {
   readonly #store: Store;
   readonly #claims: QueueClaims;
   readonly #hooks: MemberRowsHooks;
+  readonly #isGone: (engine: EngineRow) => boolean;
   /** Whose rows are stored, and who take part in a moment. */
   readonly #joining = new Set<GroupMember>();
   readonly #changed = new Set<GroupMember>();
   #isPending = false;
   /** In the open transaction; `undefined`: nothing was compared in it. */
-  #written: (readonly [GroupMember, number | "displaced"])[] | undefined;
+  #written: (readonly [GroupMember, number | MqError])[] | undefined;
 
-  constructor(store: Store, claims: QueueClaims, hooks: MemberRowsHooks) {
+  /** @param isGone - whether the process of an engine provably is no more. */
+  constructor(store: Store, claims: QueueClaims, isGone: (engine: EngineRow) => boolean, hooks: MemberRowsHooks) {
     this.#store = store;
     this.#claims = claims;
+    this.#isGone = isGone;
     this.#hooks = hooks;
   }
 
@@ -64,6 +70,24 @@ export class MemberRows {
     return this.#store.members.listOfGroup(group).find(isNamesake);
   }
 
+  /** Inside a read: members of the group in other engines, those aside of which the process is provably gone. */
+  listOthers(group: string): readonly MemberRow[] {
+    const { engineKey } = this.#claims;
+    const others = this.#store.members.listOfGroup(group).filter((other) => other.engineKey !== engineKey);
+    if (others.length === 0) return others;
+    const gone = new Set<number>();
+    for (const row of this.#store.engines.list()) if (this.#isGone(row)) gone.add(row.engineKey);
+    return others.filter((other) => !gone.has(other.engineKey));
+  }
+
+  /** Inside a transaction: those of the group whose rows this engine has stored, and which take part in a moment. */
+  listJoining(group: string): readonly MemberRow[] {
+    const present = new Set(this.#hooks.members().map(nameOf));
+    const { engineKey } = this.#claims;
+    const own = this.#store.members.listOfGroup(group).filter((row) => row.engineKey === engineKey);
+    return own.filter((row) => !present.has(nameOf(row)));
+  }
+
   /** Inside a transaction: rows of those who have left. */
   deleteStale(): void {
     const { engineKey } = this.#claims;
@@ -79,7 +103,7 @@ export class MemberRows {
   /** Inside a transaction. */
   write(): void {
     if (!this.#isPending) return;
-    const written: (readonly [GroupMember, number | "displaced"])[] = [];
+    const written: (readonly [GroupMember, number | MqError])[] = [];
     this.#claims.refresh();
     this.deleteStale();
     const { engineKey } = this.#claims;
@@ -96,9 +120,9 @@ export class MemberRows {
     this.#written = undefined;
     this.#isPending = false;
     this.#changed.clear();
-    for (const [member, registration] of written) {
-      if (registration === "displaced") this.#hooks.displaced(member);
-      else this.#hooks.registered(member, registration);
+    for (const [member, outcome] of written) {
+      if (typeof outcome === "number") this.#hooks.registered(member, outcome);
+      else this.#hooks.refused(member, outcome);
     }
   }
 
@@ -111,19 +135,26 @@ export class MemberRows {
     return [...this.#hooks.members(), ...this.#joining];
   }
 
-  #put(member: GroupMember): number | "displaced" {
+  #put(member: GroupMember): number | MqError {
+    const { group, clientId } = member;
     const engineKey = this.#claims.requireEngineKey();
     const namesake = this.findNamesake(member);
-    return namesake === undefined || namesake.engineKey === engineKey ? this.#insert(member) : "displaced";
+    if (namesake !== undefined && namesake.engineKey !== engineKey) {
+      return new MqError(
+        "ERR_MQ_ALREADY_CREATED",
+        `nothing was heard of this process for longer than its lease, and another one has a member ${clientId} of group ${group} now`,
+      );
+    }
+    return findDisagreement(group, member, this.listOthers(group))?.error ?? this.#insert(member);
   }
 
-  #insert({ group, clientId, messageModel, consumeType = "push", instance, subscriptions }: GroupMember): number {
+  #insert({ group, clientId, messageModel, consumeType = "push", instance, ...member }: GroupMember): number {
     const engineKey = this.#claims.requireEngineKey();
     const registration = this.#claims.countChange();
-    const instanceName = instance?.instanceName;
+    const { subscriptions, isStrict = false } = member;
     this.#store.members.put({
-      ...{ group, clientId, engineKey, registration, messageModel },
-      ...{ consumeType, instanceName, subscriptions },
+      ...{ group, clientId, engineKey, registration, messageModel, consumeType },
+      ...{ instanceName: instance?.instanceName, subscriptions, isStrict },
     });
     return registration;
   }

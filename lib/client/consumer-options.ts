@@ -1,7 +1,7 @@
 import { parseTagExpression } from "../filter/tag-expression.js";
 import { checkConsumerGroup, checkKnownTopic } from "../message/names.js";
 import { hasSeparator } from "../message/properties.js";
-import { describe, invalid } from "../options.js";
+import { booleanOption, describe, invalid } from "../options.js";
 import { type AllocateMessageQueueStrategy, allocateAveragely } from "./allocate-message-queue.js";
 import type { ResolvedConsumeFromWhere } from "./consumer-offset-store.js";
 
@@ -15,7 +15,10 @@ export type ConsumeFromWhere = "last-offset" | "first-offset" | { readonly times
 export interface ConsumerOptions {
   /** Consumers of one group share the messages: each goes to one of them. Names as in {@link ProducerOptions}; not `DEFAULT_CONSUMER`. */
   readonly group: string;
-  /** Must be the same for all members of the group; where they differ, the last one registered wins for all, with a warning. @defaultValue none */
+  /**
+   * Must be the same for all members of the group, in whatever order an expression names its tags; where they differ, the last one registered wins for all, with
+   * a warning and `group:conflict`, unless one of them has `strictSubscriptions`. @defaultValue none
+   */
   readonly subscriptions?: Subscriptions | undefined;
   /**
    * Where a group starts that has no progress yet; stored progress always wins. As in RocketMQ a queue from which nothing was ever deleted is
@@ -33,6 +36,14 @@ export interface ConsumerOptions {
    * restarts and until it has been away for 30 days. @defaultValue unique; broadcasting: "DEFAULT"
    */
   readonly instanceName?: string | undefined;
+  /**
+   * `true`: no two members may differ in what they subscribe to while this one is in the group, in whatever process. Whoever comes second is refused with
+   * `ERR_MQ_SUBSCRIPTION`, strict or not: at its `start()`, `subscribe()` or `unsubscribe()`, before anything has changed. So all members of a strict group have
+   * to be closed before any of them can subscribe to something else. A member that subscribes to nothing differs from nobody. Of two processes that change their
+   * subscriptions in the same moment, or where one was taken for gone meanwhile, the later consumer stops, and an `error` event says why. `false`: RocketMQ's way,
+   * the last one registered wins. @defaultValue false
+   */
+  readonly strictSubscriptions?: boolean | undefined;
 }
 
 export interface ResolvedConsumerOptions {
@@ -41,6 +52,7 @@ export interface ResolvedConsumerOptions {
   readonly consumeFromWhere: ResolvedConsumeFromWhere;
   readonly strategy: AllocateMessageQueueStrategy;
   readonly instanceName: string | undefined;
+  readonly strictSubscriptions: boolean;
 }
 
 export const CONSUMER_OPTIONS: readonly (keyof ConsumerOptions)[] = [
@@ -49,6 +61,7 @@ export const CONSUMER_OPTIONS: readonly (keyof ConsumerOptions)[] = [
   "consumeFromWhere",
   "allocateMessageQueueStrategy",
   "instanceName",
+  "strictSubscriptions",
 ];
 
 export function resolveConsumerOptions(options: ConsumerOptions): ResolvedConsumerOptions {
@@ -58,6 +71,7 @@ export function resolveConsumerOptions(options: ConsumerOptions): ResolvedConsum
     consumeFromWhere: checkConsumeFromWhere(options.consumeFromWhere),
     strategy: checkStrategy(options.allocateMessageQueueStrategy),
     instanceName: checkInstanceName(options.instanceName),
+    strictSubscriptions: booleanOption("strictSubscriptions", options.strictSubscriptions, false),
   };
 }
 

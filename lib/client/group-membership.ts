@@ -40,6 +40,7 @@ export interface GroupMembershipOptions extends MemberName {
   readonly group: string;
   readonly messageModel: MessageModel;
   readonly subscriptions: ReadonlyMap<string, string>;
+  readonly strictSubscriptions: boolean;
   readonly strategy: AllocateMessageQueueStrategy;
   /** Whether what the group failed to consume comes again through its retry topic. */
   readonly hasRetries: boolean;
@@ -79,7 +80,7 @@ export class GroupMembership {
   #toldAssignment: readonly MessageQueue[] = [];
 
   constructor(options: GroupMembershipOptions) {
-    const { group, messageModel, clientId, instance, context } = options;
+    const { group, messageModel, strictSubscriptions: isStrict, clientId, instance, context } = options;
     this.#options = options;
     this.#subscriptions = new Map(options.subscriptions);
     const strategy = messageModel === "clustering" ? options.strategy : allocateAll;
@@ -90,6 +91,7 @@ export class GroupMembership {
       clientId,
       group,
       messageModel,
+      isStrict,
       instance,
       get subscriptions() {
         return subscriptions();
@@ -125,16 +127,20 @@ export class GroupMembership {
 
   /**
    * Adds a topic or replaces its expression; {@link GroupMembership.tell} afterwards. False: it is as it was. With another expression other messages are to be
-   * had of the queues that the member has.
+   * had of the queues that the member has. Throws, with nothing changed, what strict members forbid.
    */
   subscribe(topic: string, expression: string): boolean {
     const known = this.#subscriptions.get(topic);
     if (known !== undefined && isSameTagExpression(known, expression)) return false;
+    this.#checkSubscriptions((subscriptions) => subscriptions.set(topic, expression));
     this.#subscriptions.set(topic, expression);
     return true;
   }
 
+  /** As {@link GroupMembership.subscribe}. */
   unsubscribe(topic: string): boolean {
+    if (!this.#subscriptions.has(topic)) return false;
+    this.#checkSubscriptions((subscriptions) => subscriptions.delete(topic));
     return this.#subscriptions.delete(topic);
   }
 
@@ -190,6 +196,12 @@ export class GroupMembership {
   #mayHave(queue: MessageQueue): boolean {
     const { group, messageModel, context } = this.#options;
     return messageModel === "broadcasting" || context.port.holdsQueue(group, queue);
+  }
+
+  #checkSubscriptions(change: (subscriptions: Map<string, string>) => void): void {
+    const changed = new Map(this.#allSubscriptions());
+    change(changed);
+    this.#options.context.port.checkSubscriptions(this.#member, changed);
   }
 
   /** With that of the group's failed messages, where it gets them. */

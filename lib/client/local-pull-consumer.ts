@@ -120,8 +120,9 @@ export class LocalPullConsumer implements PullConsumer {
   subscribe(topic: string, filter: string = EVERY_MESSAGE): void {
     this.#lifecycle.assertOpen();
     const expression = checkSubscription(topic, filter);
-    this.#choose("subscribing");
+    this.#assertMayBe("subscribing");
     if (!this.#membership.subscribe(topic, expression)) return;
+    this.#mode = "subscribing";
     this.#queues.refilter(topic);
     if (this.#lifecycle.hasBegun) this.#membership.tell();
   }
@@ -131,7 +132,8 @@ export class LocalPullConsumer implements PullConsumer {
     const chosen = checkQueues("assign", queues);
     if (chosen.length === 0) throw invalid("assign needs at least one message queue, got none");
     for (const queue of chosen) checkBroker(queue, this.#context.port.brokerName);
-    this.#choose("assigning");
+    this.#assertMayBe("assigning");
+    this.#mode = "assigning";
     this.#chosen = [...new Map(chosen.map((queue) => [queueKeyOf(queue.topic, queue.queueId), queue])).values()];
     if (this.#hasJoined) this.#takeChosen();
   }
@@ -239,13 +241,11 @@ export class LocalPullConsumer implements PullConsumer {
     if (this.#lifecycle.hasStarted) this.#changes.look();
   }
 
-  #choose(mode: Mode): void {
-    if (this.#mode !== "none" && this.#mode !== mode) {
-      throw new MqError("ERR_MQ_SUBSCRIPTION", `${this.#name}: subscribe and assign are mutually exclusive`, {
-        responseCode: -1,
-      });
-    }
-    this.#mode = mode;
+  #assertMayBe(mode: Mode): void {
+    if (this.#mode === "none" || this.#mode === mode) return;
+    throw new MqError("ERR_MQ_SUBSCRIPTION", `${this.#name}: subscribe and assign are mutually exclusive`, {
+      responseCode: -1,
+    });
   }
 
   async #end(): Promise<void> {

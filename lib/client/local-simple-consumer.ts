@@ -45,14 +45,14 @@ export class LocalSimpleConsumer implements SimpleConsumer {
     onClosed: (consumer: LocalSimpleConsumer) => void,
   ) {
     const resolved = resolveSimpleConsumerOptions(options);
-    const { group, subscriptions, instanceName } = resolved;
+    const { group, subscriptions, instanceName, strictSubscriptions } = resolved;
     const { port, clock } = context;
     const { clientId } = nameMember(context, group, "clustering", instanceName);
     this.clientId = clientId;
     this.#options = resolved;
     this.#context = context;
     this.#membership = new PopMembership({
-      ...{ port, group, clientId, subscriptions },
+      ...{ port, group, clientId, subscriptions, strictSubscriptions },
       brokerFailed: (error) => this.#brokerFailed(error),
     });
     this.#lifecycle = new ConsumerLifecycle(`consumer ${clientId} of group ${group}`, clock, {

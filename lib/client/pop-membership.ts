@@ -1,5 +1,6 @@
 import type { BrokerPort, GroupMember } from "../broker/broker-port.js";
 import type { MqError } from "../errors.js";
+import { isSameTagExpression } from "../filter/tag-expression.js";
 
 export interface PopMembershipOptions {
   readonly port: BrokerPort;
@@ -7,6 +8,7 @@ export interface PopMembershipOptions {
   readonly clientId: string;
   /** Topic and tag expression. */
   readonly subscriptions: ReadonlyMap<string, string>;
+  readonly strictSubscriptions: boolean;
   /** The broker can go on no longer, or has another member of this name. */
   readonly brokerFailed: (error: MqError) => void;
 }
@@ -18,7 +20,7 @@ export class PopMembership {
   readonly #member: GroupMember;
   #turn = 0;
 
-  constructor({ port, group, clientId, subscriptions, brokerFailed }: PopMembershipOptions) {
+  constructor({ port, group, clientId, subscriptions, strictSubscriptions, brokerFailed }: PopMembershipOptions) {
     this.#port = port;
     this.#subscriptions = new Map(subscriptions);
     this.#member = {
@@ -28,6 +30,7 @@ export class PopMembership {
       consumeType: "pop",
       instance: undefined,
       subscriptions: this.#subscriptions,
+      isStrict: strictSubscriptions,
       wantedQueues: [],
       dropLostQueues: nothing,
       takeNewQueues: nothing,
@@ -48,14 +51,20 @@ export class PopMembership {
     this.#port.heartbeat(this.#member);
   }
 
-  /** False: it is as it was. */
+  /** False: it is as it was. Throws, then too, what strict members forbid. */
   subscribe(topic: string, expression: string): boolean {
-    if (this.#subscriptions.get(topic) === expression) return false;
+    const known = this.#subscriptions.get(topic);
+    if (known !== undefined && isSameTagExpression(known, expression)) return false;
+    this.#port.checkSubscriptions(this.#member, new Map(this.#subscriptions).set(topic, expression));
     this.#subscriptions.set(topic, expression);
     return true;
   }
 
+  /** As {@link PopMembership.subscribe}. */
   unsubscribe(topic: string): boolean {
+    if (!this.#subscriptions.has(topic)) return false;
+    const left = [...this.#subscriptions].filter(([subscribed]) => subscribed !== topic);
+    this.#port.checkSubscriptions(this.#member, new Map(left));
     return this.#subscriptions.delete(topic);
   }
 

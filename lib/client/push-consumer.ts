@@ -36,7 +36,8 @@ export interface PushConsumer extends AsyncDisposable {
    * Joins the group; resolves once the group and its retry topic exist and the queues are shared anew. Keeps the process alive until closed.
    *
    * @throws {@link MqError} `ERR_MQ_GROUP_NOT_FOUND` (26) for an unknown group where `autoCreateGroup` is off, `ERR_MQ_ALREADY_CREATED` when it was
-   * started before or the group has a member of this client id, `ERR_MQ_CLOSED` after, and when it is overtaken by, {@link PushConsumer.close}. After
+   * started before or the group has a member of this client id, `ERR_MQ_SUBSCRIPTION` (24) when it would differ from a member in its subscriptions and one of the
+   * two has `strictSubscriptions`, `ERR_MQ_CLOSED` after, and when it is overtaken by, {@link PushConsumer.close}. After
    * any other failure it may be called again.
    */
   start(): Promise<void>;
@@ -44,8 +45,15 @@ export interface PushConsumer extends AsyncDisposable {
   suspend(): void;
   /** @throws as {@link PushConsumer.suspend} `ERR_MQ_CLOSED` after {@link PushConsumer.close}. */
   resume(): void;
-  /** Adds a topic or replaces its tag expression. An unknown topic is consumed as soon as it exists. @param filter - default: every message */
+  /**
+   * Adds a topic or replaces its tag expression; no effect when it is the same. An unknown topic is consumed as soon as it exists.
+   *
+   * @param filter - default: every message
+   * @throws {@link MqError} `ERR_MQ_SUBSCRIPTION` (24), with nothing changed, when it would differ from another member of the group then and one of the two
+   * has `strictSubscriptions`.
+   */
   subscribe(topic: string, filter?: string): void;
+  /** @throws as {@link PushConsumer.subscribe}. */
   unsubscribe(topic: string): void;
   /** Leaves the group; others take over its queues at once. Every call returns the same promise. */
   close(options?: CloseOptions): Promise<void>;

@@ -1,6 +1,6 @@
 import type { PopStart } from "../broker/broker-port.js";
 import { checkConsumerGroup } from "../message/names.js";
-import { describe, integerOption, invalid, refuseUnknownOptions } from "../options.js";
+import { booleanOption, describe, integerOption, invalid, refuseUnknownOptions } from "../options.js";
 import {
   type ConsumerOptions,
   checkConsumeFromWhere,
@@ -34,6 +34,7 @@ export interface ResolvedSimpleConsumerOptions {
   readonly subscriptions: ReadonlyMap<string, string>;
   readonly startAt: PopStart;
   readonly instanceName: string | undefined;
+  readonly strictSubscriptions: boolean;
   readonly awaitMs: number;
 }
 
@@ -49,6 +50,7 @@ const OPTIONS: readonly (keyof SimpleConsumerOptions)[] = [
   "subscriptions",
   "consumeFromWhere",
   "instanceName",
+  "strictSubscriptions",
   "awaitMs",
 ];
 const RECEIVE_OPTIONS: readonly (keyof ReceiveOptions)[] = ["maxMessages", "invisibleDurationMs", "awaitMs", "signal"];
@@ -63,12 +65,13 @@ const MAX_INVISIBLE_MS = 43_200_000;
 
 export function resolveSimpleConsumerOptions(options: SimpleConsumerOptions): ResolvedSimpleConsumerOptions {
   refuseUnknownOptions("SimpleConsumerOptions", options, OPTIONS);
-  const { group, subscriptions, consumeFromWhere, instanceName, awaitMs } = options;
+  const { group, subscriptions, consumeFromWhere, instanceName, strictSubscriptions, awaitMs } = options;
   return {
     group: checkConsumerGroup(group),
     subscriptions: checkSubscriptions(subscriptions),
     startAt: consumeFromWhere === undefined ? "last-message" : checkConsumeFromWhere(consumeFromWhere),
     instanceName: checkInstanceName(instanceName),
+    strictSubscriptions: booleanOption("strictSubscriptions", strictSubscriptions, false),
     awaitMs: integerOption("awaitMs", awaitMs, { min: 0, max: MAX_INTEGER, fallback: DEFAULT_AWAIT_MS }),
   };
 }

@@ -28,9 +28,14 @@ export interface SimpleConsumer extends AsyncDisposable {
    * @throws {@link MqError} as {@link PushConsumer.start}.
    */
   start(): Promise<void>;
-  /** Adds a topic or replaces its tag expression, for the next `receive`. A topic that does not exist is waited for. @param filter - default: every message */
+  /**
+   * Adds a topic or replaces its tag expression, for the next `receive`. A topic that does not exist is waited for.
+   *
+   * @param filter - default: every message
+   * @throws as {@link PushConsumer.subscribe}.
+   */
   subscribe(topic: string, filter?: string): void;
-  /** What was received of the topic may still be acknowledged. */
+  /** What was received of the topic may still be acknowledged. @throws as {@link PushConsumer.subscribe}. */
   unsubscribe(topic: string): void;
   /**
    * Resolves with messages of one topic, which nobody else of the group gets while they are invisible; with none when nothing comes in time, or the consumer is

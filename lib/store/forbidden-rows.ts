@@ -50,7 +50,7 @@ export const FORBIDDEN_ROWS: readonly (readonly [rule: string, sql: string])[] =
   [
     "mq_member: illegal values",
     `SELECT consumer_group || ' ' || client_id FROM mq_member WHERE message_model NOT IN ('clustering', 'broadcasting') OR coalesce(json_type(CASE WHEN json_valid(subscriptions) THEN subscriptions END), '') <> 'array'
-     OR (message_model = 'broadcasting') <> (instance_name IS NOT NULL)
+     OR (message_model = 'broadcasting') <> (instance_name IS NOT NULL) OR strict NOT IN (0, 1)
      OR consume_type NOT IN ('push', 'pull', 'pop') OR (consume_type = 'pop' AND message_model <> 'clustering')
      OR registration NOT BETWEEN 1 AND coalesce((SELECT value FROM mq_meta WHERE name = 'member_changes'), 0)`,
   ],

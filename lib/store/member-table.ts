@@ -17,12 +17,14 @@ export interface MemberRow {
   readonly instanceName: string | undefined;
   /** Topic and tag expression. */
   readonly subscriptions: ReadonlyMap<string, string>;
+  /** Nobody in its group may subscribe otherwise. */
+  readonly isStrict: boolean;
 }
 
-type Row = [string, string, number, number, string, string, string | null, string];
+type Row = [string, string, number, number, string, string, string | null, string, number];
 
 const COLUMNS =
-  "consumer_group, client_id, engine_key, registration, message_model, consume_type, instance_name, subscriptions";
+  "consumer_group, client_id, engine_key, registration, message_model, consume_type, instance_name, subscriptions, strict";
 
 /** Who takes part in which consumer group, in all brokers on the store. */
 export class MemberTable {
@@ -40,9 +42,10 @@ export class MemberTable {
     this.#listOfEngine = prepare<Row>(connection, `SELECT ${COLUMNS} FROM mq_member WHERE engine_key = ?`).raw();
     this.#put = prepare(
       connection,
-      `INSERT INTO mq_member (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO mq_member (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET engine_key = excluded.engine_key, registration = excluded.registration, message_model = excluded.message_model,
-         consume_type = excluded.consume_type, instance_name = excluded.instance_name, subscriptions = excluded.subscriptions`,
+         consume_type = excluded.consume_type, instance_name = excluded.instance_name, subscriptions = excluded.subscriptions,
+         strict = excluded.strict`,
     );
     this.#delete = prepare(
       connection,
@@ -60,9 +63,10 @@ export class MemberTable {
   }
 
   put(member: MemberRow): void {
-    const { group, clientId, engineKey, registration, messageModel, consumeType, instanceName, subscriptions } = member;
-    const table = JSON.stringify([...subscriptions]);
-    this.#put.run(group, clientId, engineKey, registration, messageModel, consumeType, instanceName ?? null, table);
+    const { group, clientId, engineKey, registration, messageModel, consumeType, subscriptions, isStrict } = member;
+    const [instanceName, table] = [member.instanceName ?? null, JSON.stringify([...subscriptions])];
+    const strict = isStrict ? 1 : 0;
+    this.#put.run(group, clientId, engineKey, registration, messageModel, consumeType, instanceName, table, strict);
   }
 
   /** No effect when it is another broker's now. */
@@ -84,6 +88,7 @@ function toMember([
   consumeType,
   instanceName,
   subscriptions,
+  strict,
 ]: Row): MemberRow {
   return {
     group,
@@ -94,6 +99,7 @@ function toMember([
     consumeType: consumeType === "pop" || consumeType === "pull" ? consumeType : "push",
     instanceName: instanceName ?? undefined,
     subscriptions: toSubscriptions(subscriptions),
+    isStrict: strict === 1,
   };
 }
 

@@ -110,7 +110,8 @@ const MIGRATIONS: readonly Migration[] = [
         consumer_group TEXT NOT NULL, queue_key INTEGER NOT NULL, attempt_id TEXT, pop_time INTEGER NOT NULL, start_offset INTEGER NOT NULL,
         messages TEXT NOT NULL, PRIMARY KEY (consumer_group, queue_key)
       ) STRICT, WITHOUT ROWID;
-      ALTER TABLE mq_member ADD COLUMN consume_type TEXT NOT NULL DEFAULT 'push';`,
+      ALTER TABLE mq_member ADD COLUMN consume_type TEXT NOT NULL DEFAULT 'push';
+      ALTER TABLE mq_member ADD COLUMN strict INTEGER NOT NULL DEFAULT 0;`,
   },
 ];
 

@@ -224,7 +224,8 @@ describe("what others write to the tables of members", () => {
     const ofA = await a.consume({ instanceName: "a" });
     execute(
       engines,
-      `INSERT INTO mq_member SELECT 'auditing', 'x', engine_key, 1, 'clustering', NULL, '{"orders":"*"}', 'push' FROM mq_engine LIMIT 1;
+      `INSERT INTO mq_member (consumer_group, client_id, engine_key, registration, message_model, instance_name, subscriptions)
+         SELECT 'auditing', 'x', engine_key, 1, 'clustering', NULL, '{"orders":"*"}' FROM mq_engine LIMIT 1;
        UPDATE mq_meta SET value = value + 1 WHERE name = 'member_changes'`,
     );
 

@@ -20,6 +20,7 @@ describe("resolvePullConsumerOptions", () => {
       consumeFromWhere: "last-offset",
       strategy: allocateAveragely,
       instanceName: undefined,
+      strictSubscriptions: false,
       autoCommit: true,
       autoCommitIntervalMs: 5_000,
       pullBatchSize: 10,

@@ -25,6 +25,7 @@ describe("resolvePushConsumerOptions", () => {
       consumeFromWhere: "last-offset",
       strategy: allocateAveragely,
       instanceName: undefined,
+      strictSubscriptions: false,
       messageModel: "clustering",
       maxReconsumeTimes: undefined,
       consumeTimeoutMs: 15 * 60 * 1_000,
@@ -102,6 +103,16 @@ describe("resolvePushConsumerOptions", () => {
     expect(refusal({ listener: undefined, batchListener: {} })).toBe("batchListener must be a function, got an object");
     expect(refusal({ orderly: true, batchListener })).toContain("exclude each other");
     expect(refusal({ orderly: "yes" })).toBe('orderly must be true or false, got "yes"');
+  });
+
+  it("takes true and false for strictSubscriptions and nothing else", () => {
+    expect(resolve({ group: "billing", listener, strictSubscriptions: true }).strictSubscriptions).toBe(true);
+    for (const [bad, text] of [
+      ["yes", '"yes"'],
+      [1, "1"],
+      [null, "null"],
+    ])
+      expect(refusal({ strictSubscriptions: bad })).toBe(`strictSubscriptions must be true or false, got ${text}`);
   });
 
   it("names an option it does not know", () => {

@@ -21,6 +21,7 @@ describe("the options of a simple consumer", () => {
       subscriptions: new Map(),
       startAt: "last-message",
       instanceName: undefined,
+      strictSubscriptions: false,
       awaitMs: 20_000,
     });
   });

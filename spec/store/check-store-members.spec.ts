@@ -35,6 +35,7 @@ describe("checkStore", () => {
       "UPDATE mq_member SET subscriptions = '['",
       "mq_member: illegal values: billing ID",
     ],
+    ["a member that is strict by half", "UPDATE mq_member SET strict = 2", "mq_member: illegal values: billing ID"],
     [
       "a registration that is still to come",
       "UPDATE mq_member SET registration = 1000",

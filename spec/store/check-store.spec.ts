@@ -2,6 +2,7 @@ import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import { openBroker } from "../../lib/index.js";
 import { checkStore } from "../../lib/store/check-store.js";
+import { FORMAT_VERSION } from "../../lib/store/migrations.js";
 import type { SqliteConnection } from "../../lib/store/sqlite.js";
 import { Store } from "../../lib/store/store.js";
 import { FIRST_BLOCK, LAST_BLOCK, problemsOf, storeWithMessages, withoutConstraints } from "./damaged-store.js";
@@ -19,9 +20,13 @@ describe("checkStore", () => {
     [
       "another format version",
       "UPDATE mq_meta SET value = 7 WHERE name = 'format_version'",
-      /^mq_meta: format version 7 instead of 4$/,
+      new RegExp(`^mq_meta: format version 7 instead of ${FORMAT_VERSION}$`),
     ],
-    ["no format version", "DELETE FROM mq_meta", /^mq_meta: format version undefined instead of 4$/],
+    [
+      "no format version",
+      "DELETE FROM mq_meta",
+      new RegExp(`^mq_meta: format version undefined instead of ${FORMAT_VERSION}$`),
+    ],
     [
       "a floor of the log that is no number",
       "INSERT INTO mq_meta VALUES ('log_floor', 'x')",
