@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { EventHub } from "../../lib/broker/broker-events.js";
 import type { GroupMember, MessageModel } from "../../lib/broker/broker-port.js";
-import { GroupMembers } from "../../lib/broker/group-members.js";
+import { GroupMembers, type KnownMember } from "../../lib/broker/group-members.js";
 import { MqError } from "../../lib/errors.js";
 import type { MessageQueue } from "../../lib/index.js";
 import { thrown } from "../support/thrown.js";
@@ -50,18 +50,23 @@ function setup(whenReadable = (run: () => void): void => run()): Setup {
   return { members, calls, wants, warnings, conflicts, make };
 }
 
+/** As another broker's member is known. */
+function asKnown({ clientId, messageModel, subscriptions }: GroupMember): KnownMember {
+  return { clientId, messageModel, consumeType: "push", subscriptions, isStrict: false, registration: 1 };
+}
+
 describe("GroupMembers", () => {
-  it("lists client ids sorted, group by group", () => {
+  it("lists client ids sorted by their code units, whatever broker they are in, group by group", () => {
     const { members, make } = setup();
 
-    for (const id of ["b", "c", "a"]) members.join(make(id));
+    for (const id of ["b", "é", "B", "a10"]) members.join(make(id));
     members.join(make("d", { orders: "*" }, "shipping"));
+    members.setOthers("billing", [{ ...asKnown(make("a9")), registration: 9 }]);
+    const ids = [members.ids("billing"), members.ids("shipping"), members.ids("unknown")];
+    members.setOthers("billing", []);
 
-    expect([members.ids("billing"), members.ids("shipping"), members.ids("unknown")]).toEqual([
-      ["a", "b", "c"],
-      ["d"],
-      [],
-    ]);
+    expect(ids).toEqual([["B", "a10", "a9", "b", "é"], ["d"], []]);
+    expect(members.ids("billing")).toEqual(["B", "a10", "b", "é"]);
   });
 
   it("gives no share to a member that subscribes to nothing, and takes no notice of its subscriptions", () => {
@@ -82,13 +87,14 @@ describe("GroupMembers", () => {
     const late = { ...make("b", {}) };
     members.join(make("a"));
     members.join(late);
+    const before = members.ids("billing");
     calls.splice(0);
 
     Object.assign(late, { subscriptions: new Map([["orders", "*"]]) });
     members.changed(late);
 
     expect(calls).toEqual(["a drops", "b drops", "a takes", "b takes"]);
-    expect(members.ids("billing")).toEqual(["a", "b"]);
+    expect([before, members.ids("billing")]).toEqual([["a"], ["a", "b"]]);
   });
 
   it("lets every member drop before any takes, on each join, change and leave, and does nothing for what changes nothing", () => {
