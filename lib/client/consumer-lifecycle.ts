@@ -37,6 +37,8 @@ export class ConsumerLifecycle {
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #hold: ProcessHold | undefined;
+  /** When the join ended a close had begun. */
+  #hasJoinedLate = false;
 
   constructor(name: string, clock: Clock, steps: ConsumerSteps) {
     this.#name = name;
@@ -113,7 +115,7 @@ export class ConsumerLifecycle {
     try {
       await this.#steps.join();
       if (this.#state === "created") this.#state = "started";
-      else this.#steps.leave();
+      else this.#joinedLate();
       if (this.#closing !== undefined) throw this.closedError();
       this.#steps.started();
     } catch (error) {
@@ -121,6 +123,12 @@ export class ConsumerLifecycle {
       this.#starting = undefined;
       throw error;
     }
+  }
+
+  /** A close that is still under way waits for the listeners of what was taken meanwhile, and drops that, before anybody else may have it. */
+  #joinedLate(): void {
+    this.#hasJoinedLate = true;
+    if (this.#state === "closed") this.#steps.leave();
   }
 
   async #close(graceMs: number): Promise<void> {
@@ -132,6 +140,7 @@ export class ConsumerLifecycle {
       await this.#steps.end(graceMs);
     } finally {
       this.#state = "closed";
+      if (this.#hasJoinedLate) this.#steps.leave();
       this.#hold?.release();
       this.#steps.closed();
     }

@@ -290,6 +290,41 @@ describe("PushConsumer.close", () => {
       await clock.settle();
     },
   );
+
+  it("that overtakes a start keeps the queues that it took until its listeners have ended", async () => {
+    using folder = tempFolder();
+    await using broker = await openTestBroker({ path: folder.file("app.db") });
+    const { mq, clock } = broker;
+    await mq.admin.createTopic("orders", ONE_QUEUE);
+    const [held, received] = [deferred(), [] as string[]];
+    const options = { group: "billing", subscriptions: { orders: "*" } };
+    const listener = (message: MessageView): void => void received.push(`stays: ${message.text()}`);
+    await mq.pushConsumer({ ...options, instanceName: "2", listener }).start();
+    const leaves = mq.pushConsumer({
+      ...options,
+      instanceName: "1",
+      listener: async (message) => {
+        received.push(`leaves: ${message.text()}`);
+        await held.promise;
+      },
+    });
+
+    const starting = leaves.start().catch((error: { code: string }) => error.code);
+    const sending = send(mq, "m");
+    const closing = leaves.close(FOREVER);
+    await sending;
+    await clock.advance(1_000);
+    const meanwhile = [...received];
+    held.resolve();
+    await closing;
+    await clock.advance(1_000);
+
+    expect(meanwhile).toEqual(["leaves: m"]);
+    expect(received).toEqual(meanwhile);
+    expect(await starting).toBe("ERR_MQ_CLOSED");
+    expect(await mq.admin.getGroup("billing")).toMatchObject({ members: 1 });
+    expect(leaves.assignment).toEqual([]);
+  });
 });
 
 describe("Broker.close", () => {
