@@ -48,6 +48,7 @@ describe("orderly members in several processes", () => {
   it("give it away after 60 s at the latest", async () => {
     await using engines = await openEngines();
     const { a, b } = await openBusy(engines);
+    await a.clock.advance(100_000);
     const ofB = await b.consumeOrderly({ instanceName: "1" });
 
     await engines.advance(61_000);

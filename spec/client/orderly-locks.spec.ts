@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { allocateAll } from "../../lib/client/allocate-message-queue.js";
 import { type AllocateMessageQueueStrategy, allocateAveragely, OrderlyResult } from "../../lib/index.js";
 import { systemClock } from "../../lib/time/clock.js";
 import { openFaultDriver } from "../support/fault-driver.js";
@@ -216,6 +217,72 @@ describe("the lock of an orderly consumer", () => {
     expect(run.bodies).toEqual(["m0"]);
   });
 
+  it("keeps a queue to one of two members whose strategies give it to both, and to the other one when the first has lost it", async () => {
+    await using run = await openOrderlyRun(1);
+    const a = run.consumer(undefined, { instanceName: "a", allocateMessageQueueStrategy: allocateAll });
+    const b = run.consumer(undefined, { instanceName: "b", allocateMessageQueueStrategy: allocateAll });
+    await a.start();
+    await run.clock.settle();
+    // It does not come to renewing its lock.
+    run.clock.setTime(run.clock.now() + 10 * MINUTE);
+    await b.start();
+    for (const body of ["m0", "m1"]) await run.send(0, body);
+    await run.clock.advance(MINUTE);
+    await b.close();
+    await run.send(0, "m2");
+    await run.clock.settle();
+
+    expect(run.calls.map(({ member, bodies }) => `${member} ${bodies}`)).toEqual(["b m0", "b m1", "a m2"]);
+    expect(await run.offsets()).toEqual([3]);
+  });
+
+  it("that another member has is noticed when it was to be renewed: the queue is dropped, and asked for each second", async () => {
+    await using run = await openOrderlyRun(1);
+    const settings = { allocateMessageQueueStrategy: allocateAll };
+    const members = ["a", "b"].map((instanceName) => run.consumer(undefined, { ...settings, instanceName }));
+    const assigned = (): readonly number[] => members.map(({ assignment }) => assignment.length);
+    const told: string[] = [];
+    run.mq.on("group:rebalanced", ({ clientId, assignment }) => {
+      told.push(`${clientId.split("@")[1]} ${assignment.length}`);
+    });
+    await members[0]?.start();
+    await run.clock.settle();
+    run.clock.setTime(run.clock.now() + 10 * MINUTE);
+    await members[1]?.start();
+    const before = assigned();
+    await run.clock.advance(0);
+    const after = assigned();
+    // The other one is stopped in its turn.
+    run.clock.setTime(run.clock.now() + 10 * MINUTE);
+    await run.clock.advance(1_000);
+
+    expect([before, after, assigned()]).toEqual([
+      [1, 1],
+      [0, 1],
+      [1, 0],
+    ]);
+    expect(told).toEqual(["a 1", "b 1", "a 0", "a 1", "b 0"]);
+  });
+
+  it("stays with its member when that takes the queue again before its listener has ended", async () => {
+    await using run = await openOrderlyRun(1);
+    const held = deferred();
+    const settings = { allocateMessageQueueStrategy: allocateAll };
+    await run.send(0, "held");
+    const a = run.consumer(() => (run.calls.length === 1 ? held.promise : undefined), settings);
+    await a.start();
+    const b = run.consumer(undefined, { ...settings, instanceName: "b" });
+    await b.start();
+    await run.clock.settle();
+
+    a.subscribe("orders", "other");
+    held.resolve(undefined);
+    await run.clock.advance(5 * MINUTE);
+
+    expect([a, b].map(({ assignment }) => assignment.length)).toEqual([1, 0]);
+    expect(run.bodies).toEqual(["held"]);
+  });
+
   it("is the member's still when the clock was set back", async () => {
     await using run = await openOrderlyRun(1);
     await run.consumer().start();
@@ -233,17 +300,28 @@ describe("the lock of an orderly consumer", () => {
   it("is renewed in time though the clock was set back", async () => {
     await using run = await openOrderlyRun(2);
     const held = deferred();
-    await run.consumer((bodies) => (bodies === "held" ? held.promise : undefined), { instanceName: "a" }).start();
+    await run.consumer((bodies) => (bodies === "held" ? held.promise : undefined), { instanceName: "b" }).start();
     await run.clock.settle();
     run.clock.setTime(run.clock.now() - 60 * MINUTE);
-    await run.send(1, "held", "after");
+    await run.consumer(undefined, { instanceName: "c" }).start();
+    await run.send(0, "held", "after");
     await run.clock.advance(5 * MINUTE);
 
-    await run.consumer(undefined, { instanceName: "b" }).start();
+    await run.consumer(undefined, { instanceName: "a" }).start();
     await run.clock.advance(30_000);
-    expect(ofMember(run, "b")).toEqual([]);
+    expect(ofMember(run, "a")).toEqual([]);
     held.resolve(undefined);
     await run.clock.settle();
+
+    expect(ofMember(run, "a")).toEqual(["held", "after"]);
+  });
+
+  it("of a queue that was lost runs out though the clock was set back", async () => {
+    await using run = await withBusyQueue();
+    run.clock.setTime(run.clock.now() - 60 * MINUTE);
+    await run.consumer(undefined, { instanceName: "b" }).start();
+
+    await run.clock.advance(62_000);
 
     expect(ofMember(run, "b")).toEqual(["held", "after"]);
   });
@@ -297,7 +375,7 @@ describe("the lock of an orderly consumer", () => {
     expect([holder.assignment, waiter.assignment]).toEqual([[], []]);
     expect(errors).toEqual([expect.stringContaining("the store stopped")]);
     expect(run.clock.pendingTimers).toBe(0);
-    await expect(run.mq.close()).rejects.toMatchObject({ code: "ERR_MQ_SERVICE_NOT_AVAILABLE" });
+    await expect(run.mq.close({ graceMs: 0 })).rejects.toMatchObject({ code: "ERR_MQ_SERVICE_NOT_AVAILABLE" });
     driver.database.close();
   });
 });
