@@ -68,8 +68,7 @@ export class LocalPullConsumer implements PullConsumer {
       clientId: name.clientId,
       name: this.#name,
       idleMs: resolved.autoCommit ? resolved.autoCommitIntervalMs : Number.POSITIVE_INFINITY,
-      // Queues that it chose itself are never somebody else's.
-      catchUp: (then) => isAssigned() || context.port.catchUp(then),
+      catchUp: (then) => context.port.catchUp(then),
       commitWhenDue: () => this.#queues.commitWhenDue(),
       handedOut: (processQueue) => this.#queues.handedOut(processQueue),
       assertUsable: () => this.#assertUsable(),

@@ -39,6 +39,23 @@ describe("ProcessQueue", () => {
     expect(commits).toEqual([0, 1, 1, 3]);
   });
 
+  it("tells no offset that is known already, nor any before it knows where it starts", () => {
+    const queue = new ProcessQueue({ topic: "orders", brokerName: "broker-a", queueId: 0 });
+
+    queue.reported(5);
+    const before = queue.takeChangedOffset();
+    queue.pulledUpTo(5);
+    const start = queue.takeChangedOffset();
+    queue.pulledUpTo(6);
+
+    expect([before, start, queue.takeChangedOffset(), queue.takeChangedOffset()]).toEqual([
+      undefined,
+      undefined,
+      6,
+      undefined,
+    ]);
+  });
+
   it("goes on at what comes after it was emptied", () => {
     const { queue, cached } = queueWith(0, 1);
     for (const message of cached) queue.acknowledge(message);

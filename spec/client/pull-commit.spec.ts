@@ -194,13 +194,18 @@ describe("PullConsumer.commit", () => {
     await reading.send(0, ...numbered(10));
     const consumer = await reading.reader();
     await consumer.poll();
-    await consumer.commit(new Map([[queueOf(0), 3]]));
+    await clock.advance(5_000);
+    await pollNow(consumer);
+    await clock.advance(50);
+    const before = storedRows(mq);
 
+    await consumer.commit(new Map([[queueOf(0), 3]]));
+    const between = storedRows(mq);
     await clock.advance(5_000);
     await pollNow(consumer);
     await clock.advance(50);
 
-    expect(storedRows(mq)).toEqual(["0 10"]);
+    expect([before, between, storedRows(mq)]).toEqual([["0 10"], ["0 3"], ["0 10"]]);
   });
 
   it.each<[string, MessageQueue, number]>([
@@ -335,5 +340,16 @@ describe("where a pull consumer starts", () => {
 
     expect(await pollNow(consumer)).toEqual(["c", "d", "e"]);
     expect(reading.logged.map(({ text }) => text)).toEqual(["a consume offset was outside its message queue"]);
+  });
+
+  it("commits the offset that it went on at, also when nothing came since", async () => {
+    const database = await cutQueue();
+    database.exec("INSERT INTO mq_consume_offset VALUES ('reading', 'orders', 0, 99)");
+    await using reading = await openReading(0, { database });
+    const consumer = await reading.reader();
+
+    await consumer.commit();
+
+    expect(storedRows(reading.mq)).toEqual(["0 5"]);
   });
 });

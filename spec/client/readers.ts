@@ -93,3 +93,25 @@ export async function cutQueue(): Promise<Database.Database> {
   database.exec("DELETE FROM mq_log WHERE first_offset < 2");
   return database;
 }
+
+/** Of its queues. */
+export function ids({ assignment }: PullConsumer): number[] {
+  return assignment.map(({ queueId }) => queueId);
+}
+
+/** Members "w0", "w1", …, in order of their client ids. */
+export function member(
+  reading: Reading,
+  index: number,
+  options: Partial<PullConsumerOptions> = {},
+): Promise<PullConsumer> {
+  return reading.reader({ instanceName: `w${index}`, ...options });
+}
+
+/** What came to a consumer and what went, call by call. */
+export function noteChanges(): { readonly changes: string[]; readonly onAssignmentChange: (...sides: Sides) => void } {
+  const changes: string[] = [];
+  const text = (queues: readonly MessageQueue[]): string => queues.map(({ queueId }) => queueId).join();
+  return { changes, onAssignmentChange: (added, removed) => void changes.push(`+${text(added)} -${text(removed)}`) };
+}
+type Sides = [added: readonly MessageQueue[], removed: readonly MessageQueue[]];
