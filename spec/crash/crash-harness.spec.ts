@@ -1,11 +1,8 @@
-import { execFile } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
-import { type TempFolder, tempFolder } from "../support/temp-folder.js";
-
-const run = promisify(execFile);
+import { tempFolder } from "../support/temp-folder.js";
+import { crash, resultsIn } from "./run-harness.js";
 
 const USUAL = [
   "alone",
@@ -18,36 +15,6 @@ const USUAL = [
   "reading",
   "hanging-readers",
 ];
-
-interface Run {
-  readonly code: number;
-  readonly output: string;
-}
-
-/** @param folder - where stores are made, and kept when something is wrong. */
-async function crash(folder: TempFolder, ...args: readonly string[]): Promise<Run> {
-  const env = { ...process.env, TMPDIR: folder.path };
-  try {
-    const { stdout } = await run(process.execPath, ["spec/crash/harness/run.mjs", ...args], { env });
-    return { code: 0, output: stdout };
-  } catch (failure) {
-    const { code, stdout, stderr } = failure as { code: number; stdout: string; stderr: string };
-    return { code, output: `${stdout}${stderr}` };
-  }
-}
-
-interface SliceResult {
-  readonly run: { readonly seed: number; readonly slice: number };
-  readonly workload: string;
-  readonly kills: number;
-  readonly moments: Readonly<Record<string, number>>;
-  readonly problems: readonly string[];
-}
-
-function resultsIn(file: string): readonly SliceResult[] {
-  const lines = readFileSync(file, "utf8").trim().split("\n");
-  return lines.map((line) => JSON.parse(line) as SliceResult);
-}
 
 describe("the crash harness", { timeout: 120_000 }, () => {
   it("finds nothing wrong after a few kills in each usual workload, and leaves nothing", async () => {

@@ -1,5 +1,7 @@
 // What must hold of every workload when all is done, besides the history of each message.
 
+import { retryTopicOf } from "./end-state.mjs";
+
 /** @param end - see end-state.mjs. */
 export function* checkEnd(end, workload) {
   yield* checkSends(end);
@@ -77,7 +79,7 @@ function* checkTransactions({ journal, byName, rows }) {
 
 /** No send that can wait is refused: nobody holds the store for long. Nothing is logged as an error. */
 function* checkCalm({ journal, acknowledged }) {
-  if (acknowledged > 0) yield `left over: ${acknowledged} single acknowledgements`;
+  if (acknowledged > 0) yield `left over: ${acknowledged} rows of messages that are acknowledged`;
   for (const { event, way, names, code, text } of journal.entries) {
     if (event === "refused" && (way === "single" || way === "batch"))
       yield `refused: the send of ${names.join(", ")} (${code})`;
@@ -86,21 +88,22 @@ function* checkCalm({ journal, acknowledged }) {
 }
 
 /** What was told as stored or delivered is stored there, and every group took part. */
-function* checkEvents({ journal, messages, retries, deadLetters }, { topic, groups, broadcasting, isOrderly = false }) {
+function* checkEvents({ journal, messages, retries, deadLetters }, workload) {
+  const { topic, groups, broadcasting, isOrderly = false } = workload;
   const places = new Map();
   const add = (name, copies) => {
     for (const { messageId, queueId, queueOffset } of copies)
       places.set(`${name} ${queueId} ${queueOffset}`, messageId);
   };
   add(topic, messages);
-  for (const [group, copies] of retries) add(`%RETRY%${group}`, copies);
+  for (const [group, copies] of retries) add(retryTopicOf(workload, group), copies);
   for (const [group, copies] of deadLetters) add(`%DLQ%${group}`, copies);
   const seen = new Set();
   for (const entry of journal.entries) {
     if (entry.event !== "stored" && entry.event !== "delivered") continue;
     const { event, group, deliveryAttempt, messageId, queueId, queueOffset } = entry;
     const isCopy = deliveryAttempt > 1 && !isOrderly;
-    const name = event === "stored" ? entry.topic : isCopy ? `%RETRY%${group}` : topic;
+    const name = event === "stored" ? entry.topic : isCopy ? retryTopicOf(workload, group) : topic;
     if (event === "delivered") seen.add(group);
     const found = places.get(`${name} ${queueId} ${queueOffset}`);
     if (found !== messageId)

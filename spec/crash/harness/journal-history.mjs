@@ -8,7 +8,10 @@ import { RETRY_DELAYS_MS } from "./workloads/traffic.mjs";
  *
  * @returns the events for `checkHistory`.
  */
-export function toHistory({ journal, messages, retries, deadLetters }, { topic, isOrderly = false }) {
+export function toHistory(
+  { journal, messages, retries, deadLetters },
+  { topic, isOrderly = false, isPopping = false },
+) {
   const common = { topic, tag: undefined, keys: [] };
   const byId = new Map(messages.map((message) => [message.messageId, message]));
   const history = messages.map(({ messageId, queueId, queueOffset, storeTimestamp }) => {
@@ -19,35 +22,68 @@ export function toHistory({ journal, messages, retries, deadLetters }, { topic, 
     const { queueId, queueOffset } = entry.queueId === undefined ? (byId.get(messageId) ?? {}) : entry;
     history.push({ ...common, at, state, group, clientId, messageId, deliveryAttempt, queueId, queueOffset, ...more });
   };
+  const ends = isPopping ? endsOfDeliveries(journal, deadLetters) : undefined;
   for (const entry of journal.entries) {
-    if (entry.event === "delivered") push(entry, "delivered");
+    if (entry.event === "delivered") {
+      push(entry, "delivered");
+      for (const [state, more] of ends?.get(entry) ?? []) push(entry, state, more);
+    }
     if (entry.event === "returned" && entry.result === "success") push(entry, "consumed");
+    if (isPopping) continue;
     if (entry.event === "dead-lettered") push(entry, "dead-lettered");
     // Told after the commit; others may know sooner. The delay was added when it was put off. Nobody else knows of what waits in order.
     if (entry.event === "retried" && !isOrderly)
       push(entry, "retried", { at: entry.dueAt - delayAfter(entry.deliveryAttempt), dueAt: entry.dueAt });
   }
-  for (const [entry, state, at] of untold(journal, retries, deadLetters)) push(entry, state, { at });
+  if (!isPopping) for (const [entry, state, at] of untold(journal, retries, deadLetters)) push(entry, state, { at });
   return history
     .map((event, index) => ({ event, rank: event.state === "stored" ? 0 : 1, index }))
     .sort((a, b) => a.event.at - b.event.at || a.rank - b.rank || a.index - b.index)
     .map(({ event }) => event);
 }
 
-/** From when on a client had nothing in hand: its process was killed, closed, hung, or shared its queues anew. */
+/** From when on a client had nothing in hand: its process was killed, closed, hung, or shared its queues anew, or the time of its one message was up. */
 export function listGone({ entries, lives }) {
   const gone = lives.flatMap(({ clientIds, goneAt, hungAt }) =>
     [...clientIds].flatMap((clientId) => [goneAt, ...hungAt].map((at) => ({ clientId, at }))),
   );
   const closing = new Set();
-  for (const { event, at, clientId, life } of entries) {
+  const ends = new Map();
+  for (const { event, at, clientId, life, until } of entries) {
     if (event === "closing") closing.add(life);
     // What it still gets it gives away within the same close.
     if (event === "delivered" && closing.has(life)) gone.push({ clientId, at });
+    if (until !== undefined) ends.set(clientId, until);
     if (event === "sharing") gone.push({ clientId, at });
     if (event === "closing") gone.push(...[...life.clientIds].map((each) => ({ clientId: each, at })));
   }
+  for (const [clientId, at] of ends) gone.push({ clientId, at });
   return gone;
+}
+
+/**
+ * What became of popped messages, by their deliveries: put off when the time was up, or buried. Who does that is anybody, and tells of it after those who
+ * know of it.
+ */
+function endsOfDeliveries({ entries }, deadLetters) {
+  const nameOf = ({ group, messageId }) => `${group} ${messageId}`;
+  const attemptOf = (entry) => `${nameOf(entry)} ${entry.deliveryAttempt}`;
+  const [last, byAttempt, ends] = [new Map(), new Map(), new Map()];
+  for (const entry of entries.filter(({ event }) => event === "delivered")) {
+    // What a process told may be read long after it.
+    if (entry.at >= (last.get(nameOf(entry))?.at ?? 0)) last.set(nameOf(entry), entry);
+    byAttempt.set(attemptOf(entry), entry);
+  }
+  const end = (entry, state, at, more) => {
+    if (entry !== undefined)
+      ends.set(entry, [...(ends.get(entry) ?? []), [state, { at: Math.max(entry.at, at), ...more }]]);
+  };
+  for (const entry of entries.filter(({ event }) => event === "retried"))
+    end(byAttempt.get(attemptOf(entry)), "retried", entry.dueAt, { dueAt: entry.dueAt });
+  for (const [group, copies] of deadLetters)
+    for (const { messageId, storeTimestamp } of copies)
+      end(last.get(nameOf({ group, messageId })), "dead-lettered", storeTimestamp);
+  return ends;
 }
 
 /** Copies of failed messages that were stored by processes that were killed before they could tell. */

@@ -16,7 +16,8 @@ const ANY_MOMENT = "any moment";
 const AFTERWARDS_MS = 400;
 
 /** How a process is to end. Where the machine is busy starting others, each lives longer. */
-export function planEnd(chance, { processes, hangsMs }) {
+export function planEnd(chance, workload) {
+  const { processes, hangsMs } = workload;
   const afterMs = chance.between(5, processes === 1 ? 300 : 800);
   if (hangsMs !== undefined && chance.oneIn(3)) return { end: hangs, afterMs, hangsMs };
   const way = chance.below(16);
@@ -24,7 +25,7 @@ export function planEnd(chance, { processes, hangsMs }) {
   if (way === 1) return { end: diesClosing, afterMs, closingMs: chance.below(20) };
   if (way === 2) return { end: diesStarting, afterMs: chance.below(80) };
   if (way < 9) return { end: diesWorking, afterMs };
-  return { end: diesAtPoint, point: choosePoint(chance) };
+  return { end: diesAtPoint, point: choosePoint(chance, workload) };
 }
 
 /** @returns at what moment it ended; throws when it does not do what every process does. */

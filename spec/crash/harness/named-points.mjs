@@ -8,11 +8,6 @@ const STATEMENTS = [
   ["COMMIT", 20],
   ["INSERT INTO mq_log", 15],
   ["INSERT INTO mq_consume_offset", 10],
-  ["INSERT INTO mq_broadcast_offset", 10],
-  ["INSERT INTO mq_sent_back", 4],
-  ["DELETE FROM mq_sent_back", 4],
-  ["INSERT INTO mq_due", 4],
-  ["DELETE FROM mq_due", 3],
   ["INSERT INTO mq_engine", 1],
   ["DELETE FROM mq_engine", 2],
   ["INSERT INTO mq_member", 2],
@@ -21,11 +16,29 @@ const STATEMENTS = [
   ["DELETE FROM mq_claim", 4],
   ["INSERT INTO crash_row", 3],
 ];
+/** Of workloads whose consumers pull, and of those whose consumers pop. */
+const PULLING = [
+  ["INSERT INTO mq_broadcast_offset", 10],
+  ["INSERT INTO mq_sent_back", 4],
+  ["DELETE FROM mq_sent_back", 4],
+  ["INSERT INTO mq_due", 4],
+  ["DELETE FROM mq_due", 3],
+];
+const POPPING = [
+  ["INSERT INTO mq_pop ", 10],
+  ["UPDATE mq_pop ", 10],
+  ["DELETE FROM mq_pop ", 10],
+];
+const POPPING_IN_ORDER = [
+  ["INSERT INTO mq_pop_order", 15],
+  ["DELETE FROM mq_pop_order", 10],
+];
 /** Longer than any process is left where it stopped. */
 const STOPPED_MS = 60_000;
 
-export function choosePoint(chance) {
-  const [statement, most] = chance.pick(STATEMENTS);
+export function choosePoint(chance, { isPopping = false, isOrderly = false }) {
+  const more = isPopping ? (isOrderly ? POPPING_IN_ORDER : POPPING) : PULLING;
+  const [statement, most] = chance.pick([...STATEMENTS, ...more]);
   return { statement, moment: chance.pick(["before", "after"]), nth: chance.between(1, most), isStop: chance.oneIn(3) };
 }
 

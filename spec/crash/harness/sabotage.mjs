@@ -22,6 +22,15 @@ const SABOTAGES = {
     );
     return tell;
   },
+  /** Now and then progress is not stored: what was popped is handed out to somebody else as well. */
+  "popped-twice": (tell) => {
+    let times = 0;
+    replaceRun("INSERT INTO mq_consume_offset", (run, values) => {
+      times += 1;
+      return times % 12 === 0 ? { changes: 1, lastInsertRowid: 1 } : run(...values);
+    });
+    return tell;
+  },
   /** The copy of a failed message is not stored. */
   "lost-retry": (tell) => {
     replaceRun("INSERT INTO mq_due", () => ({ changes: 1, lastInsertRowid: 1 }));

@@ -29,9 +29,10 @@ export async function findDamage(mq) {
 }
 
 /** Progress in the topic, as `HistoryRules.offsets` takes it. @param clientIdOf - of an instance name. */
-export async function readOffsets(mq, { topic, groups }, clientIdOf) {
+export async function readOffsets(mq, { topic, groups, isPopping = false, isOrderly = false }, clientIdOf) {
   const offsets = [];
-  for (const group of groups) {
+  // An offset that passes what is received says nothing of what is acknowledged.
+  for (const group of isPopping && !isOrderly ? [] : groups) {
     const { queues } = await mq.admin.consumeStats(group, topic);
     for (const { queue, consumerOffset } of queues)
       offsets.push({ group, topic, queueId: queue.queueId, nextOffset: consumerOffset });
@@ -52,13 +53,14 @@ function readInstanceOffsets(mq, topic) {
 }
 
 /** What is still to be consumed, as texts; none: all groups are done. */
-export async function findUndone(mq, { topic, groups, broadcasting }) {
+export async function findUndone(mq, { topic, groups, broadcasting, isPopping = false }) {
   const undone = [];
   const due = mq.database.prepare("SELECT count(*) FROM mq_due").pluck().get();
   if (due > 0) undone.push(`${due} blocks are put off`);
   for (const group of groups) {
-    const { lag } = await mq.admin.consumeStats(group);
+    const { lag, inflight } = await mq.admin.consumeStats(group);
     if (lag > 0) undone.push(`group ${group} has not consumed ${lag} messages`);
+    if (isPopping && inflight > 0) undone.push(`group ${group} has ${inflight} messages in hand`);
   }
   const stats = await mq.admin.topicStats(topic);
   const total = stats.reduce((sum, { maxOffset }) => sum + maxOffset, 0);

@@ -9,11 +9,12 @@ export const TOPIC = "jobs";
 export const RETRY_DELAYS_MS = [1, 1, 20, 40, 60];
 const MAX_RETRIES = 3;
 
-export async function setUpTraffic(mq, groups) {
+/** @param settings - of the groups. */
+export async function setUpTraffic(mq, groups, settings = {}) {
   await createOwnTable(mq);
   await mq.admin.createTopic(TOPIC);
   for (const group of groups)
-    await mq.admin.createGroup(group, { retryPolicy: { type: "customized", delaysMs: RETRY_DELAYS_MS } });
+    await mq.admin.createGroup(group, { retryPolicy: { type: "customized", delaysMs: RETRY_DELAYS_MS }, ...settings });
 }
 
 /** An application's own statements meet the locks of others. */
@@ -29,7 +30,10 @@ async function createOwnTable({ database }) {
   }
 }
 
-/** @param groups - of this process: `{ group, instanceName, orderly }` for each, with an instance name where it is broadcasting. */
+/**
+ * @param groups - of this process: `{ group, instanceName, orderly, start }` for each, with an instance name where it is broadcasting, and `start(context, group)` where
+ * it is not to be a push consumer.
+ */
 export async function workOnTraffic(context, groups) {
   const { mq, tell, isDraining, stop } = context;
   mq.on("message:stored", ({ messageId, topic, queueId, queueOffset }) =>
@@ -42,7 +46,7 @@ export async function workOnTraffic(context, groups) {
     tell("dead-lettered", { messageId, group, deliveryAttempt }),
   );
   mq.on("error", ({ code, message }) => tell("failing", { code, message }));
-  for (const each of groups) await startConsumer(context, each);
+  for (const each of groups) await (each.start ?? startConsumer)(context, each);
   tell("ready");
   if (!isDraining) await sendUntilStopped(context, TOPIC);
   else if (!stop.aborted) await new Promise((resolve) => stop.addEventListener("abort", resolve, { once: true }));
@@ -83,7 +87,7 @@ async function startConsumer({ mq, tell, chance }, { group, instanceName, orderl
 }
 
 /** By its name alone, so that all attempts agree: of ten messages one fails once or twice, of thirty one always. */
-function resultOf(message) {
+export function resultOf(message) {
   const name = nameOf(message.text());
   if (failsAlways(name)) return "throw";
   const number = numberOf(name);
