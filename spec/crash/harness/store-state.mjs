@@ -58,7 +58,10 @@ export async function findUndone(mq, { topic, groups, broadcasting, isPopping = 
   const due = mq.database.prepare("SELECT count(*) FROM mq_due").pluck().get();
   if (due > 0) undone.push(`${due} blocks are put off`);
   for (const group of groups) {
-    const { lag, inflight } = await mq.admin.consumeStats(group);
+    const { lag: known, inflight } = await mq.admin.consumeStats(group);
+    // A group that has not begun is not known to consume the topic.
+    const { lag: ofTopic } = await mq.admin.consumeStats(group, topic);
+    const lag = Math.max(known, ofTopic);
     if (lag > 0) undone.push(`group ${group} has not consumed ${lag} messages`);
     if (isPopping && inflight > 0) undone.push(`group ${group} has ${inflight} messages in hand`);
   }
