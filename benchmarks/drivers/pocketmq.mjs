@@ -87,6 +87,11 @@ export class PocketMq {
     return this.#broker.pushConsumer({ group: GROUP, subscriptions: { [TOPIC]: "*" }, ...options });
   }
 
+  /** A simple consumer that is not started. */
+  simpleConsumer(options) {
+    return this.#broker.simpleConsumer({ group: GROUP, subscriptions: { [TOPIC]: "*" }, ...options });
+  }
+
   /** Resolves when all were handled and the group's progress is stored. */
   async drain(count) {
     const all = withResolvers();

@@ -35,6 +35,7 @@ export function judge(trials) {
         ratio(cell("orderly", "pocketmq-orderly"), cell("orderly", "pocketmq"), "rate"),
         1 / 3,
       ),
+      atLeast("pop: share of the drain", ratio(cell("pop", "pocketmq-pop"), cell("pop", "pocketmq"), "rate"), 1 / 3),
       below("retry-storm: deliveries too many", only(cell("retry-storm", "pocketmq"), "extraDeliveries"), 1),
       below("end-to-end: p99 beyond that of a bare fdatasync in ms", beyondSync(cell("end-to-end", "pocketmq")), 1),
       below("wake-up: p50 in ms", only(cell("wake-up", "pocketmq"), "p50Ms"), 5),

@@ -4,6 +4,7 @@ import { endToEnd } from "./end-to-end.mjs";
 import { fourWriters } from "./four-writers.mjs";
 import { memory } from "./memory.mjs";
 import { orderly } from "./orderly.mjs";
+import { pop } from "./pop.mjs";
 import { pullWakeUp } from "./pull-wake-up.mjs";
 import { rebalance } from "./rebalance.mjs";
 import { retryStorm } from "./retry-storm.mjs";
@@ -16,6 +17,7 @@ export const SCENARIOS = [
   batch,
   drain,
   orderly,
+  pop,
   retryStorm,
   endToEnd,
   wakeUp,
