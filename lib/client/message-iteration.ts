@@ -47,8 +47,10 @@ export class MessageIteration implements AsyncIterator<MessageView, undefined> {
 
   /** What a loop does that is left early. Messages that it was not given are given to the next one. */
   async return(): Promise<IteratorReturnResult<undefined>> {
+    // Else it is somebody else who waits.
+    const isOpen = this.#state === "open";
     this.#end();
-    this.#source.stopWaiting();
+    if (isOpen) this.#source.stopWaiting();
     return DONE;
   }
 

@@ -225,6 +225,22 @@ describe("iterating over a pull consumer", () => {
     expect(await take(consumer, 1)).toEqual(["b"]);
   });
 
+  it.each<[string, (iterator: AsyncIterator<MessageView, undefined>) => Promise<unknown>]>([
+    ["was never begun", async () => undefined],
+    ["was refused", (iterator) => iterator.next().catch(() => undefined)],
+  ])("leaves a poll that waits alone when one that %s returns", async (_which, use) => {
+    await using reading = await openReading();
+    const consumer = await reading.reader();
+    const iterator = consumer[Symbol.asyncIterator]();
+
+    const polling = consumer.poll();
+    await use(iterator);
+    await iterator.return?.();
+    await reading.send(0, "a");
+
+    expect((await polling).map((message) => message.text())).toEqual(["a"]);
+  });
+
   it("fails when the broker can go on no longer, with what that failed of", async () => {
     const database = new Database(":memory:");
     await using reading = await openReading(1, { database });
