@@ -34,6 +34,11 @@ export function booleanOption(name: string, value: unknown, fallback: boolean): 
   throw invalid(`${name} must be true or false, got ${describe(value)}`);
 }
 
+export function signalOption(value: unknown): AbortSignal | undefined {
+  if (value === undefined || value instanceof AbortSignal) return value;
+  throw invalid(`signal must be an AbortSignal, got ${describe(value)}`);
+}
+
 export function oneOf<T extends string>(name: string, value: unknown, allowed: readonly T[], fallback: T): T {
   if (value === undefined) return fallback;
   const found = allowed.find((candidate) => candidate === value);

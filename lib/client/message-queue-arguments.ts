@@ -12,12 +12,10 @@ export function checkQueues(what: string, queues: unknown): readonly MessageQueu
 }
 
 export function checkOffsets(offsets: unknown): readonly OffsetOfQueue[] {
-  if (typeof offsets !== "object" || offsets === null || !("entries" in offsets) || Array.isArray(offsets))
+  const map = offsets as Partial<ReadonlyMap<unknown, unknown>> | null | undefined;
+  if (typeof map?.entries !== "function" || Array.isArray(offsets))
     throw invalid(`commit needs a Map of message queues and offsets, got ${describe(offsets)}`);
-  return [...(offsets as ReadonlyMap<unknown, unknown>).entries()].map(([queue, nextOffset]) => [
-    checkMessageQueue(queue),
-    checkOffset(nextOffset),
-  ]);
+  return [...map.entries()].map(([queue, nextOffset]) => [checkMessageQueue(queue), checkOffset(nextOffset)]);
 }
 
 /** Whether it lies within its queue is not looked at. */

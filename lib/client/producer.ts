@@ -4,7 +4,7 @@ import type { Message } from "../message/message.js";
 import { checkBatch, type MessageLimits, type PreparedMessage, prepareMessage } from "../message/message-validation.js";
 import { createOffsetMessageIds } from "../message/offset-message-id.js";
 import { assertSendable } from "../message/system-topics.js";
-import { describe, integerOption, refuseUnknownOptions } from "../options.js";
+import { integerOption, refuseUnknownOptions, signalOption } from "../options.js";
 import { AbortListeners } from "./abort-listeners.js";
 import type { EmbeddedClientContext } from "./client-context.js";
 import { OutgoingMessage } from "./outgoing-message.js";
@@ -225,10 +225,7 @@ export class LocalProducer implements EmbeddedProducer {
 
   #checkOptions(options: SendOptions): number {
     refuseUnknownOptions("SendOptions", options, ["queue", "timeoutMs", "signal"]);
-    const { signal } = options;
-    if (signal !== undefined && !(signal instanceof AbortSignal)) {
-      throw new MqError("ERR_MQ_INVALID_ARGUMENT", `signal must be an AbortSignal, got ${describe(signal)}`);
-    }
+    signalOption(options.signal);
     return integerOption("timeoutMs", options.timeoutMs, { min: 1, max: 2 ** 31 - 1, fallback: this.#sendTimeoutMs });
   }
 

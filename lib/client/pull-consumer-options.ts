@@ -1,5 +1,5 @@
 import type { MessageQueue } from "../message/message-queue.js";
-import { booleanOption, describe, integerOption, invalid, refuseUnknownOptions } from "../options.js";
+import { booleanOption, describe, integerOption, invalid, refuseUnknownOptions, signalOption } from "../options.js";
 import {
   CONSUMER_OPTIONS,
   type ConsumerOptions,
@@ -80,7 +80,7 @@ export function resolvePollOptions(
   return {
     timeoutMs: integerOption("timeoutMs", options.timeoutMs, { min: 0, max: MAX_INTEGER, fallback: 5_000 }),
     maxMessages: integerOption("maxMessages", options.maxMessages, { min: 1, max: MAX_BATCH, fallback: pullBatchSize }),
-    signal: options.signal,
+    signal: signalOption(options.signal),
   };
 }
 

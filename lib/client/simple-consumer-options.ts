@@ -1,6 +1,6 @@
 import type { PopStart } from "../broker/broker-port.js";
 import { checkConsumerGroup } from "../message/names.js";
-import { booleanOption, describe, integerOption, invalid, refuseUnknownOptions } from "../options.js";
+import { booleanOption, integerOption, refuseUnknownOptions, signalOption } from "../options.js";
 import {
   type ConsumerOptions,
   checkConsumeFromWhere,
@@ -78,9 +78,6 @@ export function resolveSimpleConsumerOptions(options: SimpleConsumerOptions): Re
 
 export function resolveReceiveOptions(options: ReceiveOptions, awaitMs: number): ResolvedReceiveOptions {
   refuseUnknownOptions("ReceiveOptions", options, RECEIVE_OPTIONS);
-  const { signal } = options;
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw invalid(`signal must be an AbortSignal, got ${describe(signal)}`);
   return {
     maxMessages: required("maxMessages", options.maxMessages, 1, MAX_MESSAGES),
     invisibleDurationMs: required(
@@ -90,7 +87,7 @@ export function resolveReceiveOptions(options: ReceiveOptions, awaitMs: number):
       MAX_INVISIBLE_MS,
     ),
     awaitMs: integerOption("awaitMs", options.awaitMs, { min: 0, max: MAX_INTEGER, fallback: awaitMs }),
-    signal,
+    signal: signalOption(options.signal),
   };
 }
 

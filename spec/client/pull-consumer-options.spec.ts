@@ -80,6 +80,8 @@ describe("a pull consumer", () => {
     ["maxMessages", { maxMessages: 0 }],
     ["maxMessages", { maxMessages: 1_025 }],
     ["timeout", { timeout: 5 }],
+    ["signal", { signal: null }],
+    ["signal", { signal: { aborted: false } }],
     ["PollOptions", 5 as never],
   ])("refuses a poll with a wrong %s: %j", async (name, options) => {
     await using reading = await openReading();
@@ -143,6 +145,7 @@ describe("a pull consumer", () => {
       () => consumer.commit(new Map([[queueOf(0), Number.NaN]])),
       () => consumer.commit([] as never),
       () => consumer.commit(7 as never),
+      () => consumer.commit({ entries: 7 } as never),
       () => consumer.offsetForTimestamp(queueOf(0), new Date("never")),
       () => consumer.offsetForTimestamp(queueOf(0), "now" as never),
       () => consumer.fetchMessageQueues("a.b"),
