@@ -117,7 +117,7 @@ export class LocalPullConsumer implements PullConsumer {
   }
 
   subscribe(topic: string, filter: string = EVERY_MESSAGE): void {
-    this.#lifecycle.assertOpen();
+    this.#assertGoingOn();
     const expression = checkSubscription(topic, filter);
     this.#assertMayBe("subscribing");
     if (!this.#membership.subscribe(topic, expression)) return;
@@ -127,7 +127,7 @@ export class LocalPullConsumer implements PullConsumer {
   }
 
   assign(queues: readonly MessageQueue[]): void {
-    this.#lifecycle.assertOpen();
+    this.#assertGoingOn();
     const chosen = checkQueues("assign", queues);
     if (chosen.length === 0) throw invalid("assign needs at least one message queue, got none");
     for (const queue of chosen) checkBroker(queue, this.#context.port.brokerName);
@@ -175,12 +175,12 @@ export class LocalPullConsumer implements PullConsumer {
   }
 
   pause(queues: readonly MessageQueue[]): void {
-    this.#lifecycle.assertOpen();
+    this.#assertGoingOn();
     this.#queues.pause(checkQueues("pause", queues));
   }
 
   resume(queues: readonly MessageQueue[]): void {
-    this.#lifecycle.assertOpen();
+    this.#assertGoingOn();
     this.#queues.resume(checkQueues("resume", queues));
   }
 
@@ -268,6 +268,12 @@ export class LocalPullConsumer implements PullConsumer {
 
   #assertUsable(): void {
     this.#lifecycle.assertStarted();
+    this.#assertGoingOn();
+  }
+
+  /** Also before it is started. */
+  #assertGoingOn(): void {
+    this.#lifecycle.assertOpen();
     if (this.#failure !== undefined) throw this.#failureError(this.#failure);
   }
 

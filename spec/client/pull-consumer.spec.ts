@@ -1,4 +1,5 @@
 import { getEventListeners } from "node:events";
+import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import { isMqError, type PullConsumer } from "../../lib/index.js";
 import {
@@ -304,6 +305,28 @@ describe("a pull consumer that is not started, or closed", () => {
 
     await expect(consumer.start()).rejects.toMatchObject({ code: "ERR_MQ_ALREADY_CREATED" });
     await expect(namesake.start()).rejects.toMatchObject({ code: "ERR_MQ_ALREADY_CREATED" });
+  });
+});
+
+describe("a pull consumer whose broker can go on no longer", () => {
+  const calls: Readonly<Record<string, (consumer: PullConsumer) => void>> = {
+    subscribe: (consumer) => consumer.subscribe("invoices"),
+    assign: (consumer) => consumer.assign([queueOf(0)]),
+    pause: (consumer) => consumer.pause([queueOf(0)]),
+    resume: (consumer) => consumer.resume([queueOf(0)]),
+  };
+
+  it.each(Object.entries(calls))("refuses to %s with what that failed of, and takes no queue", async (_name, call) => {
+    const database = new Database(":memory:");
+    await using reading = await openReading(1, { database });
+    const consumer = await reading.reader({ subscriptions: {} });
+    database.close();
+    await reading.clock.advance(1_000);
+
+    expect(() => call(consumer)).toThrow(
+      expect.objectContaining({ code: "ERR_MQ_CLOSED", message: expect.stringContaining("stopped: ") }),
+    );
+    expect(consumer.assignment).toEqual([]);
   });
 });
 
