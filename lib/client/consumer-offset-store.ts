@@ -33,11 +33,17 @@ export class GroupOffsetStore implements ConsumerOffsetStore {
     this.#where = where;
   }
 
-  async startOffset({ topic, queueId }: MessageQueue): Promise<number> {
+  async startOffset(queue: MessageQueue): Promise<number> {
+    return (await this.findStart(queue)).offset;
+  }
+
+  /** The same, and whether the group has progress there: else whoever asks later may begin elsewhere. */
+  async findStart({ topic, queueId }: MessageQueue): Promise<{ readonly offset: number; readonly isKnown: boolean }> {
     const progress = await this.#port.queryOffset(this.#group, topic, queueId);
+    if (progress.nextOffset !== undefined) return { offset: progress.nextOffset, isKnown: true };
     // Whatever the group skips of its topics, a message that it failed to consume it has asked for.
     const where = isRetryTopic(topic) ? "first-offset" : this.#where;
-    return progress.nextOffset ?? startIn(this.#port, topic, queueId, progress, where);
+    return { offset: await startIn(this.#port, topic, queueId, progress, where), isKnown: false };
   }
 
   update({ topic, queueId }: MessageQueue, nextOffset: number, rule: OffsetRule): void {

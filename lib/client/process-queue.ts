@@ -112,6 +112,11 @@ export class ProcessQueue {
     return commitOffset;
   }
 
+  /** Whether the commit offset is what was known last where progress is kept. */
+  get isReported(): boolean {
+    return this.commitOffset === this.#reportedOffset;
+  }
+
   /** This offset is known where progress is kept. */
   reported(offset: number): void {
     this.#reportedOffset = offset;

@@ -89,7 +89,7 @@ export interface PullConsumer extends AsyncIterable<MessageView>, AsyncDisposabl
   /**
    * Stores progress; resolves once it is durable under the broker's `synchronous` setting, with what was committed automatically before.
    *
-   * @param offsets - of message queues that it has: where the group goes on. The next automatic commit replaces them, if they are not as far as messages were handed out. Default: behind
+   * @param offsets - of message queues that it has: where the group goes on. The next automatic commit replaces those, lower or higher, that are not where messages were handed out to. Default: behind
    * everything that was handed out until this call.
    * @throws {@link MqError} `ERR_MQ_OFFSET` (-1) for a message queue that is not assigned or an offset that is negative or beyond the end: nothing is stored. Also where a queue of its share
    * went to another process meanwhile: what was to be committed of that one does not count, and comes again there. Where the store fails, with its error; it is tried again by itself.

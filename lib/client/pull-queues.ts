@@ -33,19 +33,21 @@ export interface PullQueuesOptions {
  * The message queues of a pull consumer: what is pulled of them, and how far each was consumed, which is as far as it was handed out.
  *
  * A position is told to the broker when it is another than the one told last, or than the one that the queue began at. So a consumer that was handed nothing of a
- * queue never changes what others have committed for it.
+ * queue never changes what others have committed for it. Where nobody has, and a member of the group begins at an end that moves, that is told at once: whoever takes
+ * the queue over is to have what came meanwhile, which RocketMQ skips.
  *
  * Source: RocketMQ, `client/.../impl/consumer/DefaultLitePullConsumerImpl.java`, `AssignedMessageQueue.java`.
  */
 export class PullQueues implements MemberQueues {
   readonly #options: PullQueuesOptions;
+  readonly #offsets: GroupOffsetStore;
   readonly #queues: AssignedQueues;
   #committedAt: number = Number.NEGATIVE_INFINITY;
 
   constructor(options: PullQueuesOptions) {
     const { consumer, context, messages, expressionOf } = options;
-    const offsets = new GroupOffsetStore(context.port, consumer.group, consumer.consumeFromWhere);
     this.#options = options;
+    this.#offsets = new GroupOffsetStore(context.port, consumer.group, consumer.consumeFromWhere);
     this.#queues = new AssignedQueues({
       ...context,
       settings: pullSettings(consumer, () => this.#queues.count),
@@ -54,11 +56,7 @@ export class PullQueues implements MemberQueues {
           count > shareOf(this.#queues.count) || bytes > CACHED_BYTES_OF_QUEUE || span > CACHED_SPAN,
       },
       hasRetries: false,
-      startOffset: async (processQueue) => {
-        const offset = await offsets.startOffset(processQueue.messageQueue);
-        processQueue.reported(offset);
-        return offset;
-      },
+      startOffset: (processQueue) => this.#startOffset(processQueue),
       expressionOf,
       mayTake: () => true,
       submit: (processQueue, added) => messages.added(processQueue, added),
@@ -67,7 +65,7 @@ export class PullQueues implements MemberQueues {
         if (consumer.autoCommit) this.#tell(processQueue);
       },
       forget: (processQueue) => messages.forget(processQueue),
-      offsetIllegal: (processQueue, nextOffset) => processQueue.pulledUpTo(nextOffset),
+      offsetIllegal,
     });
   }
 
@@ -101,16 +99,17 @@ export class PullQueues implements MemberQueues {
   /** The topic has another expression: what waits to be handed out is chosen anew. */
   refilter(topic: string): void {
     for (const processQueue of this.#queues.processQueues) {
-      const { messageQueue, commitOffset } = processQueue;
+      const { messageQueue, commitOffset, isReported } = processQueue;
       if (messageQueue.topic !== topic) continue;
-      const isTold = processQueue.takeChangedOffset() === undefined;
+      const isPaused = this.#queues.find(messageQueue)?.isPaused === true;
       if (commitOffset === undefined) {
         this.#queues.discard(messageQueue);
         this.take(messageQueue, false);
+        if (isPaused) this.#queues.find(messageQueue)?.pause();
         continue;
       }
       this.#queues.restart(messageQueue, commitOffset);
-      if (isTold) this.#queues.find(messageQueue)?.processQueue.reported(commitOffset);
+      if (isReported) this.#queues.find(messageQueue)?.processQueue.reported(commitOffset);
     }
   }
 
@@ -142,6 +141,17 @@ export class PullQueues implements MemberQueues {
     } finally {
       release();
     }
+  }
+
+  async #startOffset(processQueue: ProcessQueue): Promise<number> {
+    const { consumer, context, isAssigned } = this.#options;
+    const { topic, queueId } = processQueue.messageQueue;
+    const { offset, isKnown } = await this.#offsets.findStart(processQueue.messageQueue);
+    processQueue.reported(offset);
+    // Whoever begins at 0 begins there later too: the queue is young until something of it is deleted.
+    if (!isKnown && offset > 0 && !isAssigned() && !processQueue.isDropped)
+      context.port.updateOffset(consumer.group, topic, queueId, offset, "raise");
+    return offset;
   }
 
   /** Tells the broker how far each queue was consumed, when that was last done an interval ago. */
@@ -234,6 +244,13 @@ function pullSettings({ group, pullBatchSize }: ResolvedPullConsumerOptions, que
     pullBatchSizeInBytes: PULLED_BYTES,
     pullIntervalMs: 0,
   };
+}
+
+/** Where the front of the queue was deleted whoever comes next begins at the same place: it is no progress that others would have to be told. */
+function offsetIllegal(processQueue: ProcessQueue, nextOffset: number): void {
+  const { commitOffset = 0, count, isReported } = processQueue;
+  processQueue.pulledUpTo(nextOffset);
+  if (isReported && count === 0 && commitOffset < nextOffset) processQueue.reported(nextOffset);
 }
 
 /** In RocketMQ's words. */

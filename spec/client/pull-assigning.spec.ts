@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { PullConsumer } from "../../lib/index.js";
 import {
+  cutQueue,
   drain,
   GROUP,
   ids,
@@ -134,5 +135,24 @@ describe("PullConsumer.assign", () => {
     consumer.subscribe(TOPIC);
 
     expect(ids(consumer)).toEqual([0]);
+  });
+
+  it("changes nothing for others where it was handed nothing, also where it began below the oldest message", async () => {
+    const database = await cutQueue();
+    database.exec("INSERT INTO mq_consume_offset VALUES ('reading', 'orders', 0, 1)");
+    await using reading = await openReading(0, { database });
+    const [reader, idle] = [
+      await member(reading, 0, { subscriptions: {} }),
+      await member(reading, 1, { subscriptions: {} }),
+    ];
+    for (const consumer of [reader, idle]) consumer.assign([queueOf(0)]);
+    await reading.clock.settle();
+
+    const seen = await pollNow(reader);
+    await reader.commit();
+    await idle.commit();
+    await idle.close();
+
+    expect([seen, await storedOffsets(reading.mq)]).toEqual([["c", "d", "e"], [5]]);
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { allocateAveragely } from "../../lib/index.js";
 import {
+  cutQueue,
   drain,
   GROUP,
   ids,
@@ -222,6 +223,33 @@ describe("pull consumers of one group", () => {
     await reading.settle();
 
     expect([ids(consumer), await storedOffsets(reading.mq)]).toEqual([[], [2]]);
+  });
+
+  it("keep a queue paused through another filter, also where they have not begun it yet", async () => {
+    await using reading = await openReading(1);
+    await reading.send(0, "a");
+    const consumer = await reading.reader({ subscriptions: {} });
+
+    consumer.subscribe(TOPIC);
+    consumer.pause([queueOf(0)]);
+    consumer.subscribe(TOPIC, "none || *");
+    consumer.subscribe(TOPIC, "*");
+    await reading.clock.settle();
+    const paused = await pollNow(consumer);
+    consumer.resume([queueOf(0)]);
+    await reading.clock.settle();
+
+    expect([paused, await pollNow(consumer)]).toEqual([[], ["a"]]);
+  });
+
+  it("hand over a queue that they began at its end with what came since, though nothing of it was handed out", async () => {
+    await using reading = await openReading(0, { database: await cutQueue() });
+    const first = await member(reading, 1, { autoCommit: false });
+    await reading.send(0, "f");
+    const second = await member(reading, 0, { autoCommit: false });
+
+    expect([ids(first), ids(second)]).toEqual([[], [0]]);
+    expect(await drain(reading, second)).toEqual(["f"]);
   });
 
   it("get no failed messages of the group, and no share of its retry topic is theirs", async () => {
