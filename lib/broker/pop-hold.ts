@@ -33,7 +33,7 @@ export interface PopHoldOptions {
  *   └─woken, or a queue is free─┘
  * ```
  * A pop looks in a transaction, and nothing is committed between that and its waiting: so no message is missed. A commit wakes one pop of each group for
- * each message; one that was woken and takes nothing, as it is withdrawn for example, passes that on.
+ * each message; one that was woken and does not take it, as it is withdrawn for example, or finds something in another of its topics, passes that on.
  *
  * Source: RocketMQ, `broker/.../longpolling/PopLongPollingService.java`.
  */
@@ -61,13 +61,13 @@ export class PopHold {
 
   /** So many messages came to this topic, which may be the retry topic of a group and a topic. */
   wake(topic: string, count: number): void {
-    for (const pops of this.#byTopic.get(topic)?.values() ?? []) this.#wakeIdle(pops, count);
+    for (const pops of this.#byTopic.get(topic)?.values() ?? []) this.#wakeIdle(pops, topic, count);
   }
 
   /** The group may have more of this topic than before. @param count - how many are worth waking */
   wakeGroup(group: string, topic: string, count: number): void {
     const pops = this.#byTopic.get(topic)?.get(group);
-    if (pops !== undefined) this.#wakeIdle(pops, count);
+    if (pops !== undefined) this.#wakeIdle(pops, topic, count);
   }
 
   /** Anything may have changed. */
@@ -100,12 +100,13 @@ export class PopHold {
     }
   }
 
-  #wakeIdle(pops: ReadonlySet<HeldPop>, count: number): void {
+  #wakeIdle(pops: ReadonlySet<HeldPop>, topic: string, count: number): void {
     let left = count;
     for (const pop of [...pops]) {
       if (left === 0) return;
       if (pop.look !== undefined) continue;
       left -= 1;
+      pop.wokenFor = topic;
       this.#woken(pop);
     }
   }
@@ -127,10 +128,12 @@ export class PopHold {
 
   #looked(pop: HeldPop, outcome: PopOutcome): void {
     pop.look = undefined;
-    if (outcome.messages.length > 0) {
+    const topic = outcome.messages[0]?.storedTopic;
+    if (topic !== undefined) {
       this.#end(pop);
       pop.observer.looked(outcome);
-      if (outcome.hasMore) this.#passOn(pop);
+      if (outcome.hasMore) this.#wakeNext(pop, topic);
+      if (pop.wokenFor !== topic) this.#passOn(pop);
       return;
     }
     // What it looked at was none of what is wanted: that is no reason to wait.
@@ -147,6 +150,7 @@ export class PopHold {
 
   #wait(pop: HeldPop, { blockedUntil }: PopOutcome): void {
     const { clock, onWaiting } = this.#options;
+    pop.wokenFor = undefined;
     pop.blockedUntil = blockedUntil;
     if (pop.deadline <= clock.now()) {
       this.#end(pop);
@@ -209,16 +213,13 @@ export class PopHold {
     }
   }
 
-  /** Another one of the group has a look in its place. */
-  #passOn({ places, request }: HeldPop): void {
-    for (const topic of places) {
-      const pops = this.#byTopic.get(topic)?.get(request.group) ?? [];
-      for (const pop of pops) {
-        if (pop.look !== undefined) continue;
-        this.#woken(pop);
-        return;
-      }
-    }
+  /** Another one of the group has a look for what it was woken for. */
+  #passOn(pop: HeldPop): void {
+    if (pop.wokenFor !== undefined) this.#wakeNext(pop, pop.wokenFor);
+  }
+
+  #wakeNext({ request }: HeldPop, topic: string): void {
+    this.wakeGroup(request.group, topic, 1);
   }
 
   #popsOf(topic: string, group: string): Set<HeldPop> {
@@ -238,6 +239,8 @@ class HeldPop {
   /** It is looking, or will with the next commit. */
   look: WithdrawableWrite | undefined;
   timer: ClockTimer | undefined;
+  /** Where there was something, as it began to look. */
+  wokenFor: string | undefined;
   /** As of its last look. */
   blockedUntil: number | undefined;
   isOver = false as boolean;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { PopRequest } from "../../lib/broker/pop-message.js";
 import type { StoredMessageView } from "../../lib/message/message-view.js";
 import { openFaultDriver } from "../support/fault-driver.js";
 import {
@@ -34,6 +35,9 @@ function watch(...pops: readonly Popping[]): (readonly string[] | { readonly cod
     );
   return ends;
 }
+
+const topicsOf = (...topics: readonly string[]): PopRequest["topics"] =>
+  topics.map((topic) => ({ topic, expression: "*" }));
 
 describe("a pop that found nothing", () => {
   it("gets the message that is stored next", async () => {
@@ -201,6 +205,39 @@ describe("of several pops of a group that wait", () => {
     await broker.clock.settle();
 
     expect(ends).toEqual([["a"], ["b"]]);
+  });
+
+  it("one that waits for this topic only is woken when the first leaves something, not one that waits for another", async () => {
+    await using broker = await popPort();
+    const both = popping(broker, { ...waiting, maxMessages: 1, topics: topicsOf(TOPIC, "refunds") });
+    const others = [TOPIC, "refunds"].map((topic) => popping(broker, { ...waiting, topics: topicsOf(topic) }));
+    const ends = watch(both, ...others);
+    await broker.mq.admin.createTopic("refunds");
+    await broker.clock.settle();
+
+    broker.mq.transaction(() => {
+      const producer = broker.mq.producer({ group: "shop" });
+      for (const body of ["a", "b"]) producer.sendSync({ topic: "refunds", body }, { queue: 0 });
+    });
+    await broker.clock.settle();
+
+    expect(ends).toEqual([["a"], undefined, ["b"]]);
+  });
+
+  it("the next one is woken when the first finds something in another of its topics", async () => {
+    await using broker = await popPort();
+    const ends = watch(
+      popping(broker, { ...waiting, topics: topicsOf(TOPIC, "refunds") }),
+      popping(broker, { ...waiting, topics: topicsOf("refunds") }),
+    );
+    await broker.mq.admin.createTopic("refunds");
+    await broker.clock.settle();
+
+    const producer = broker.mq.producer({ group: "shop" });
+    await Promise.all(["refunds", TOPIC].map((topic) => producer.send({ topic, body: topic })));
+    await broker.clock.settle();
+
+    expect(ends).toEqual([[TOPIC], ["refunds"]]);
   });
 
   it("each of another group is woken as well", async () => {
