@@ -2,7 +2,7 @@ import { MqError } from "../errors.js";
 import { popRetryTopic } from "../message/derived-names.js";
 import type { Clock, ClockTimer } from "../time/clock.js";
 import type { WithdrawableWrite } from "./broker-port.js";
-import type { PopOutcome, PopRequest } from "./pop-message.js";
+import type { PopGlance, PopOutcome, PopRequest } from "./pop-message.js";
 import type { PopLookObserver } from "./pop-write.js";
 
 /** Pops that wait for one topic of one group, and all together. Source: RocketMQ, `BrokerConfig.java`, `popPollingSize`, `maxPopPollingSize`. */
@@ -17,7 +17,7 @@ export interface PopHoldOptions {
   /** Looks for messages with the next group commit. */
   readonly look: (request: PopRequest, observer: PopLookObserver) => WithdrawableWrite;
   /** Reads whether a look might find something. */
-  readonly mayFind: (request: PopRequest) => boolean;
+  readonly glance: (request: PopRequest) => PopGlance;
   /** That could not be read. */
   readonly onUnread: (error: unknown) => void;
   /** A pop has begun to wait. */
@@ -72,13 +72,12 @@ export class PopHold {
 
   /** Anything may have changed. */
   lookAgain(): void {
-    for (const pop of [...this.#held]) if (pop.look === undefined && this.#mayFind(pop)) this.#woken(pop);
+    for (const pop of [...this.#held]) this.#glance(pop);
   }
 
-  /** Whether a queue is free is seen in no message. */
+  /** Whether a queue is free, or will be at another time, is seen in no message. */
   lookAtBlocked(): void {
-    for (const pop of [...this.#held])
-      if (pop.look === undefined && pop.blockedUntil !== undefined && this.#mayFind(pop)) this.#woken(pop);
+    for (const pop of [...this.#held]) if (pop.blockedUntil !== undefined) this.#glance(pop);
   }
 
   /** Those that look as well. */
@@ -90,14 +89,20 @@ export class PopHold {
     }
   }
 
-  #mayFind({ request }: HeldPop): boolean {
+  #glance(pop: HeldPop): void {
+    if (pop.look !== undefined) return;
     try {
-      return this.#options.mayFind(request);
+      const { mayFind, blockedUntil } = this.#options.glance(pop.request);
+      if (!mayFind) {
+        pop.blockedUntil = blockedUntil;
+        this.#arm(pop);
+        return;
+      }
     } catch (error) {
       // A look waits until it can be read.
       this.#options.onUnread(error);
-      return true;
     }
+    this.#woken(pop);
   }
 
   #wakeIdle(pops: ReadonlySet<HeldPop>, topic: string, count: number): void {
@@ -129,6 +134,7 @@ export class PopHold {
   #looked(pop: HeldPop, outcome: PopOutcome): void {
     pop.look = undefined;
     const topic = outcome.messages[0]?.storedTopic;
+    if (outcome.blockedUntil !== undefined) this.#tellBlocked(pop, outcome.blockedUntil);
     if (topic !== undefined) {
       this.#end(pop);
       pop.observer.looked(outcome);
@@ -211,6 +217,16 @@ export class PopHold {
       if (pops?.size === 0) groups?.delete(group);
       if (groups?.size === 0) this.#byTopic.delete(topic);
     }
+  }
+
+  /** The others of its group may have looked before the queue was blocked, as this one or another process has only now taken what was in it. */
+  #tellBlocked({ places, request }: HeldPop, until: number): void {
+    for (const topic of places)
+      for (const pop of this.#byTopic.get(topic)?.get(request.group) ?? []) {
+        if (pop.blockedUntil !== undefined && pop.blockedUntil <= until) continue;
+        pop.blockedUntil = until;
+        if (pop.look === undefined) this.#arm(pop);
+      }
   }
 
   /** Another one of the group has a look for what it was woken for. */

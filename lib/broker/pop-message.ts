@@ -57,7 +57,15 @@ export interface PopOutcome {
   readonly deadLettered: readonly StoredMessageView[];
   /** There may be more, without anybody storing any. */
   readonly hasMore: boolean;
-  /** When a queue that is blocked is free at the latest; `undefined`: none is blocked. */
+  /** When a queue that is blocked, by this pop perhaps, is free at the latest; `undefined`: none is blocked. */
+  readonly blockedUntil: number | undefined;
+}
+
+/** What can be told of a pop without looking into messages. */
+export interface PopGlance {
+  /** It might find something, as far as can be told from offsets. */
+  readonly mayFind: boolean;
+  /** When a queue that is blocked, and has something, is free at the latest; `undefined` when none is, or it may find something. */
   readonly blockedUntil: number | undefined;
 }
 
@@ -106,24 +114,25 @@ export class PopMessage {
     return pop;
   }
 
-  /** Inside a read: whether a pop might find something, as far as can be told from offsets. */
-  mayFind({ group, topics: wanted, attemptId }: PopRequest, now: number): boolean {
+  /** Inside a read. */
+  glance({ group, topics: wanted, attemptId }: PopRequest, now: number): PopGlance {
     const { topics, groups, queues, offsets, orders } = this.#parts;
     const isOrderly = groups.find(group)?.consumeMessageOrderly === true;
-    const isReadable = (topic: string, queueId: number): boolean => {
-      const queue = queues.get(topic, queueId);
-      const stored = offsets.find(group, topic, queueId) ?? queue.minOffset;
-      if (stored >= queue.maxOffset) return false;
-      const order = isOrderly ? orders.look(group, queue.queueKey, stored) : undefined;
-      return order === undefined || blockedUntil(order, attemptId, now) === undefined;
-    };
-    return wanted.some(({ topic }) => {
-      const names = isOrderly ? [topic] : [topic, popRetryTopic(group, topic)];
-      return names.some((name) => {
-        const count = topics.find(name)?.readQueueNums ?? 0;
-        return Array.from({ length: count }, (_, queueId) => queueId).some((queueId) => isReadable(name, queueId));
-      });
-    });
+    let blocked: number | undefined;
+    for (const { topic } of wanted)
+      for (const name of isOrderly ? [topic] : [topic, popRetryTopic(group, topic)]) {
+        const queueCount = topics.find(name)?.readQueueNums ?? 0;
+        for (let queueId = 0; queueId < queueCount; queueId += 1) {
+          const queue = queues.get(name, queueId);
+          const stored = offsets.find(group, name, queueId) ?? queue.minOffset;
+          if (stored >= queue.maxOffset) continue;
+          const order = isOrderly ? orders.look(group, queue.queueKey, stored) : undefined;
+          const until = order === undefined ? undefined : blockedUntil(order, attemptId, now);
+          if (until === undefined) return { mayFind: true, blockedUntil: undefined };
+          if (blocked === undefined || until < blocked) blocked = until;
+        }
+      }
+    return { mayFind: false, blockedUntil: blocked };
   }
 
   #check({ group, maxMessages }: PopRequest): GroupConfig {
@@ -273,6 +282,7 @@ export class PopMessage {
   #handOut(pop: Pop, message: StoredMessageView, startOffset: number, consumedTimes: number): OrderedMessage {
     const { now: popTime, visibleAt } = pop;
     const popKey = this.#parts.keys.take();
+    pop.blocked(visibleAt);
     message.markPopped({ popKey, startOffset, popTime, visibleAt, poppedFrom: "normal", consumedTimes });
     pop.messages.push(message);
     return { queueOffset: message.queueOffset, consumedTimes, isAcknowledged: false, visibleAt, popKey };

@@ -220,6 +220,28 @@ describe("a pop of an orderly group that waits", () => {
     expect([before, got]).toEqual([[], [["a 2"]]]);
   });
 
+  it("gets what another one took while both waited, at the time at which that is visible again", async () => {
+    await using broker = await popPort([], { group: orderly });
+    const got: unknown[] = [];
+    for (const who of ["first", "second", "third"])
+      void popping(broker, { awaitMs: 60_000, invisibleMs: 10_000 }).popped.then((messages) =>
+        got.push([who, attempts(messages)]),
+      );
+    await broker.clock.settle();
+
+    await send(broker, ["a"]);
+    await broker.clock.advance(9_999);
+    const before = [...got];
+    await broker.clock.advance(10_001);
+
+    expect(before).toEqual([["first", ["a 1"]]]);
+    expect(got).toEqual([
+      ["first", ["a 1"]],
+      ["second", ["a 2"]],
+      ["third", ["a 3"]],
+    ]);
+  });
+
   it("follows a change of the invisible duration", async () => {
     await using broker = await popPort(["a"], { group: orderly });
     const [a] = await pop(broker);

@@ -137,4 +137,26 @@ describe("two processes that pop one orderly group", () => {
 
     expect([before, got]).toEqual([[], [["b"]]]);
   });
+
+  it("know from each other when it is free: as it was taken, and as that was changed", async () => {
+    await using two = await openTwo({ consumeMessageOrderly: true });
+    const got: unknown[] = [];
+    for (const who of ["first", "second"])
+      void popping(two.b, { awaitMs: 60_000, invisibleMs: 10_000 }).popped.then((messages) =>
+        got.push([who, messages[0]?.deliveryAttempt]),
+      );
+    await two.advance(500);
+
+    await send(two.a, ["a"]);
+    const [a] = await pop(two.a);
+    await two.advance(1_000);
+    await changeInvisible(two.a, a, 5_000);
+    await two.advance(4_500);
+    const before = [...got];
+    await two.advance(1_000);
+
+    expect([before, got]).toEqual([[], [["first", 2]]]);
+    await two.advance(10_000);
+    expect(got[1]).toEqual(["second", 3]);
+  });
 });
