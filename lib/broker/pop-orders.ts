@@ -85,8 +85,13 @@ export function nextInOrder({ messages }: PopOrder): number {
   return open?.queueOffset ?? (messages.at(-1)?.queueOffset ?? 0) + 1;
 }
 
+/** Whether the group goes on with it: unless somebody has set its progress since. */
+export function isCurrent(order: PopOrder, progress: number | undefined): boolean {
+  return nextInOrder(order) === progress;
+}
+
 function currentOf(order: PopOrder | undefined, progress: number | undefined): PopOrder | undefined {
-  return order !== undefined && nextInOrder(order) === progress ? order : undefined;
+  return order !== undefined && isCurrent(order, progress) ? order : undefined;
 }
 
 function keyOf(group: string, queueKey: number): string {

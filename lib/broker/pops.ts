@@ -14,7 +14,7 @@ import { isAcknowledged, PopCheckpoints } from "./pop-checkpoints.js";
 import { PopKeys } from "./pop-keys.js";
 import { PopMessage, type PopRequest } from "./pop-message.js";
 import { PopOffsets } from "./pop-offsets.js";
-import { PopOrders } from "./pop-orders.js";
+import { isCurrent, PopOrders } from "./pop-orders.js";
 import { PopReceipts, type ReceiptRequest } from "./pop-receipts.js";
 import { PopRevive } from "./pop-revive.js";
 import { type PopLookObserver, PopWrite } from "./pop-write.js";
@@ -100,15 +100,23 @@ export class Pops {
 
   /** Inside a read: how many messages of each queue, by its key, the group has popped and has not acknowledged. */
   countInHand(group: string): ReadonlyMap<number, number> {
-    const { store, clock } = this.#parts;
+    const { store, clock, offsets } = this.#parts;
     const counts = new Map<number, number>();
     const count = (queueKey: number, more: number): void => {
       counts.set(queueKey, (counts.get(queueKey) ?? 0) + more);
     };
     for (const checkpoint of store.pops.listOfGroup(group))
       count(checkpoint.queueKey, checkpoint.offsets.filter((_, index) => !isAcknowledged(checkpoint, index)).length);
-    for (const { queueKey, messages } of store.popOrders.listOfGroup(group))
-      count(queueKey, messages.filter((message) => !message.isAcknowledged && message.visibleAt > clock.now()).length);
+    for (const order of store.popOrders.listOfGroup(group)) {
+      const { queueKey, messages } = order;
+      const place = store.queues.findByKey(queueKey);
+      const progress = place && offsets.find(group, place.topic, place.queueId);
+      if (isCurrent(order, progress))
+        count(
+          queueKey,
+          messages.filter((message) => !message.isAcknowledged && message.visibleAt > clock.now()).length,
+        );
+    }
     return counts;
   }
 

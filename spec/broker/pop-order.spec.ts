@@ -372,6 +372,26 @@ describe("an orderly group whose progress somebody sets", () => {
   });
 });
 
+describe("what an orderly group has in hand", () => {
+  it("is inflight, until it is visible again or somebody sets the group's progress", async () => {
+    await using broker = await popPort(["a", "b", "c"], { group: orderly });
+    const inflight = async (): Promise<number> => (await broker.mq.admin.consumeStats(GROUP, TOPIC)).inflight;
+    const counts: number[] = [];
+
+    const [a] = await pop(broker);
+    counts.push(await inflight());
+    await acknowledge(broker, [a]);
+    counts.push(await inflight());
+    await broker.clock.advance(INVISIBLE_MS);
+    counts.push(await inflight());
+    await pop(broker);
+    broker.port.updateOffset(GROUP, TOPIC, 0, 2, "set");
+    counts.push(await inflight());
+
+    expect(counts).toEqual([3, 2, 0, 0]);
+  });
+});
+
 describe("a store that is opened again", () => {
   it("knows what an orderly group has in hand, and its attempts", async () => {
     using folder = tempFolder();
