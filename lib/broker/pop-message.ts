@@ -1,6 +1,6 @@
 import { MqError } from "../errors.js";
 import { parseTagExpression, type TagExpression } from "../filter/tag-expression.js";
-import { isRetryTopic, popRetryTopic } from "../message/derived-names.js";
+import { isDeadLetterTopic, isRetryTopic, popRetryTopic } from "../message/derived-names.js";
 import type { PopStamp, StoredMessageView } from "../message/message-view.js";
 import { PERM } from "../message/system-topics.js";
 import type { GroupConfig } from "../store/group-table.js";
@@ -208,7 +208,7 @@ export class PopMessage {
     // Reading a tag costs more than all the rest.
     const isAll = filter.tags.size === 0;
     const wanted = isAll ? found.messages : found.messages.filter(({ tag }) => filter.matchesTag(tag));
-    if (isRetryTopic(topic)) for (const message of wanted) message.restoreTopic(asked);
+    if (isRetryTopic(topic)) for (const message of wanted) message.restoreTopic(topic === asked ? undefined : asked);
     if (pop.isOrderly) this.#takeInOrder(pop, queue, offset, found.nextOffset, wanted, order);
     else this.#take(pop, queue, offset, found.nextOffset, wanted);
   }
@@ -222,7 +222,10 @@ export class PopMessage {
   ): void {
     const { offsets, checkpoints, keys } = this.#parts;
     const { group } = pop.request;
-    const messages = found.filter((message) => !this.#bury(pop, message, message.storedReconsumeTimes));
+    // A dead letter has used up the attempts that it had before: it would be buried where it lies, again and again.
+    const messages = isDeadLetterTopic(queue.topic)
+      ? found
+      : found.filter((message) => !this.#bury(pop, message, message.storedReconsumeTimes));
     if (messages.length > 0) {
       const { now: popTime, visibleAt } = pop;
       const popKey = keys.take();

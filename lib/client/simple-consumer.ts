@@ -7,7 +7,8 @@ import type { ReceiveOptions } from "./simple-consumer-options.js";
  *
  * What is not acknowledged when its time is up is delivered again, exactly then, to whichever member asks: out of `%RETRY%group_topic`, with its
  * id, tag, keys, properties, body and `topic`, and one more `reconsumeTimes`. After as many deliveries as its group allows (`retryMaxTimes` + 1, 17 unless changed) the next
- * `receive` that comes upon it puts it into the dead-letter queue `%DLQ%group` instead. What is received survives a restart, and a crash, of whatever process.
+ * `receive` that comes upon it puts it into the dead-letter queue `%DLQ%group` instead. What is received survives a restart, and a crash, of whatever process. A dead letter that is received is
+ * delivered once, whatever it has behind it, before it is buried again; RocketMQ's proxy buries it at once.
  *
  * Where the group's `consumeMessageOrderly` is true, the messages of one message queue are delivered in their order: a queue is blocked until all that was received
  * of it is acknowledged, or visible again; then it is delivered again from the first one on that was not acknowledged.

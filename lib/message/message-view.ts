@@ -261,10 +261,10 @@ export class StoredMessageView implements MessageView {
   /**
    * Says from now on that it is of the topic that it was sent to, where it lies in a retry topic.
    *
-   * @param otherwise - the topic when it does not say that itself.
+   * @param topic - where this retry topic is of one topic; a dead letter that is consumed again names the one that it came from.
    */
-  restoreTopic(otherwise?: string): void {
-    this.#sentTo = this.storedProperties.get(PROPERTY.RETRY_TOPIC) ?? otherwise;
+  restoreTopic(topic: string | undefined = this.storedProperties.get(PROPERTY.RETRY_TOPIC)): void {
+    this.#sentTo = topic;
   }
 
   /** It was popped. */

@@ -250,6 +250,41 @@ describe("a message that was delivered as often as its group allows", () => {
   });
 });
 
+describe("a dead letter that is popped", () => {
+  const once: PortOptions = { group: { retryMaxTimes: 0 } };
+  const letters = { topics: [{ topic: DEAD_LETTERS, expression: "*" }] };
+
+  it("is delivered, by its own group too, and is a dead letter again when it is not acknowledged", async () => {
+    await using broker = await popPort(["a"], once);
+    await popUntilNothing(broker);
+
+    const [first, none] = [await pop(broker, letters), await pop(broker, letters)];
+    await broker.clock.advance(INVISIBLE_MS);
+    const buried = await pop(broker, letters);
+    const again = await pop(broker, letters);
+    await acknowledge(broker, again);
+
+    expect([first, none, buried, again].map(texts)).toEqual([["a"], [], [], ["a"]]);
+    expect([stored(broker, DEAD_LETTERS).length, offsetsOf(broker, DEAD_LETTERS)]).toEqual([2, [2]]);
+  });
+
+  it("says that it is of the dead letters whenever it is delivered", async () => {
+    await using broker = await popPort(["a"], once);
+    await popUntilNothing(broker);
+    const mine = { ...letters, group: "operations" };
+    await broker.mq.admin.createGroup("operations", { retryMaxTimes: 100 });
+
+    const first = await pop(broker, mine);
+    await broker.clock.advance(INVISIBLE_MS);
+    const second = await pop(broker, mine);
+
+    expect([...first, ...second]).toMatchObject([
+      { topic: DEAD_LETTERS, storedTopic: DEAD_LETTERS },
+      { topic: DEAD_LETTERS, storedTopic: `%RETRY%operations_${DEAD_LETTERS}` },
+    ]);
+  });
+});
+
 describe("many messages that were not acknowledged in time", () => {
   it("move 32 pops in a transaction, in the order of their times", async () => {
     const driver = openFaultDriver();
