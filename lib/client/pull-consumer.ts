@@ -84,7 +84,7 @@ export interface PullConsumer extends AsyncIterable<MessageView>, AsyncDisposabl
   /** Pulls nothing more of these until {@link PullConsumer.resume}; what was pulled before is still handed out. Others than it has are passed over. A queue that goes and comes back is not paused. */
   pause(queues: readonly MessageQueue[]): void;
   resume(queues: readonly MessageQueue[]): void;
-  /** The stored progress of the group in this message queue, whoever committed it; `undefined` where there is none. */
+  /** The stored progress of the group in this message queue, whoever committed it; `undefined` where there is none. Where a member that subscribes began behind 0 without any, that is progress. */
   committed(queue: MessageQueue): Promise<number | undefined>;
   /**
    * Stores progress; resolves once it is durable under the broker's `synchronous` setting, with what was committed automatically before.

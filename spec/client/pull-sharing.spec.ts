@@ -245,10 +245,11 @@ describe("pull consumers of one group", () => {
   it("hand over a queue that they began at its end with what came since, though nothing of it was handed out", async () => {
     await using reading = await openReading(0, { database: await cutQueue() });
     const first = await member(reading, 1, { autoCommit: false });
+    const begun = await first.committed(queueOf(0));
     await reading.send(0, "f");
     const second = await member(reading, 0, { autoCommit: false });
 
-    expect([ids(first), ids(second)]).toEqual([[], [0]]);
+    expect([ids(first), ids(second), begun]).toEqual([[], [0], 5]);
     expect(await drain(reading, second)).toEqual(["f"]);
   });
 
