@@ -42,6 +42,8 @@ export class PopHold {
   /** Those that wait, or did before they looked again: by where messages for them lie, then by group, in the order in which they began to. */
   readonly #byTopic = new Map<string, Map<string, Set<HeldPop>>>();
   readonly #held = new Set<HeldPop>();
+  /** Why nobody waits any more. */
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(options: PopHoldOptions) {
     this.#options = options;
@@ -80,8 +82,9 @@ export class PopHold {
     for (const pop of [...this.#held]) if (pop.blockedUntil !== undefined) this.#glance(pop);
   }
 
-  /** Those that look as well. */
+  /** All that wait, and from now on whoever looks and finds nothing. */
   failAll(error: unknown): void {
+    this.#failure ??= { error };
     for (const pop of [...this.#held]) {
       if (pop.look?.withdraw() === false) continue;
       this.#end(pop);
@@ -163,6 +166,11 @@ export class PopHold {
       pop.observer.looked(NOTHING);
       return;
     }
+    if (this.#failure !== undefined) {
+      this.#end(pop);
+      pop.observer.failed(this.#failure.error);
+      return;
+    }
     if (!this.#held.has(pop) && !this.#hold(pop)) return;
     this.#arm(pop);
     onWaiting();
@@ -192,7 +200,12 @@ export class PopHold {
   #rang(pop: HeldPop): void {
     if (pop.deadline <= this.#options.clock.now()) {
       if (this.#withdraw(pop)) pop.observer.looked(NOTHING);
-    } else if (pop.look === undefined) this.#woken(pop);
+      return;
+    }
+    // A look may take longer than it has time, while another connection has the lock.
+    pop.blockedUntil = undefined;
+    this.#arm(pop);
+    if (pop.look === undefined) this.#woken(pop);
   }
 
   /** False when it was answered. */

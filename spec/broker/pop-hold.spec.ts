@@ -133,6 +133,15 @@ describe("a pop that found nothing", () => {
     expect(ends).toEqual([{ code: "ERR_MQ_CLOSED" }]);
   });
 
+  it("fails when its broker closes before it has looked", async () => {
+    await using broker = await popPort();
+    const ends = watch(popping(broker, waiting));
+
+    await broker.mq.close();
+
+    expect([ends, broker.clock.pendingTimers]).toEqual([[{ code: "ERR_MQ_CLOSED" }], 0]);
+  });
+
   it("writes nothing while it waits", async () => {
     const driver = openFaultDriver();
     await using broker = await openPopPort({ database: driver.database });

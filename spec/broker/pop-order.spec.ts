@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { StoredMessageView } from "../../lib/message/message-view.js";
 import type { ReceiptHandle } from "../../lib/message/receipt-handle.js";
+import { openFaultDriver } from "../support/fault-driver.js";
 import type { TestPort } from "../support/local-broker.js";
 import { tempFolder } from "../support/temp-folder.js";
 import {
@@ -253,6 +254,28 @@ describe("a pop of an orderly group that waits", () => {
     await broker.clock.advance(5_000);
 
     expect(got).toEqual([["a 2"]]);
+  });
+
+  it("gets nothing at the end of its own time when another writer has the lock as the queue becomes free", async () => {
+    const driver = openFaultDriver();
+    await using broker = await openPopPort({ database: driver.database, group: orderly });
+    await send(broker, ["a"]);
+    await pop(broker, { invisibleMs: 10_000 });
+    const got: unknown[] = [];
+    void popping(broker, { awaitMs: 20_000 }).popped.then(
+      (messages) => got.push(attempts(messages)),
+      ({ code }) => got.push(code),
+    );
+    await broker.clock.advance(9_000);
+
+    driver.fail("COMMIT", "SQLITE_BUSY", "before");
+    await broker.clock.advance(10_999);
+    const before = [...got];
+    await broker.clock.advance(1);
+    driver.heal();
+    await broker.clock.settle();
+
+    expect([before, got]).toEqual([[], [[]]]);
   });
 
   it("gets nothing when the queue stays blocked", async () => {
