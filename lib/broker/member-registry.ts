@@ -98,12 +98,13 @@ export class MemberRegistry {
 
   /** As others are known to be now. What cannot be read is found out with the commit. */
   assertAgrees(member: GroupMember, subscriptions: SubscriptionTable): void {
-    const { engine, company, members } = this.#parts;
+    const { engine, company, members, events } = this.#parts;
     let others: readonly KnownMember[] | undefined;
     try {
       others = engine.readNow(() => company.memberRows.listOthers(member.group));
-    } catch {
-      others = undefined;
+    } catch (error) {
+      if (!isMqError(error, "ERR_MQ_SYSTEM_BUSY") && engine.isUsable)
+        events.error(toMqError(error, "looking for members in other processes"));
     }
     members.assertAgrees(member, subscriptions, others);
   }
