@@ -97,6 +97,23 @@ describe("an orderly consumer's results", () => {
     expect(run.bodies).toEqual(["m0", "m1", "m2", "m1", "m2"]);
   });
 
+  it("commit with autoCommit what earlier calls left also when the last attempt of this call's message failed", async () => {
+    await using run = await openOrderlyRun(1);
+    await run.send(0, "m0", "bad");
+    await run
+      .consumer(
+        (bodies, context) => {
+          context.autoCommit = bodies === "bad";
+          return bodies === "bad" ? SUSPEND : SUCCESS;
+        },
+        { maxReconsumeTimes: 0 },
+      )
+      .start();
+    await run.clock.advance(1_000);
+
+    expect(await run.offsets()).toEqual([2]);
+  });
+
   it("without autoCommit bury what has used up its attempts for good, whatever is committed", async () => {
     using folder = tempFolder();
     const path = folder.file("app.db");

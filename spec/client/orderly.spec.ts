@@ -231,6 +231,51 @@ describe("an orderly consumer", () => {
     expect(await run.offsets()).toEqual([2]);
   });
 
+  it("gets nothing more once it closes, whatever it has pulled", async () => {
+    await using run = await openOrderlyRun(2);
+    const held = deferred();
+    await run.send(0, "held", "after");
+    await run.send(1, "other");
+    const consumer = run.consumer(() => held.promise, { consumeConcurrency: 1 });
+    await consumer.start();
+    await run.clock.settle();
+    const closing = consumer.close();
+    await run.clock.settle();
+    held.resolve(undefined);
+    await closing;
+
+    expect(run.bodies).toEqual(["held"]);
+    expect(await run.offsets()).toEqual([1, 0]);
+  });
+
+  it("gets nothing of a queue that was lost while all its listeners were busy", async () => {
+    await using run = await openOrderlyRun(2);
+    const held = deferred();
+    await run.send(0, "held", "after");
+    await run.send(1, "other");
+    const consumer = run.consumer(() => held.promise, { consumeConcurrency: 1 });
+    await consumer.start();
+    await run.clock.settle();
+    consumer.unsubscribe("orders");
+    held.resolve(undefined);
+    await run.clock.settle();
+
+    expect(run.bodies).toEqual(["held"]);
+  });
+
+  it("leaves no timer of a queue that was suspended when it was lost", async () => {
+    await using run = await openOrderlyRun(1);
+    await run.send(0, "m");
+    const consumer = run.consumer(() => OrderlyResult.SUSPEND, { suspendCurrentQueueTimeMs: 30_000 });
+    await consumer.start();
+    await run.clock.settle();
+    consumer.unsubscribe("orders");
+    await run.clock.advance(100);
+    await consumer.close();
+
+    expect(run.clock.pendingTimers).toBe(0);
+  });
+
   it("pulls nothing more while as many messages as the threshold are not committed", async () => {
     await using run = await openOrderlyRun(1);
     await run.send(0, ...Array.from({ length: 200 }, (_, index) => `${index}`));
