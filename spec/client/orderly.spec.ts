@@ -272,6 +272,8 @@ describe("an orderly consumer", () => {
     consumer.unsubscribe("orders");
     await run.clock.advance(100);
     await consumer.close();
+    // That after which offsets are stored.
+    await run.clock.advance(100);
 
     expect(run.clock.pendingTimers).toBe(0);
   });
