@@ -1,0 +1,70 @@
+import type { AllocateMessageQueueStrategy, BrokerEvents } from "../../../lib/index.js";
+import type { Call, Delivered, ModelMember } from "./hold.js";
+import type { Machine } from "./machine.js";
+import type { MessageBook, SentMessage } from "./message-book.js";
+import type { Ended } from "./outcome.js";
+import type { ProcessTrust } from "./process-trust.js";
+
+export type Retried = Parameters<BrokerEvents["message:retried"]>[0];
+export type DeadLettered = Parameters<BrokerEvents["message:deadLettered"]>[0];
+
+/** What the model of a group knows of the world, and tells it. */
+export interface GroupSurroundings {
+  readonly machine: Machine;
+  readonly book: MessageBook;
+  readonly broken: (rule: string) => void;
+  /** Once for each message. */
+  readonly died: (message: SentMessage) => void;
+  /** The queues are shared anew: what the member had in hand may be another's from now on. */
+  readonly shared: (clientId: string) => void;
+}
+
+/** What a run was like, over all queues of a group. */
+export interface GroupCounts {
+  readonly deliveries: number;
+  readonly repeats: number;
+  readonly ignoredResults: number;
+  readonly dead: number;
+}
+
+/** What a consumer group may do. It is told of everything that happens to it, as it happens; queues go by the name "topic id". */
+export interface GroupModel {
+  readonly group: string;
+  /** Of its members. */
+  readonly strategy: AllocateMessageQueueStrategy;
+  /** Whether failed attempts are counted in the store, and so for all members. */
+  readonly isAttemptStored: boolean;
+  readonly counts: GroupCounts;
+  readonly dead: readonly SentMessage[];
+
+  joined(member: ModelMember): void;
+  /** What it had of the topic it drops, and may take again. */
+  renewed(member: ModelMember): void;
+  unsubscribed(member: ModelMember): void;
+  /** It has dropped its queues and takes no others. */
+  dropped(member: ModelMember): void;
+  /** It takes part no more. */
+  left(member: ModelMember): void;
+  /** @param storedIn - the progress of a queue that is stored. */
+  killed(process: ProcessTrust, storedIn: (queue: string) => number): void;
+
+  /** A listener is called. */
+  delivered(member: ModelMember, queue: string, batch: readonly Delivered[]): Call;
+  /** It ends. */
+  returned(call: Call, ended: Ended): void;
+  /** Its signal says that it takes too long. */
+  timedOut(call: Call): void;
+  retried(event: Retried): void;
+  deadLettered(event: DeadLettered): void;
+
+  /** This progress is stored. */
+  progressed(queue: string, nextOffset: number): void;
+  /** Up to where everything is done, by queue, unless that is not sure. */
+  surelyDone(): ReadonlyMap<string, number>;
+  /** This was done some time ago: it is stored by now. */
+  checkStored(done: ReadonlyMap<string, number>): void;
+  /** What was not delivered yet, or not decided though it was. */
+  undelivered(): readonly string[];
+  /** What is not done yet. */
+  unfinished(): readonly string[];
+}

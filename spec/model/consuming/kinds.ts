@@ -1,0 +1,6 @@
+import { concurrentKind } from "./concurrent-kind.js";
+import type { MemberKind } from "./member-kind.js";
+import { orderlyKind } from "./orderly-kind.js";
+
+/** What stands here takes part in every run. */
+export const KINDS: readonly MemberKind[] = [concurrentKind, orderlyKind];

@@ -1,0 +1,196 @@
+import type { AllocateMessageQueueStrategy } from "../../../lib/index.js";
+import type { DeadLettered, GroupCounts, GroupModel, GroupSurroundings, Retried } from "./group-model.js";
+import type { Call, Delivered, ModelMember } from "./hold.js";
+import { type SentMessage, TOPIC } from "./message-book.js";
+import type { Ended } from "./outcome.js";
+import type { ProcessTrust } from "./process-trust.js";
+import type { QueueModel, QueueSurroundings } from "./queue-model.js";
+
+/** A group whose members share its queues. Of every sharing it is told by being the group's strategy. */
+export abstract class SharingGroupModel<Q extends QueueModel = QueueModel> implements GroupModel {
+  readonly group: string;
+  protected readonly surroundings: GroupSurroundings;
+  readonly #queues = new Map<string, Q>();
+  readonly #members = new Map<string, ModelMember>();
+  readonly #dead = new Set<SentMessage>();
+
+  constructor(group: string, surroundings: GroupSurroundings) {
+    this.group = group;
+    this.surroundings = surroundings;
+  }
+
+  get dead(): readonly SentMessage[] {
+    return [...this.#dead];
+  }
+
+  get counts(): GroupCounts {
+    const counts = { deliveries: 0, repeats: 0, ignoredResults: 0, dead: this.#dead.size };
+    for (const { deliveries, repeats, ignoredResults } of this.#queues.values()) {
+      counts.deliveries += deliveries;
+      counts.repeats += repeats;
+      counts.ignoredResults += ignoredResults;
+    }
+    return counts;
+  }
+
+  abstract readonly isAttemptStored: boolean;
+
+  abstract retried(event: Retried): void;
+
+  protected abstract createQueue(name: string, surroundings: QueueSurroundings): Q;
+
+  /** @returns whether a queue waited for it. */
+  protected abstract buried(message: SentMessage, event: DeadLettered): boolean;
+
+  /** Failures of which nothing has become yet. */
+  protected abstract undecided(): readonly string[];
+
+  readonly strategy: AllocateMessageQueueStrategy = (group, clientId, queues, clientIds) => {
+    const topic = queues[0]?.topic ?? "";
+    if (group !== this.group) this.broken(`shares queues of group ${group}`);
+    if (clientIds.some((id, index) => index > 0 && id <= (clientIds[index - 1] as string)))
+      this.broken(`${clientIds} are not in order`);
+    if (queues.some(({ queueId }, index) => queueId !== index)) this.broken(`queues of ${topic} are not in order`);
+    const share = queues.filter((_, index) => clientIds[ownerOf(index, queues.length, clientIds.length)] === clientId);
+    this.#shared(clientId, topic, new Set(share.map(({ queueId }) => `${topic} ${queueId}`)));
+    return share;
+  };
+
+  joined(member: ModelMember): void {
+    this.#members.set(member.clientId, member);
+  }
+
+  renewed({ clientId, holds }: ModelMember): void {
+    const ofTopic = new Set([...holds.keys()].filter((name) => name.startsWith(`${TOPIC} `)));
+    this.#shared(clientId, TOPIC, new Set());
+    this.#shared(clientId, TOPIC, ofTopic);
+  }
+
+  unsubscribed({ clientId }: ModelMember): void {
+    this.#shared(clientId, TOPIC, new Set());
+  }
+
+  dropped({ holds }: ModelMember): void {
+    for (const [name, hold] of holds) this.queueOf(name).over(hold);
+    holds.clear();
+  }
+
+  left(member: ModelMember): void {
+    this.dropped(member);
+    if (this.#members.get(member.clientId) === member) this.#members.delete(member.clientId);
+  }
+
+  killed(process: ProcessTrust, storedIn: (queue: string) => number): void {
+    for (const member of [...this.#members.values()]) if (member.process === process) this.left(member);
+    for (const queue of this.#queues.values()) queue.killed(process, storedIn(queue.name));
+  }
+
+  delivered(member: ModelMember, name: string, batch: readonly Delivered[]): Call {
+    const queue = this.queueOf(name);
+    const known = member.holds.get(name);
+    const hold = known ?? queue.createHold(member);
+    if (known === undefined) hold.isOver = true;
+    return queue.delivered(hold, batch);
+  }
+
+  returned(call: Call, ended: Ended): void {
+    this.queueOf(call.hold.queue).returned(call, ended);
+  }
+
+  timedOut(call: Call): void {
+    this.queueOf(call.hold.queue).timedOut(call);
+  }
+
+  deadLettered(event: DeadLettered): void {
+    const message = this.surroundings.book.byId(event.messageId);
+    if (message === undefined) this.broken(`${event.messageId} is dead, which nobody sent`);
+    else if (!this.buried(message, event)) this.broken(`${message.name} is dead, though it need not die`);
+    else this.died(message);
+  }
+
+  progressed(queue: string, nextOffset: number): void {
+    this.queueOf(queue).progressed(nextOffset);
+  }
+
+  surelyDone(): ReadonlyMap<string, number> {
+    const done = new Map<string, number>();
+    for (const queue of this.#queues.values()) {
+      const offset = queue.surelyDone();
+      if (offset !== undefined) done.set(queue.name, offset);
+    }
+    return done;
+  }
+
+  checkStored(done: ReadonlyMap<string, number>): void {
+    for (const [name, offset] of done) this.queueOf(name).checkStored(offset);
+  }
+
+  undelivered(): readonly string[] {
+    if (this.#members.size === 0) return [];
+    return [...this.#named((queue) => queue.undelivered()), ...this.undecided()];
+  }
+
+  unfinished(): readonly string[] {
+    return [...this.#named((queue) => queue.unfinished()), ...this.undecided()];
+  }
+
+  protected get queues(): readonly Q[] {
+    return [...this.#queues.values()];
+  }
+
+  protected queueOf(name: string): Q {
+    let queue = this.#queues.get(name);
+    if (queue === undefined) {
+      const { machine, book } = this.surroundings;
+      const [topic, id] = name.split(" ");
+      const queueId = topic === TOPIC ? Number(id) : undefined;
+      queue = this.createQueue(name, { machine, book, queueId, broken: (rule) => this.broken(rule) });
+      this.#queues.set(name, queue);
+    }
+    return queue;
+  }
+
+  protected broken(rule: string): void {
+    this.surroundings.broken(`${this.group}: ${rule}`);
+  }
+
+  protected died(message: SentMessage): void {
+    if (this.#dead.has(message)) this.broken(`${message.name} died twice`);
+    this.#dead.add(message);
+    this.surroundings.died(message);
+  }
+
+  /** The lowest offset of each queue that is, in words. */
+  #named(lowestOf: (queue: Q) => number | undefined): readonly string[] {
+    return this.queues.flatMap((queue) => {
+      const lowest = lowestOf(queue);
+      return lowest === undefined ? [] : [`${this.group}: ${queue.name} at ${lowest}`];
+    });
+  }
+
+  #shared(clientId: string, topic: string, share: ReadonlySet<string>): void {
+    this.surroundings.shared(clientId);
+    const member = this.#members.get(clientId);
+    if (member === undefined) {
+      this.broken(`${clientId} gets a share, who is no member`);
+      return;
+    }
+    const { holds } = member;
+    for (const [name, hold] of holds) {
+      if (share.has(name) || !name.startsWith(`${topic} `)) continue;
+      holds.delete(name);
+      this.queueOf(name).over(hold);
+    }
+    // One that it lost without knowing is over, too.
+    for (const name of share)
+      if (holds.get(name)?.isOver !== false) holds.set(name, this.queueOf(name).createHold(member));
+  }
+}
+
+/** In runs of neighbours, the first of them one longer where it does not come out even. */
+function ownerOf(index: number, queues: number, members: number): number {
+  const size = Math.floor(queues / members);
+  const longer = queues % members;
+  const inLonger = longer * (size + 1);
+  return index < inLonger ? Math.floor(index / (size + 1)) : longer + Math.floor((index - inLonger) / size);
+}
