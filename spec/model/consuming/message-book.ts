@@ -2,8 +2,8 @@ import type { SendReceipt } from "../../../lib/index.js";
 import type { Outcome } from "./outcome.js";
 
 export const TOPIC = "orders";
-/** What every member subscribes to, each way to say it the same for all messages; those with tag "z" nobody wants. */
-export const FILTERS = ["a || b", "b || a"] as const;
+/** What every member subscribes to: another expression each, though the same for all messages; those with tag "z" nobody wants. */
+export const FILTERS = ["a || b", "a || b || c"] as const;
 const UNWANTED_TAG = "z";
 
 /** A message from the call of `send` on. */
