@@ -124,7 +124,9 @@ export class LocalAdmin implements EmbeddedAdmin {
   async consumeStats(group: string, topic?: string): Promise<ConsumeStats> {
     checkGroup(group, INVALID_PARAMETER);
     if (topic !== undefined) checkKnownTopic(topic, INVALID_PARAMETER);
-    return this.#read((engine) => {
+    this.#broker.assertOpen();
+    const { engine } = this.#broker;
+    return engine.reads.readSnapshot(() => {
       engine.groups.get(group);
       const topics = topic === undefined ? this.#topicsOf(group) : [engine.topics.get(topic)];
       const inHand = engine.pops.countInHand(group);
@@ -205,7 +207,7 @@ export class LocalAdmin implements EmbeddedAdmin {
 
   #read<T>(work: (engine: Engine) => T): Promise<T> {
     this.#broker.assertOpen();
-    return this.#broker.engine.read(() => work(this.#broker.engine));
+    return this.#broker.engine.reads.read(() => work(this.#broker.engine));
   }
 
   #checkOwnTopic(topic: string): void {

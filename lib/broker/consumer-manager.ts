@@ -53,7 +53,7 @@ export class ConsumerManager {
     this.members = new GroupMembers({
       logger,
       events,
-      whenReadable: (run) => engine.whenFree(run),
+      whenReadable: (run) => engine.reads.whenFree(run),
       lockedQueues: (group) => this.#locks.list(group),
       want: (group, queues) => company?.claims.want(group, queues),
     });
@@ -105,7 +105,7 @@ export class ConsumerManager {
     else {
       this.members.assertFree(member);
       this.members.assertAgrees(member, member.subscriptions);
-      const isKnown = await engine.read(() => retryTopics.isComplete(group));
+      const isKnown = await engine.reads.read(() => retryTopics.isComplete(group));
       if (!isKnown || instance !== undefined) await engine.write(prepare);
       assertOpen();
       this.members.join(member);
@@ -166,7 +166,7 @@ export class ConsumerManager {
     const registry = this.#registry;
     if (this.#isClosed || registry === undefined || !this.hasMembers) return;
     const { engine, attempt } = this.#parts;
-    attempt(() => engine.readNow(() => registry.lookAgain()), "looking for members in other processes");
+    attempt(() => engine.reads.readNow(() => registry.lookAgain()), "looking for members in other processes");
   }
 
   /** Somebody else has committed. */

@@ -44,14 +44,14 @@ export class DueScheduler {
   #look(found: (dueAt: number | undefined) => void): void {
     if (this.#isBusy || this.#isClosed) return;
     this.#isBusy = true;
-    this.#engine.whenFree(() => {
+    this.#engine.reads.whenFree(() => {
       this.#isBusy = false;
       // Whoever uses a store that is gone or stopped is told; nothing is due in it.
       if (this.#isClosed || !this.#engine.isUsable) return;
       try {
         // A read on a connection of the owner's costs three pragmas; after most commits nothing has to be read.
         const isKnown = this.#engine.dueRows.every((rows) => rows.isKnown);
-        found(isKnown ? this.#earliest() : this.#engine.readNow(() => this.#earliest()));
+        found(isKnown ? this.#earliest() : this.#engine.reads.readNow(() => this.#earliest()));
       } catch (error) {
         if (!isMqError(error, "ERR_MQ_SYSTEM_BUSY")) this.#events.error(toMqError(error, "looking for what is due"));
         this.#lookLater();

@@ -9,7 +9,6 @@ import type { EventHub } from "./broker-events.js";
 import type { AppendObserver, AppendRequest, SendBackObserver, WithdrawableWrite } from "./broker-port.js";
 import type { ResolvedBrokerSettings } from "./broker-settings.js";
 import { Checkpoints } from "./checkpoints.js";
-import { CommittedReads } from "./committed-reads.js";
 import { Company } from "./company.js";
 import type { ConsumeOffsets } from "./consume-offsets.js";
 import { ConsumeProgress } from "./consume-progress.js";
@@ -28,6 +27,7 @@ import { type ForeignNews, News } from "./news.js";
 import { Pops } from "./pops.js";
 import type { QueueOwnership } from "./queue-claims.js";
 import { QueueStates } from "./queue-states.js";
+import { Reads } from "./reads.js";
 import { RetryTopics } from "./retry-topics.js";
 import { SendBack, type SendBackRequest } from "./send-back.js";
 import { SendBackWrite } from "./send-back-write.js";
@@ -61,6 +61,7 @@ export class Engine {
   readonly due: DueMessages;
   readonly pops: Pops;
   readonly reader: LogReader;
+  readonly reads: Reads;
   readonly scan: MessageScan;
   /** What is shared with other engines on the file; `undefined` in memory, where there can be none. */
   readonly company: Company | undefined;
@@ -74,7 +75,6 @@ export class Engine {
   readonly #appender: LogAppender;
   readonly #sendBack: SendBack;
   readonly #guest: GuestAppend;
-  readonly #reads: CommittedReads;
   readonly #openFile: OpenFile | undefined;
   /** Of a file of ours. */
   readonly #checkpoints: Checkpoints | undefined;
@@ -147,7 +147,12 @@ export class Engine {
       enqueue: (write) => this.#commits.enqueue(write),
       withdraw: (write) => this.#commits.withdraw(write),
     });
-    this.#reads = new CommittedReads(this.#transactions, clock, new Backoff(clock, chance));
+    this.reads = new Reads({
+      transactions: this.#transactions,
+      clock,
+      backoff: new Backoff(clock, chance),
+      assertUsable: () => this.assertUsable(),
+    });
     this.#commits = new GroupCommit(this.#transactions, connection, clock, new Backoff(clock, chance), {
       hasRiders: () => this.#hasRiders,
       finish: () => {
@@ -179,7 +184,7 @@ export class Engine {
     this.#guestWritten = new GuestWritten({
       store: this.store,
       events,
-      read: (work) => this.read(work),
+      read: (work) => this.reads.read(work),
       stored: (written) => listener.stored(written),
     });
     this.#guest = new GuestAppend(connection, new Backoff(clock, chance), {
@@ -193,7 +198,7 @@ export class Engine {
       },
       ended: () => this.#guestEnded(),
     });
-    this.#news = this.readNow(() => {
+    this.#news = this.reads.readNow(() => {
       this.#transactions.refresh();
       return new News(this.store, this.queues);
     });
@@ -310,43 +315,11 @@ export class Engine {
     return this.#transactions.writeSync(this.#settings.busyTimeoutMs, "transaction", work);
   }
 
-  /** Calls at once, or as soon as a read sees committed rows only. */
-  whenFree(run: () => void): void {
-    this.#reads.whenFree(run);
-  }
-
-  /**
-   * Runs `work` at once, or as soon as it sees committed rows only; those of every commit so far. Rejects with `ERR_MQ_SYSTEM_BUSY` when another
-   * connection keeps readers out for seconds.
-   */
-  read<T>(work: () => T): Promise<T> {
-    try {
-      this.assertUsable();
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    return this.#reads.read(() => {
-      this.lookForForeignCommits();
-      return this.readNow(work);
-    });
-  }
-
-  /** Runs `work` now, whatever it sees; throws `ERR_MQ_SYSTEM_BUSY` rather than wait for another connection. */
-  readNow<T>(work: () => T): T {
-    return this.#transactions.readNow(work);
-  }
-
   /** What others have committed since the last look. */
   foreignNews(): ForeignNews {
     const news = this.#transactions.readStable(() => this.#news.look());
     this.#news.took(news);
     return news;
-  }
-
-  /** Whether another connection has committed since the last look; then the caches are dropped. Throws when the connection is gone. */
-  lookForForeignCommits(): boolean {
-    this.assertUsable();
-    return this.#transactions.isFree && this.readNow(() => this.#transactions.refresh());
   }
 
   /** Stores what is pending, offsets included, then lets go of the file. Nothing may be appended any more. */
@@ -366,7 +339,7 @@ export class Engine {
       this.#openFile?.close();
       this.#isClosed = true;
       this.#database.close();
-      this.#reads.close();
+      this.reads.close();
     }
   }
 

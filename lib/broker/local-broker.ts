@@ -164,7 +164,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.assertOpen();
     let result = this.#readNow(request);
     while (result === undefined) {
-      await this.engine.read(() => undefined);
+      await this.engine.reads.read(() => undefined);
       result = this.#readNow(request);
     }
     // In the same step as the read: nothing can be committed in between.
@@ -275,7 +275,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
 
   async searchOffset(topic: string, queueId: number, timestamp: number, boundary: "lower" | "upper"): Promise<number> {
     const { store, queues } = this.engine;
-    return this.engine.read(() => searchOffset(store.log, queues.get(topic, queueId), timestamp, boundary));
+    return this.engine.reads.read(() => searchOffset(store.log, queues.get(topic, queueId), timestamp, boundary));
   }
 
   /** Throws once the broker closes or can go on no longer. */
@@ -307,7 +307,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
       return undefined;
     }
     try {
-      return this.engine.readNow(() => this.messages.read(request));
+      return this.engine.reads.readNow(() => this.messages.read(request));
     } catch (error) {
       if (!isMqError(error, "ERR_MQ_SYSTEM_BUSY")) throw error;
       this.#lookout.noteStale();

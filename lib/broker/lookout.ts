@@ -89,7 +89,7 @@ export class Lookout {
     const hasSlept = silentMs < 0 || silentMs >= leaseMs / 2;
     if (!hasSlept && isLeaseFresh()) return true;
     if (engine.isInForeignTransaction) {
-      engine.whenFree(then);
+      engine.reads.whenFree(then);
       return false;
     }
     if (hasSlept && (this.#look() || this.#isAnnouncing)) this.#tell();
@@ -132,7 +132,7 @@ export class Lookout {
     this.#isAnnouncing = true;
     const { clock, engine, database } = this.#options;
     clock.turn(() => {
-      engine.whenFree(() => {
+      engine.reads.whenFree(() => {
         this.#isAnnouncing = false;
         if (!this.#isOver && database.connection.open) this.#tell();
       });
@@ -169,7 +169,7 @@ export class Lookout {
     // Before it is looked: this process may be stopped right behind.
     const now = clock.now();
     try {
-      const isNews = engine.lookForForeignCommits();
+      const isNews = engine.reads.lookForForeignCommits();
       if (!isNews && !this.#isAnnouncing && !engine.isInForeignTransaction) this.#upToDateAt = now;
       this.#isFailing = false;
       if (this.#isStale && !engine.isInForeignTransaction) {

@@ -101,7 +101,7 @@ export class MemberRegistry {
     const { engine, company, members, events } = this.#parts;
     let others: readonly KnownMember[] | undefined;
     try {
-      others = engine.readNow(() => company.memberRows.listOthers(member.group));
+      others = engine.reads.readNow(() => company.memberRows.listOthers(member.group));
     } catch (error) {
       if (!isMqError(error, "ERR_MQ_SYSTEM_BUSY") && engine.isUsable)
         events.error(toMqError(error, "looking for members in other processes"));

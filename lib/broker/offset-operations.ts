@@ -19,7 +19,7 @@ export class OffsetOperations {
    * Source: RocketMQ, `broker/.../processor/ConsumerManageProcessor.java`, `queryConsumerOffset`; every message counts as resident in memory.
    */
   query(group: string, topic: string, queueId: number): Promise<GroupProgress> {
-    return this.#engine.read(() => {
+    return this.#engine.reads.read(() => {
       const { minOffset, maxOffset } = this.#engine.queues.get(topic, queueId);
       const isYoung = minOffset === 0 && maxOffset > 0;
       const storedOffset = this.#engine.offsets.find(group, topic, queueId);
@@ -39,7 +39,7 @@ export class OffsetOperations {
   }
 
   queryOfInstance(instance: BroadcastInstance, topic: string, queueId: number): Promise<QueueProgress> {
-    return this.#engine.read(() => {
+    return this.#engine.reads.read(() => {
       const { minOffset, maxOffset } = this.#engine.queues.get(topic, queueId);
       const nextOffset = this.#engine.progress.ofInstances.find(instance, topic, queueId);
       return { nextOffset, minOffset, maxOffset };

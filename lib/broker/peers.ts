@@ -139,7 +139,7 @@ export class Peers {
     if (this.#isClosed || !isNeeded() || engine.isInForeignTransaction || !engine.isUsable) return;
     let others: readonly Other[];
     try {
-      others = this.#observe(engine.readNow(() => engine.store.engines.list()));
+      others = this.#observe(engine.reads.readNow(() => engine.store.engines.list()));
     } catch (error) {
       this.#report(error, "looking for other processes");
       return;

@@ -35,7 +35,7 @@ export class PopService {
     this.#hold = new PopHold({
       clock,
       onWaiting,
-      glance: (request) => engine.readNow(() => engine.pops.message.glance(request, clock.now())),
+      glance: (request) => engine.reads.readNow(() => engine.pops.message.glance(request, clock.now())),
       onUnread: (error) => {
         if (!isMqError(error, "ERR_MQ_SYSTEM_BUSY")) events.error(toMqError(error, "looking for what can be popped"));
       },

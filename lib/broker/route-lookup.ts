@@ -17,7 +17,7 @@ export class RouteLookup {
   get(topic: string): TopicRoute {
     const { topics } = this.#engine;
     try {
-      return this.#engine.readNow(() => topics.getRoute(topic));
+      return this.#engine.reads.readNow(() => topics.getRoute(topic));
     } catch (error) {
       const last = isMqError(error, "ERR_MQ_SYSTEM_BUSY") ? topics.findLastRoute(topic) : undefined;
       if (last === undefined) throw error;
@@ -29,7 +29,7 @@ export class RouteLookup {
     const { topics } = this.#engine;
     try {
       // A read on a connection of the owner's costs three pragmas.
-      return topics.findCachedRoute(topic) ?? this.#engine.readNow(() => topics.findRoute(topic));
+      return topics.findCachedRoute(topic) ?? this.#engine.reads.readNow(() => topics.findRoute(topic));
     } catch (error) {
       this.#onUnread();
       throw error;
@@ -39,6 +39,6 @@ export class RouteLookup {
   /** Once it can be read. */
   query(topic: string): Promise<TopicRoute> {
     const { topics } = this.#engine;
-    return this.#engine.read(() => topics.findRoute(topics.get(topic).topic) as TopicRoute);
+    return this.#engine.reads.read(() => topics.findRoute(topics.get(topic).topic) as TopicRoute);
   }
 }

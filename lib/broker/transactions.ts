@@ -34,6 +34,8 @@ export class Transactions {
   readonly #owned: boolean;
   readonly #caches: CacheOwner;
   readonly #begin: SqliteStatement;
+  readonly #beginReading: SqliteStatement;
+  readonly #endReading: SqliteStatement;
   readonly #commit: SqliteStatement;
   readonly #rollback: SqliteStatement;
   readonly #dataVersion: SqliteStatement<number>;
@@ -46,6 +48,8 @@ export class Transactions {
     this.#owned = database.owned;
     this.#caches = caches;
     this.#begin = prepare(this.#connection, "BEGIN IMMEDIATE");
+    this.#beginReading = prepare(this.#connection, "BEGIN");
+    this.#endReading = prepare(this.#connection, "END");
     this.#commit = prepare(this.#connection, "COMMIT");
     this.#rollback = prepare(this.#connection, "ROLLBACK");
     this.#dataVersion = prepare<number>(this.#connection, "PRAGMA data_version").pluck();
@@ -118,6 +122,43 @@ export class Transactions {
         if (this.#dataVersion.get() === this.#seenVersion) return result;
       }
     });
+  }
+
+  /**
+   * Reads what one commit has stored, however many statements that takes and however often others commit meanwhile, whom it does not keep waiting. To be called
+   * while {@link Transactions.isFree}.
+   */
+  readSnapshot<T>(work: () => T): T {
+    return this.readNow(() => {
+      const isOurs = this.#tryBeginSnapshot();
+      try {
+        this.refresh();
+        return work();
+      } finally {
+        if (isOurs) this.#endSnapshot();
+      }
+    });
+  }
+
+  /** False: its owner iterates, and while that goes on the connection sees one commit anyway. */
+  #tryBeginSnapshot(): boolean {
+    try {
+      this.#beginReading.run();
+      return true;
+    } catch (error) {
+      if (isConnectionBusy(error)) return false;
+      throw error;
+    }
+  }
+
+  /** Nothing was written, and what is cached stays good. */
+  #endSnapshot(): void {
+    try {
+      this.#endReading.run();
+    } catch (error) {
+      this.rollback();
+      throw error;
+    }
   }
 
   #readAsGuest<T>(work: () => T): T {

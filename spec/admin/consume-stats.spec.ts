@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { ConsumeStats, MessageView } from "../../lib/index.js";
 import { loadFacts } from "../support/facts.js";
+import { openFaultDriver } from "../support/fault-driver.js";
+import { tempFolder } from "../support/temp-folder.js";
 import { openTestBroker } from "../support/test-broker.js";
 
 const admin = loadFacts("admin");
@@ -175,6 +177,29 @@ describe("Admin.consumeStats", () => {
 
     expect(inHand).toMatchObject({ lag: 2, inflight: 1 });
     expect(await mq.admin.consumeStats("billing")).toMatchObject({ lag: 2, inflight: 0 });
+  });
+
+  it("is of one commit, whatever another process commits meanwhile", async () => {
+    using folder = tempFolder();
+    const path = folder.file("app.db");
+    await using other = await openTestBroker({ path, defaultQueueCount: 2 });
+    await other.mq.admin.createTopic("orders");
+    await other.mq.admin.createGroup("billing");
+    const driver = openFaultDriver(path);
+    await using broker = await openTestBroker({ database: driver.database });
+    const producer = other.mq.producer({ group: "shop" });
+    let rounds = 0;
+    driver.onRead = (source) => {
+      if (!source.startsWith("SELECT")) return;
+      rounds += 1;
+      for (const queue of [0, 1]) producer.sendSync({ topic: "orders", body: "x" }, { queue });
+    };
+
+    const { queues } = await broker.mq.admin.consumeStats("billing", "orders");
+    driver.onRead = undefined;
+
+    expect(queues.map(({ brokerOffset }) => brokerOffset)).toEqual([0, 0]);
+    expect(rounds).toBeGreaterThan(2);
   });
 
   it("refuses an unknown topic with 17", async () => {

@@ -6,17 +6,27 @@ import type { Transactions } from "./transactions.js";
 /** How long a read waits for another connection. */
 const BUSY_WAIT_MS = 3_000;
 
-/** Reads that see committed rows only: while the connection's owner has a transaction open they wait for its end. */
-export class CommittedReads {
+export interface ReadsParts {
+  readonly transactions: Transactions;
+  readonly clock: Clock;
+  readonly backoff: Backoff;
+  /** Throws when nothing can be read any more. */
+  readonly assertUsable: () => void;
+}
+
+/** Everything that reads the store. What is to see committed rows only waits while the connection's owner has a transaction open. */
+export class Reads {
   readonly #transactions: Transactions;
   readonly #clock: Clock;
   readonly #backoff: Backoff;
+  readonly #assertUsable: () => void;
   #waiting: (() => void)[] = [];
 
-  constructor(transactions: Transactions, clock: Clock, backoff: Backoff) {
+  constructor({ transactions, clock, backoff, assertUsable }: ReadsParts) {
     this.#transactions = transactions;
     this.#clock = clock;
     this.#backoff = backoff;
+    this.#assertUsable = assertUsable;
   }
 
   /** Calls at once, or as soon as a read sees committed rows only. */
@@ -28,8 +38,42 @@ export class CommittedReads {
     this.#wait(run);
   }
 
-  /** The same for something with a result; `ERR_MQ_SYSTEM_BUSY` is tried again for seconds. */
+  /**
+   * Runs `work` at once, or as soon as it sees committed rows only; those of every commit so far. Rejects with `ERR_MQ_SYSTEM_BUSY` when another
+   * connection keeps readers out for seconds.
+   */
   read<T>(work: () => T): Promise<T> {
+    return this.#whenReadable(() => {
+      this.lookForForeignCommits();
+      return this.readNow(work);
+    });
+  }
+
+  /** The same, where it takes several statements whose rows must be those of one commit. */
+  readSnapshot<T>(work: () => T): Promise<T> {
+    return this.#whenReadable(() => {
+      this.#assertUsable();
+      return this.#transactions.readSnapshot(work);
+    });
+  }
+
+  /** Runs `work` now, whatever it sees; throws `ERR_MQ_SYSTEM_BUSY` rather than wait for another connection. */
+  readNow<T>(work: () => T): T {
+    return this.#transactions.readNow(work);
+  }
+
+  /** Whether another connection has committed since the last look; then the caches are dropped. Throws when the connection is gone. */
+  lookForForeignCommits(): boolean {
+    this.#assertUsable();
+    return this.#transactions.isFree && this.readNow(() => this.#transactions.refresh());
+  }
+
+  #whenReadable<T>(work: () => T): Promise<T> {
+    try {
+      this.#assertUsable();
+    } catch (error) {
+      return Promise.reject(error);
+    }
     return new Promise((resolve, reject) => {
       const deadline = this.#clock.now() + BUSY_WAIT_MS;
       const attempt = (): void => {
