@@ -25,7 +25,8 @@ interface DueBatch {
 export class DueMessages implements DueRows {
   readonly #store: Store;
   readonly #appender: LogAppender;
-  readonly #batches = new Map<string, DueBatch>();
+  /** Another map each time, as in {@link LogAppender}. */
+  #batches = new Map<string, DueBatch>();
   readonly #earliest: EarliestDue;
 
   constructor(store: Store, appender: LogAppender) {
@@ -44,6 +45,7 @@ export class DueMessages implements DueRows {
 
   /** Inside a transaction: writes what was collected. */
   write(): void {
+    if (this.#batches.size === 0) return;
     for (const { topic, queueId, dueAt, messages } of this.#batches.values()) {
       let from = 0;
       while (from < messages.length) {
@@ -57,7 +59,7 @@ export class DueMessages implements DueRows {
       }
       this.#earliest.added(dueAt);
     }
-    this.#batches.clear();
+    this.#batches = new Map();
   }
 
   /** Gives what is due to the log. */
@@ -84,7 +86,7 @@ export class DueMessages implements DueRows {
 
   /** What is stored may be another, and what was collected is not stored. */
   drop(): void {
-    this.#batches.clear();
+    this.#batches = new Map();
     this.#earliest.forget();
   }
 }

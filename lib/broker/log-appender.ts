@@ -29,7 +29,11 @@ interface QueueBatch {
 export class LogAppender {
   readonly #store: Store;
   readonly #queues: QueueStates;
-  readonly #batches = new Map<QueueState, QueueBatch>();
+  /**
+   * Another map for each commit. A map that is cleared leaves its old table behind, which points to the new one for the sake of iterators: once such a table has
+   * outlived two collections, everything that was in the later ones lives until the next full collection, and a send took a fifth longer.
+   */
+  #batches = new Map<QueueState, QueueBatch>();
 
   constructor(store: Store, queues: QueueStates) {
     this.#store = store;
@@ -63,20 +67,22 @@ export class LogAppender {
 
   /** Forgets what was collected; the caller rolls back. */
   discard(): void {
-    this.#batches.clear();
+    this.#batches = new Map();
   }
 
   /** Writes what was collected; the blocks become visible with the caller's commit. */
   write(storeTimestamp: number): readonly WrittenBlock[] {
     const written: WrittenBlock[] = [];
-    for (const { state, entries } of this.#batches.values()) {
+    const batches = this.#batches;
+    if (batches.size === 0) return written;
+    for (const { state, entries } of batches.values()) {
       if (state.queueKey === 0) state.queueKey = this.#store.queues.insert(state.topic, state.queueId).queueKey;
       for (const entry of entries) {
         if (Array.isArray(entry)) this.#writeMessages(state, entry, storeTimestamp, written);
         else written.push(this.#insert(state, Buffer.concat(entry.records), entry.messageCount, storeTimestamp));
       }
     }
-    this.#batches.clear();
+    this.#batches = new Map();
     return written;
   }
 

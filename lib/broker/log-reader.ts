@@ -47,7 +47,8 @@ export class ReadableBlock {
  */
 export class LogReader {
   readonly #store: Store;
-  readonly #fresh = new Map<number, ReadableBlock[]>();
+  /** Another map for each commit, as in {@link LogAppender}. */
+  #fresh = new Map<number, ReadableBlock[]>();
   /** By queue: the run of blocks last read from the store, the least recently read queue first. */
   readonly #runs = new Map<number, ReadableBlock[]>();
   #runBytes = 0;
@@ -57,7 +58,7 @@ export class LogReader {
   }
 
   drop(): void {
-    this.#fresh.clear();
+    this.#fresh = new Map();
     this.#runs.clear();
     this.#runBytes = 0;
   }
@@ -72,7 +73,7 @@ export class LogReader {
     try {
       work();
     } finally {
-      this.#fresh.clear();
+      this.#fresh = new Map();
     }
   }
 

@@ -11,8 +11,8 @@ export class PopCheckpoints {
   readonly #store: Store;
   readonly #earliest: EarliestDue;
   /** Read in the open transaction. */
-  readonly #found = new Map<number, PopCheckpoint>();
-  readonly #changed = new Set<PopCheckpoint>();
+  #found = new Map<number, PopCheckpoint>();
+  #changed = new Set<PopCheckpoint>();
 
   constructor(store: Store) {
     this.#store = store;
@@ -62,15 +62,19 @@ export class PopCheckpoints {
       if (acknowledged === 2 ** offsets.length - 1) this.#store.pops.delete(popKey);
       else this.#store.pops.setAcknowledged(popKey, acknowledged);
     }
-    this.#changed.clear();
-    this.#found.clear();
+    this.#forget();
   }
 
   /** What is stored may be another, and what was acknowledged is not stored. */
   drop(): void {
-    this.#changed.clear();
-    this.#found.clear();
+    this.#forget();
     this.#earliest.forget();
+  }
+
+  /** New ones rather than cleared ones, as in {@link LogAppender}. */
+  #forget(): void {
+    if (this.#changed.size > 0) this.#changed = new Set();
+    if (this.#found.size > 0) this.#found = new Map();
   }
 }
 

@@ -9,8 +9,8 @@ import type { Store } from "../store/store.js";
 export class PopOrders {
   readonly #store: Store;
   /** Of the open transaction. `undefined`: there is none. */
-  readonly #found = new Map<string, PopOrder | undefined>();
-  readonly #changed = new Set<string>();
+  #found = new Map<string, PopOrder | undefined>();
+  #changed = new Set<string>();
 
   constructor(store: Store) {
     this.#store = store;
@@ -61,8 +61,9 @@ export class PopOrders {
 
   /** What is stored may be another, and what was put is not stored. */
   drop(): void {
-    this.#found.clear();
-    this.#changed.clear();
+    // New ones rather than cleared ones, as in LogAppender.
+    if (this.#found.size > 0) this.#found = new Map();
+    if (this.#changed.size > 0) this.#changed = new Set();
   }
 }
 
