@@ -194,15 +194,17 @@ export class LocalAdmin implements EmbeddedAdmin {
     });
   }
 
-  #changeGroup(change: (known: GroupConfig | undefined) => GroupConfig, group: string): Promise<GroupInfo> {
+  async #changeGroup(change: (known: GroupConfig | undefined) => GroupConfig, group: string): Promise<GroupInfo> {
     this.#broker.assertOpen();
-    return this.#broker.engine.write(() => {
+    const info = await this.#broker.engine.write(() => {
       const { groups } = this.#broker.engine;
       const known = groups.find(group);
       const config = change(known);
       if (known === undefined || !isSameConfig(known, config)) groups.put(config);
       return this.#toGroupInfo(config);
     });
+    this.#broker.groupChanged();
+    return info;
   }
 
   #read<T>(work: (engine: Engine) => T): Promise<T> {

@@ -243,6 +243,11 @@ export class LocalBroker implements EmbeddedBrokerPort {
     return this.#consumers.list(group);
   }
 
+  /** The settings of a group are others than before: what kept a pop of it waiting may be over. */
+  groupChanged(): void {
+    this.#pops.lookAgain();
+  }
+
   queryOffset(group: string, topic: string, queueId: number): Promise<GroupProgress> {
     return this.#offsets.query(group, topic, queueId);
   }

@@ -67,6 +67,8 @@ export interface PopGlance {
   readonly mayFind: boolean;
   /** When a queue that is blocked, and has something, is free at the latest; `undefined` when none is, or it may find something. */
   readonly blockedUntil: number | undefined;
+  /** How many queues were looked at. */
+  readonly queues: number;
 }
 
 export interface PopMessageParts {
@@ -114,25 +116,27 @@ export class PopMessage {
     return pop;
   }
 
-  /** Inside a read. */
-  glance({ group, topics: wanted, attemptId }: PopRequest, now: number): PopGlance {
+  /** Inside a read; for one that waits, and so has nothing in hand that it could ask for again. */
+  glance({ group, topics: wanted }: Pick<PopRequest, "group" | "topics">, now: number): PopGlance {
     const { topics, groups, queues, offsets, orders } = this.#parts;
     const isOrderly = groups.find(group)?.consumeMessageOrderly === true;
     let blocked: number | undefined;
+    let seen = 0;
     for (const { topic } of wanted)
       for (const name of isOrderly ? [topic] : [topic, popRetryTopic(group, topic)]) {
         const queueCount = topics.find(name)?.readQueueNums ?? 0;
         for (let queueId = 0; queueId < queueCount; queueId += 1) {
           const queue = queues.get(name, queueId);
           const stored = offsets.find(group, name, queueId) ?? queue.minOffset;
+          seen += 1;
           if (stored >= queue.maxOffset) continue;
           const order = isOrderly ? orders.look(group, queue.queueKey, stored) : undefined;
-          const until = order === undefined ? undefined : blockedUntil(order, attemptId, now);
-          if (until === undefined) return { mayFind: true, blockedUntil: undefined };
+          const until = order === undefined ? undefined : blockedUntil(order, undefined, now);
+          if (until === undefined) return { mayFind: true, blockedUntil: undefined, queues: seen };
           if (blocked === undefined || until < blocked) blocked = until;
         }
       }
-    return { mayFind: false, blockedUntil: blocked };
+    return { mayFind: false, blockedUntil: blocked, queues: seen };
   }
 
   #check({ group, maxMessages }: PopRequest): GroupConfig {
@@ -204,6 +208,12 @@ export class PopMessage {
       ...{ offset, maxMessages: pop.room, maxBytes: MAX_BYTES - pop.bytes, filter },
       skipped: sentBack.of(group, queue.queueKey),
     });
+    // The first message is read however large it is.
+    if (pop.bytes > 0 && pop.bytes + found.bytes > MAX_BYTES) {
+      pop.isOutOfBytes = true;
+      pop.hasMore = true;
+      return;
+    }
     pop.bytes += found.bytes;
     // Reading a tag costs more than all the rest.
     const isAll = filter.tags.size === 0;
@@ -312,6 +322,8 @@ class Pop implements PopOutcome {
   readonly deadLettered: StoredMessageView[] = [];
   bytes = 0 as number;
   hasMore = false as boolean;
+  /** The next message does not fit. */
+  isOutOfBytes = false as boolean;
   #blockedUntil: number | undefined;
 
   constructor(request: PopRequest, config: GroupConfig, now: number) {
@@ -338,7 +350,7 @@ class Pop implements PopOutcome {
   }
 
   get isFull(): boolean {
-    return this.room === 0 || this.bytes >= MAX_BYTES;
+    return this.room === 0 || this.isOutOfBytes || this.bytes >= MAX_BYTES;
   }
 
   get blockedUntil(): number | undefined {

@@ -120,7 +120,7 @@ export class PopReceipts {
 
   #queueKeyOf({ topic, handle }: ReceiptRequest): number {
     if (handle.brokerName !== this.#parts.brokerName) return 0;
-    return this.#parts.queues.get(topic, handle.queueId).queueKey;
+    return this.#parts.queues.find(topic, handle.queueId)?.queueKey ?? 0;
   }
 }
 

@@ -12,8 +12,8 @@ import { isAcknowledged, type PopCheckpoints } from "./pop-checkpoints.js";
 import type { QueueStates } from "./queue-states.js";
 import type { RetryTopics } from "./retry-topics.js";
 
-/** What one transaction takes, so that a turn of the event loop stays short: at most 1,024 messages in checkpoints that are full. */
-const MAX_CHECKPOINTS_A_MOVE = 32;
+/** What one transaction takes, so that a turn of the event loop stays short. */
+const MAX_MESSAGES_A_MOVE = 1_024;
 const MAX_BYTES_A_MOVE = 1024 * 1024;
 
 export interface PopReviveParts {
@@ -57,10 +57,11 @@ export class PopRevive implements DueRows {
 
   moveDue(now: number): void {
     const { checkpoints } = this.#parts;
-    let bytes = 0;
-    for (const checkpoint of checkpoints.listDue(now, MAX_CHECKPOINTS_A_MOVE)) {
-      if (bytes >= MAX_BYTES_A_MOVE) break;
+    let [bytes, messages] = [0, 0];
+    for (const checkpoint of checkpoints.listDue(now, MAX_MESSAGES_A_MOVE)) {
+      if (bytes >= MAX_BYTES_A_MOVE || messages >= MAX_MESSAGES_A_MOVE) break;
       bytes += this.#revive(checkpoint);
+      messages += checkpoint.offsets.length;
       checkpoints.delete(checkpoint);
     }
     checkpoints.earliest.forget();

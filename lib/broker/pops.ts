@@ -10,7 +10,7 @@ import type { Groups } from "./groups.js";
 import type { LogAppender } from "./log-appender.js";
 import type { MessageScan } from "./message-scan.js";
 import type { Write } from "./pending-writes.js";
-import { isAcknowledged, PopCheckpoints } from "./pop-checkpoints.js";
+import { PopCheckpoints } from "./pop-checkpoints.js";
 import { PopKeys } from "./pop-keys.js";
 import { PopMessage, type PopRequest } from "./pop-message.js";
 import { PopOffsets } from "./pop-offsets.js";
@@ -101,21 +101,14 @@ export class Pops {
   /** Inside a read: how many messages of each queue, by its key, the group has popped and has not acknowledged. */
   countInHand(group: string): ReadonlyMap<number, number> {
     const { store, clock, offsets } = this.#parts;
-    const counts = new Map<number, number>();
-    const count = (queueKey: number, more: number): void => {
-      counts.set(queueKey, (counts.get(queueKey) ?? 0) + more);
-    };
-    for (const checkpoint of store.pops.listOfGroup(group))
-      count(checkpoint.queueKey, checkpoint.offsets.filter((_, index) => !isAcknowledged(checkpoint, index)).length);
+    const counts = new Map(store.pops.countInHand(group));
     for (const order of store.popOrders.listOfGroup(group)) {
       const { queueKey, messages } = order;
       const place = store.queues.findByKey(queueKey);
       const progress = place && offsets.find(group, place.topic, place.queueId);
-      if (isCurrent(order, progress))
-        count(
-          queueKey,
-          messages.filter((message) => !message.isAcknowledged && message.visibleAt > clock.now()).length,
-        );
+      if (!isCurrent(order, progress)) continue;
+      const inHand = messages.filter((message) => !message.isAcknowledged && message.visibleAt > clock.now());
+      counts.set(queueKey, (counts.get(queueKey) ?? 0) + inHand.length);
     }
     return counts;
   }

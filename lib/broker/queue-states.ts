@@ -40,6 +40,13 @@ export class QueueStates {
     return state;
   }
 
+  /** `undefined`: it never had a message. What is asked for by strangers is not kept. */
+  find(topic: string, queueId: number): QueueState | undefined {
+    const known = this.#byTopic.get(topic)?.[queueId];
+    if (known !== undefined) return known.queueKey === 0 ? undefined : known;
+    return this.#store.queues.find(topic, queueId) === undefined ? undefined : this.get(topic, queueId);
+  }
+
   /** The `commitLogOffset` of the next record. */
   get logEnd(): number {
     this.#logEnd ??= Math.max(this.#store.log.end(), this.#store.meta.logFloor());

@@ -1,6 +1,6 @@
 import type { PopRequest, ReceiptHandle } from "../broker/broker-port.js";
 import { MqError } from "../errors.js";
-import type { MessageView, StoredMessageView } from "../message/message-view.js";
+import { type MessageView, StoredMessageView } from "../message/message-view.js";
 import { describe, invalid } from "../options.js";
 import { AbortListeners } from "./abort-listeners.js";
 import type { ClientContext } from "./client-context.js";
@@ -114,8 +114,11 @@ export class LocalSimpleConsumer implements SimpleConsumer {
     stored.changeReceipt(await this.#track(this.#context.port.changeInvisible(request, invisibleMs)));
   }
 
+  /** From the call on nothing is received: nobody could acknowledge it. */
   close(options?: CloseOptions): Promise<void> {
-    return this.#lifecycle.close(options);
+    const closing = this.#lifecycle.close(options);
+    this.#endReceiving();
+    return closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -175,10 +178,9 @@ export class LocalSimpleConsumer implements SimpleConsumer {
   #inHand(message: MessageView): { readonly stored: StoredMessageView; readonly handle: ReceiptHandle } {
     if (typeof message !== "object" || message === null)
       throw invalid(`message must be one that was received, got ${describe(message)}`);
-    const stored = message as StoredMessageView;
-    const { receiptHandle: handle } = stored;
-    if (handle !== undefined) return { stored, handle };
-    throw new MqError("ERR_MQ_RECEIPT_HANDLE", `message ${message.messageId} was not received by a simple consumer`);
+    const handle = StoredMessageView.is(message) ? message.receiptHandle : undefined;
+    if (StoredMessageView.is(message) && handle !== undefined) return { stored: message, handle };
+    throw new MqError("ERR_MQ_RECEIPT_HANDLE", "the message was not received by a simple consumer");
   }
 
   async #track<T>(pending: Promise<T>): Promise<T> {
@@ -191,17 +193,20 @@ export class LocalSimpleConsumer implements SimpleConsumer {
   }
 
   async #end(): Promise<void> {
-    for (const end of [...this.#receiving]) end();
     await Promise.allSettled([...this.#pending]);
     this.#membership.leave();
     await this.#context.port.persistOffsets();
+  }
+
+  #endReceiving(error?: MqError): void {
+    for (const end of [...this.#receiving]) end(error);
   }
 
   #brokerFailed(error: MqError): void {
     const { logger } = this.#context;
     logger.error(`consumer ${this.clientId} of group ${this.#options.group} stopped: ${error.message}`);
     this.#failure = error;
-    for (const end of [...this.#receiving]) end(error);
+    this.#endReceiving(error);
     this.#lifecycle.letGo();
   }
 }

@@ -125,6 +125,11 @@ export class StoredMessageView implements MessageView {
   #sentTo: string | undefined;
   #popStamp: PopStamp | undefined;
 
+  /** Whether it is one of these, and nothing that stands in for one. */
+  static is(value: object): value is StoredMessageView {
+    return #popStamp in value;
+  }
+
   /** @param at - where its record begins within the block. */
   constructor(
     origin: MessageOrigin,

@@ -37,7 +37,7 @@ export class PopTable {
   readonly #update: SqliteStatement;
   readonly #delete: SqliteStatement;
   readonly #listDue: SqliteStatement<PopRow>;
-  readonly #listOfGroup: SqliteStatement<PopRow>;
+  readonly #countInHand: SqliteStatement<[number, number, number, number]>;
   readonly #earliest: SqliteStatement<number>;
 
   constructor(connection: SqliteConnection) {
@@ -49,7 +49,11 @@ export class PopTable {
       connection,
       `SELECT ${COLUMNS} FROM mq_pop WHERE visible_at <= ? ORDER BY visible_at, pop_key LIMIT ?`,
     ).raw();
-    this.#listOfGroup = prepare<PopRow>(connection, `SELECT ${COLUMNS} FROM mq_pop WHERE consumer_group = ?`).raw();
+    this.#countInHand = prepare<[number, number, number, number]>(
+      connection,
+      `SELECT queue_key, message_count, acknowledged, count(*) FROM mq_pop WHERE consumer_group = ?
+       GROUP BY queue_key, message_count, acknowledged`,
+    ).raw();
     this.#earliest = prepare<number>(connection, "SELECT visible_at FROM mq_pop ORDER BY visible_at LIMIT 1").pluck();
   }
 
@@ -78,15 +82,24 @@ export class PopTable {
     return this.#listDue.all(now, limit).map(toCheckpoint);
   }
 
-  /** In no order. Looks at every row. */
-  listOfGroup(group: string): readonly PopCheckpoint[] {
-    return this.#listOfGroup.all(group).map(toCheckpoint);
+  /** Of each queue, by its key, how many messages the group has popped and not acknowledged. Looks at every row: a million take a third of a second. */
+  countInHand(group: string): ReadonlyMap<number, number> {
+    const counts = new Map<number, number>();
+    for (const [queueKey, length, acknowledged, rows] of this.#countInHand.iterate(group))
+      counts.set(queueKey, (counts.get(queueKey) ?? 0) + rows * (length - countBits(acknowledged)));
+    return counts;
   }
 
   /** When the next one's time is up. */
   earliest(): number | undefined {
     return this.#earliest.get();
   }
+}
+
+function countBits(bits: number): number {
+  let count = 0;
+  for (let left = bits; left !== 0; left &= left - 1) count += 1;
+  return count;
 }
 
 function toCheckpoint([

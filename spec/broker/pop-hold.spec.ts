@@ -2,6 +2,9 @@ import { describe, expect, it } from "vitest";
 import type { PopRequest } from "../../lib/broker/pop-message.js";
 import type { StoredMessageView } from "../../lib/message/message-view.js";
 import { openFaultDriver } from "../support/fault-driver.js";
+import type { TestPort } from "../support/local-broker.js";
+import { tempFolder } from "../support/temp-folder.js";
+import { openTestBroker } from "../support/test-broker.js";
 import {
   acknowledge,
   GROUP,
@@ -407,5 +410,59 @@ describe("a pop while the owner of the connection has a transaction open", () =>
 
     expect(within).toEqual([undefined, { code: "ERR_MQ_TIMEOUT" }]);
     expect(ends[0]).toEqual(["a"]);
+  });
+});
+
+describe("pops that wait for blocked queues while another process commits", () => {
+  const QUEUES = 100;
+
+  interface Blocked extends AsyncDisposable {
+    readonly broker: TestPort;
+    readonly pops: readonly Popping[];
+    readonly counted: { reads: number };
+  }
+
+  /** Every queue is blocked, and so many pops wait for them; `reads` counts looks at what blocks a queue. */
+  async function blockAll(path: string, waiters: number): Promise<Blocked> {
+    const driver = openFaultDriver(path);
+    driver.database.pragma("journal_mode = WAL");
+    const broker = await openPopPort({
+      database: driver.database,
+      queues: QUEUES,
+      group: { consumeMessageOrderly: true },
+    });
+    for (let queue = 0; queue < QUEUES; queue += 1) await send(broker, ["a", "b"], queue);
+    for (let queue = 0; queue < QUEUES; queue += 1) await pop(broker, { maxMessages: 1, invisibleMs: 600_000 });
+    const pops = Array.from({ length: waiters }, () => popping(broker, { awaitMs: 500_000 }));
+    await broker.clock.settle();
+    const counted = { reads: 0 };
+    driver.onRead = (source) => {
+      if (source.includes("FROM mq_pop_order")) counted.reads += 1;
+    };
+    return { broker, pops, counted, [Symbol.asyncDispose]: () => broker[Symbol.asyncDispose]() };
+  }
+
+  it("look once for all of them, and not again for a while after many queues", async () => {
+    using folder = tempFolder();
+    await using blocked = await blockAll(folder.file("app.db"), 5);
+    const { broker, counted } = blocked;
+    await using other = await openTestBroker({ path: folder.file("app.db"), seed: 2 });
+    const producer = other.mq.producer({ group: "shop" });
+    producer.sendSync({ topic: "other", body: "x" });
+    await broker.clock.advance(1_000);
+    counted.reads = 0;
+
+    const reads: number[] = [];
+    for (let commit = 0; commit < 3; commit += 1) {
+      producer.sendSync({ topic: "other", body: "x" });
+      broker.port.engine.reads.lookForForeignCommits();
+      await broker.clock.advance(3);
+      reads.push(counted.reads);
+    }
+    await broker.clock.advance(10);
+    reads.push(counted.reads);
+    for (const { withdraw } of blocked.pops) withdraw();
+
+    expect(reads).toEqual([QUEUES, QUEUES, QUEUES, 2 * QUEUES]);
   });
 });

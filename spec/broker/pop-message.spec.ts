@@ -105,6 +105,15 @@ describe("a pop", () => {
     expect(2_000 * 1024).toBeGreaterThan(MIB);
   });
 
+  it("takes no more than that of several queues together, and wakes the next one for what is left", async () => {
+    await using broker = await popPort([], { queues: 2 });
+    for (const [queue, size] of [900, 300].entries()) await send(broker, [{ body: "x".repeat(size * 1024) }], queue);
+
+    const counts = [(await pop(broker)).length, (await pop(broker)).length];
+
+    expect(counts).toEqual([1, 1]);
+  });
+
   it("creates the group that it is of", async () => {
     await using broker = await popPort(["a"]);
 
