@@ -127,6 +127,7 @@ export class ConsumerManager {
     this.#scan.heard(member);
     if (this.#registry !== undefined) this.#registry.changed(member);
     else this.members.changed(member);
+    this.#rounds.look();
   }
 
   unregister(member: GroupMember): void {
@@ -172,6 +173,7 @@ export class ConsumerManager {
   /** Somebody else has committed. */
   commitSeen(): void {
     this.look();
+    this.#locks.look();
     this.#peers?.commitSeen();
   }
 

@@ -28,6 +28,7 @@ export class QueueLocks {
   /** Groups with queues that were unlocked in this turn. */
   readonly #freed = new Set<string>();
   #timer: ClockTimer | undefined;
+  #lookAt = 0;
 
   /** @param onFreed - queues of this group are free: unlocked, perhaps many of them, in an earlier turn, or their leases have run out. */
   constructor(clock: Clock, onFreed: (group: string) => void) {
@@ -78,6 +79,11 @@ export class QueueLocks {
     return locks.filter((lock) => !this.#hasExpired(lock)).map(({ queue }) => queue);
   }
 
+  /** To be called now and then: where the clock was set back the leases begin anew, and end no later than they would have. */
+  look(): void {
+    if (this.#timer !== undefined && this.#lookAt > this.#clock.now() + LEASE_MS + 1) this.#removeExpired();
+  }
+
   close(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
@@ -97,7 +103,12 @@ export class QueueLocks {
 
   #lookAfter(ms: number): void {
     // Whoever is silent for longer than its lease, and not only as long, has lost its queue.
-    this.#timer ??= this.#clock.at(this.#clock.now() + ms + 1, () => {
+    const lookAt = this.#clock.now() + ms + 1;
+    // Later than that it is only when the clock was set back.
+    if (this.#timer !== undefined && this.#lookAt <= lookAt) return;
+    this.#timer?.cancel();
+    this.#lookAt = lookAt;
+    this.#timer = this.#clock.at(lookAt, () => {
       this.#timer = undefined;
       this.#removeExpired();
     });

@@ -72,7 +72,7 @@ export interface OrderlyContext extends DeliveryContext {
    * @defaultValue true
    */
   autoCommit: boolean;
-  /** How long the queue waits when this call suspends or rolls back: 10 to 30,000 ms, others are taken for the nearer of these. @defaultValue the consumer's */
+  /** How long the queue waits when this call suspends or rolls back: 10 to 30,000 ms, others are taken for the nearer of these, -1 for the consumer's own. @defaultValue the consumer's */
   suspendCurrentQueueTimeMs: number;
 }
 

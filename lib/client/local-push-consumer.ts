@@ -58,7 +58,10 @@ export class LocalPushConsumer implements PushConsumer {
       mayTake: (queue) => this.#service.mayTake(queue),
       submit: (processQueue, messages) => this.#service.submit(processQueue, messages),
       progressed: (processQueue) => this.#reportOffset(processQueue),
-      leaving: (processQueue) => this.#reportOffset(processQueue),
+      // Where another member has it by now, that one's progress counts.
+      leaving: (processQueue) => {
+        if (this.#service.mayTake(processQueue.messageQueue)) this.#reportOffset(processQueue);
+      },
       forget: (processQueue) => this.#service.forget(processQueue),
       offsetIllegal: (processQueue, nextOffset) => this.#restartAt(processQueue.messageQueue, nextOffset),
     });

@@ -50,9 +50,15 @@ export class MemberLocks {
     return isLocked;
   }
 
-  /** A listener still works on what it got of the queue: the lock stays, but not for longer than its lease. */
+  /**
+   * A listener still works on what it got of the queue: the lock stays for one more lease, and is renewed no more. Locked again, as a clock that was set forth may have
+   * ended it: whoever takes the queue next waits.
+   */
   leave(queue: MessageQueue): void {
-    const held = this.#held.get(queueKeyOf(queue.topic, queue.queueId));
+    const key = queueKeyOf(queue.topic, queue.queueId);
+    if (!this.#held.delete(key)) return;
+    this.#lock([queue]);
+    const held = this.#held.get(key);
     if (held !== undefined) held.isRenewed = false;
   }
 

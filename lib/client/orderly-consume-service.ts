@@ -153,6 +153,9 @@ export class OrderlyConsumeService implements ConsumeService {
 
   #ended(delivery: OrderlyDelivery, { result, hasThrown }: ListenerOutcome): void {
     const { lane, processQueue } = delivery;
+    // What somebody says who had the queue before counts no more.
+    if (!processQueue.isDropped && !this.mayTake(processQueue.messageQueue))
+      this.#options.onLockLost(processQueue.messageQueue);
     if (processQueue.isDropped) {
       this.#free(lane);
       return;

@@ -49,7 +49,7 @@ export interface PullConsumer extends AsyncIterable<MessageView>, AsyncDisposabl
   subscribe(topic: string, filter?: string): void;
   /**
    * Has exactly these message queues from now on, with every message in them, also after `start`. Others of the group may have them too, in this
-   * process and in others: progress is the group's, and who commits last counts. One that does not exist yet is read as soon as it does.
+   * process and in others: progress is the group's, and who commits last counts. One that does not exist yet is read within a second after it does.
    *
    * @param queues - at least one.
    * @throws {@link MqError} `ERR_MQ_SUBSCRIPTION` (-1) after {@link PullConsumer.subscribe}, or with `subscriptions` among the options.

@@ -45,7 +45,7 @@ export interface SimpleConsumer extends AsyncDisposable {
    *
    * @param options - `signal` ends the waiting: nothing is received after an abort.
    * @throws {@link MqError} `ERR_MQ_INVALID_ARGUMENT` for an option out of range or when it subscribes to nothing; `ERR_MQ_NOT_STARTED`; `ERR_MQ_CLOSED`;
-   * `ERR_MQ_NO_PERMISSION` when the group may not consume; `ERR_MQ_TOO_MANY_REQUESTS` when 1,024 calls of the group wait; `ERR_MQ_SYSTEM_BUSY` and
+   * `ERR_MQ_NO_PERMISSION` when the group may not consume; `ERR_MQ_TOO_MANY_REQUESTS` when 1,024 calls of the group wait; `ERR_MQ_SYSTEM_BUSY`, `ERR_MQ_TIMEOUT` and
    * `ERR_MQ_SERVICE_NOT_AVAILABLE` when the store cannot be written now. Nothing was received then. An abort rejects with `signal.reason`, unwrapped.
    */
   receive(options: ReceiveOptions): Promise<readonly MessageView[]>;
@@ -53,7 +53,8 @@ export interface SimpleConsumer extends AsyncDisposable {
    * The group is done with the message. Resolves once that is durable. Any member of the group may do it.
    *
    * @param message - as it was received, by this consumer or another one of its group.
-   * @throws {@link MqError} `ERR_MQ_RECEIPT_HANDLE` when the message is not in hand any more: its time has run out, it was acknowledged before, or it was
+   * @throws {@link MqError} `ERR_MQ_SYSTEM_BUSY`, `ERR_MQ_TIMEOUT` (a transaction of the connection's owner lasted for more than 3 s) and `ERR_MQ_SERVICE_NOT_AVAILABLE` when the store cannot be
+   * written now: the message is in hand as before. `ERR_MQ_RECEIPT_HANDLE` when it is not in hand any more: its time has run out, it was acknowledged before, or it was
    * received by another group or broker. Nothing has changed then. On RocketMQ's remoting protocol a late acknowledgement is silent.
    */
   ack(message: MessageView): Promise<void>;

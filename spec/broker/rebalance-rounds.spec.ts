@@ -51,6 +51,23 @@ describe("the queues of a group are shared anew every 20 s", () => {
     ]);
   });
 
+  it("also for a consumer that subscribes later than it starts", async () => {
+    await using broker = await openTestBroker();
+    await broker.mq.admin.createTopic(TOPIC);
+    const moving = movingStrategy();
+    const consumer = broker.mq.pullConsumer({ group: "billing", allocateMessageQueueStrategy: moving.strategy });
+    await consumer.start();
+    consumer.subscribe(TOPIC);
+    const before = consumer.assignment.length;
+
+    moving.first = 3;
+    await broker.clock.advance(ROUND_MS);
+    const after = consumer.assignment.length;
+    await consumer.close();
+
+    expect([before, after]).toEqual([4, 1]);
+  });
+
   it("with one timer for all groups of a broker that share queues, until the last member leaves", async () => {
     await using broker = await openTestBroker();
     const { mq, clock } = broker;

@@ -15,12 +15,24 @@ const positions =
 /** First four bytes as hex digits, which order as the numbers do. */
 const md5 = (text: string): string => createHash("md5").update(text, "utf8").digest("hex").slice(0, 8);
 
-/** The ring as a sorted list of all points and the queue: its owner is who stands behind it. */
-function ownerOf({ topic, brokerName, queueId }: MessageQueue, clientIds: readonly string[], points: number): string {
-  const ring = clientIds.flatMap((id) => Array.from({ length: points }, (_, point) => [md5(`${id}-${point}`), id]));
+type Ring = readonly (readonly [point: string, clientId: string])[];
+
+/** All points, sorted. */
+function ringOf(clientIds: readonly string[], points: number): Ring {
+  const ring = clientIds.flatMap((id) =>
+    Array.from({ length: points }, (_, point) => [md5(`${id}-${point}`), id] as const),
+  );
+  return ring.sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** Who stands behind the queue in the ring. */
+function behind(ring: Ring, { topic, brokerName, queueId }: MessageQueue): string {
   const at = md5(`MessageQueue [topic=${topic}, brokerName=${brokerName}, queueId=${queueId}]`);
-  const sorted = ring.sort(([a = ""], [b = ""]) => (a < b ? -1 : 1));
-  return (sorted.find(([point = ""]) => point >= at) ?? sorted[0])?.[1] ?? "";
+  return (ring.find(([point]) => point >= at) ?? ring[0])?.[1] ?? "";
+}
+
+function ownerOf(queue: MessageQueue, clientIds: readonly string[], points: number): string {
+  return behind(ringOf(clientIds, points), queue);
 }
 
 const queueCounts = fc.integer({ min: 1, max: 64 });
@@ -49,6 +61,30 @@ describe("allocateConsistentHash", () => {
       }),
       { numRuns: 20 },
     );
+  });
+
+  it("does so for 64 queues and every number of members up to 64", () => {
+    const queues = queuesOf(64);
+    for (let members = 1; members <= 64; members += 1) {
+      const clientIds = clientIdsOf(members);
+      const ring = ringOf(clientIds, 10);
+
+      const shares = sharesOf(allocateConsistentHash(), queues, clientIds);
+
+      expect(shares).toEqual(clientIds.map((id) => queues.filter((queue) => behind(ring, queue) === id)));
+    }
+  });
+
+  it("has the same owner for a queue however many others there are, up to 64", () => {
+    for (const members of [1, 2, 3, 7, 16]) {
+      const clientIds = clientIdsOf(members);
+      const strategy = allocateConsistentHash();
+      const all = sharesOf(strategy, queuesOf(64), clientIds);
+      for (let count = 1; count < 64; count += 1) {
+        const shares = sharesOf(strategy, queuesOf(count), clientIds);
+        expect(shares).toEqual(all.map((share) => share.filter(({ queueId }) => queueId < count)));
+      }
+    }
   });
 
   it("gives a queue that lies at the very point of a member to that member", () => {

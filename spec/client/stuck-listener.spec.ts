@@ -43,34 +43,41 @@ class HeldListeners {
 }
 
 describe("a consumer with a backlog", () => {
-  it("has pulled what its listeners have and at most two pulls more while all of them are stuck", async () => {
-    await using broker = await openTestPort();
-    const { mq, port, clock } = broker;
-    await fill(mq, 1, BACKLOG);
-    const pulls = watchPulls(port);
-    const stuck = new HeldListeners();
-    let isStuck = true;
-    let consumed = 0;
-    await mq
-      .pushConsumer({
-        group: "billing",
-        subscriptions: { orders: "*" },
-        listener: async () => {
-          if (isStuck) await stuck.hold();
-          consumed += 1;
-        },
-      })
-      .start();
-    await clock.advance(60_000);
+  it.each([
+    ["concurrent", false],
+    ["orderly", true],
+  ])(
+    "has pulled what its listeners have and at most two pulls more while all of them are stuck: %s",
+    async (_kind, orderly) => {
+      await using broker = await openTestPort();
+      const { mq, port, clock } = broker;
+      await fill(mq, 1, BACKLOG);
+      const pulls = watchPulls(port);
+      const stuck = new HeldListeners();
+      let isStuck = true;
+      let consumed = 0;
+      await mq
+        .pushConsumer({
+          group: "billing",
+          subscriptions: { orders: "*" },
+          orderly,
+          listener: async () => {
+            if (isStuck) await stuck.hold();
+            consumed += 1;
+          },
+        })
+        .start();
+      await clock.advance(60_000);
 
-    expect(pulls.count).toBeLessThanOrEqual(LISTENERS + 2 * PULL);
-    expect([consumed, await committed(mq)]).toEqual([0, [0]]);
+      expect(pulls.count).toBeLessThanOrEqual(LISTENERS + 2 * PULL);
+      expect([consumed, await committed(mq)]).toEqual([0, [0]]);
 
-    isStuck = false;
-    stuck.end();
-    await clock.settle();
-    expect([consumed, await committed(mq)]).toEqual([BACKLOG, [BACKLOG]]);
-  });
+      isStuck = false;
+      stuck.end();
+      await clock.settle();
+      expect([consumed, await committed(mq)]).toEqual([BACKLOG, [BACKLOG]]);
+    },
+  );
 
   it("holds none of the messages behind one that is stuck, however many are consumed meanwhile, and consumes other queues", async () => {
     await using broker = await openTestPort();
