@@ -1,7 +1,7 @@
 // What is in a store, in the words of the rules.
 
 import { createHash } from "node:crypto";
-import { deadLetterTopic, retryTopic } from "../../../dist/cjs/message/derived-names.js";
+import { deadLetterTopic, popRetryTopic, retryTopic } from "../../../dist/cjs/message/derived-names.js";
 import { bodyTextAt, sizeAt } from "../../../dist/cjs/message/record.js";
 import { bodyOf, keyOf } from "./bodies.mjs";
 import { GROUP, TOPIC } from "./workload-run.mjs";
@@ -21,7 +21,7 @@ export function digestOf(database) {
 
 /**
  * - `messages`: of the topic, as a broker lists them: key, size, queue, offset, and whether the body is what was sent
- * - `copies`: by key, where the group finds the message: "queue", "due", "retry", "dead"; `undefined` while there is no group
+ * - `copies`: by key, where the group finds the message: "queue", "due", "retry", "popped", "dead"; `undefined` while there is no group
  * - `rows`: keys of the workload's own rows
  */
 export async function readContent(mq, workload) {
@@ -52,7 +52,7 @@ async function listMessages(mq) {
 
 /** Read from the tables alone, as spec/support/live-copies.ts does it. */
 function liveCopies(database) {
-  const [retry, dead] = [retryTopic(GROUP), deadLetterTopic(GROUP)];
+  const [retry, popRetry, dead] = [retryTopic(GROUP), popRetryTopic(GROUP, TOPIC), deadLetterTopic(GROUP)];
   const copies = new Map();
   const add = (key, ...places) => copies.set(key, [...(copies.get(key) ?? []), ...places]);
   const blocks = database.prepare(`
@@ -60,13 +60,20 @@ function liveCopies(database) {
       (SELECT next_offset FROM mq_consume_offset AS progress WHERE consumer_group = @group AND progress.topic = queue.topic
          AND progress.queue_id = queue.queue_id) AS next_offset,
       (SELECT json_group_array(queue_offset) FROM mq_sent_back AS back WHERE consumer_group = @group
-         AND back.queue_key = queue.queue_key) AS sent_back
-    FROM mq_log JOIN mq_queue AS queue USING (queue_key) WHERE topic IN (@topic, @retry, @dead) ORDER BY commit_log_offset`);
-  for (const row of blocks.all({ topic: TOPIC, retry, dead, group: GROUP })) {
+         AND back.queue_key = queue.queue_key) AS sent_back,
+      (WITH RECURSIVE bit(place) AS (SELECT 0 UNION ALL SELECT place + 1 FROM bit WHERE place < 31)
+       SELECT json_group_array(start_offset + coalesce(json_extract(distances, '$[' || place || ']'), place)) FROM mq_pop AS pop, bit
+         WHERE consumer_group = @group AND pop.queue_key = queue.queue_key AND place < pop.message_count
+         AND (acknowledged >> place) & 1 = 0) AS popped
+    FROM mq_log JOIN mq_queue AS queue USING (queue_key) WHERE topic IN (@topic, @retry, @popRetry, @dead)
+    ORDER BY commit_log_offset`);
+  for (const row of blocks.all({ topic: TOPIC, retry, popRetry, dead, group: GROUP })) {
     const sentBack = new Set(JSON.parse(row.sent_back));
+    const popped = new Set(JSON.parse(row.popped));
     for (const [index, key] of keysOf(row.records).entries()) {
       const offset = row.first_offset + index;
       if (row.topic === dead) add(key, "dead");
+      else if (popped.has(offset)) add(key, "popped");
       else if (offset < (row.next_offset ?? 0) || sentBack.has(offset)) add(key);
       else add(key, row.topic === TOPIC ? "queue" : "retry");
     }

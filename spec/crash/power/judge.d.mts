@@ -9,6 +9,7 @@ export type Mark =
     }
   | { readonly kind: "stored"; readonly unit: string }
   | { readonly kind: "returned"; readonly key: string; readonly result: "success" | "retry" }
+  | { readonly kind: "acknowledged"; readonly key: string }
   | { readonly kind: "closed" };
 
 export interface Expectation {

@@ -1,5 +1,10 @@
 // What must hold of a store after a power cut, from what the workload was told before it.
 
+/** Told when something is on the disk. */
+const DURABLE = ["stored", "acknowledged", "closed"];
+/** Where a message is that nobody has failed on. */
+const UNTOUCHED = ["queue", "popped"];
+
 /**
  * The rules, `full` and `normal`:
  *
@@ -7,7 +12,8 @@
  * - a message that a group is past was returned by its listener; one that went elsewhere has failed; each that was not consumed has one live copy
  * - the store is as it was after one of its commits: `digests` has what it held after each event, had all been on the disk
  *
- * `full`: that commit is none before the last thing that was told to be stored, all such units are there, and after `closed` all progress is.
+ * `full`: that commit is none before the last thing that was told to be stored, all such units are there, what was acknowledged does not come again, and after `closed` all
+ * progress is there.
  * `normal`: when a unit is missing then so is every one that was stored after it.
  *
  * @param told - the marks before the cut, in order, with the point behind each.
@@ -16,13 +22,15 @@ export function judge({ point, promise, told, digests }, { digest, content }) {
   const units = new Map();
   const stored = [];
   const returned = new Map();
+  const acknowledged = new Set();
   let lastStoredPoint = 0;
   let isClosed = false;
   for (const { mark, after } of told) {
     if (mark.kind === "begun") units.set(mark.unit, mark);
     else if (mark.kind === "returned") returned.set(mark.key, [...(returned.get(mark.key) ?? []), mark.result]);
     else if (mark.kind === "stored") stored.push(mark.unit);
-    if (mark.kind === "stored" || mark.kind === "closed") lastStoredPoint = after;
+    else if (mark.kind === "acknowledged") acknowledged.add(mark.key);
+    if (DURABLE.includes(mark.kind)) lastStoredPoint = after;
     isClosed = mark.kind === "closed" || (isClosed && mark.kind !== "returned");
   }
   const isFull = promise === "full";
@@ -32,6 +40,7 @@ export function judge({ point, promise, told, digests }, { digest, content }) {
     ...findHalves(units, presence),
     ...(isFull ? findMissing(stored, presence) : findHoles(units, stored, presence)),
     ...findWrongCopies(content, returned, isFull && isClosed),
+    ...(isFull ? findForgotten(content, acknowledged) : []),
     ...findNoCommit(digests, isFull ? lastStoredPoint : 0, point, digest),
   ];
 }
@@ -93,12 +102,18 @@ function findWrongCopies({ copies }, returned, isClosed) {
     const isConsumed = results.includes("success");
     if (places.length > 1) return [`message ${key} is live more than once: ${places}`];
     if (places.length === 0 && !isConsumed) return [`message ${key} was not consumed and has no live copy`];
-    if (places.length > 0 && places[0] !== "queue" && !results.includes("retry"))
+    if (places.length > 0 && !UNTOUCHED.includes(places[0]) && !results.includes("retry"))
       return [`message ${key} is in ${places} and never failed`];
     if (isClosed && isConsumed && places.length > 0)
       return [`message ${key} was consumed before closing and comes again`];
     return [];
   });
+}
+
+function findForgotten({ copies }, acknowledged) {
+  return [...acknowledged]
+    .filter((key) => (copies?.get(key) ?? []).length > 0)
+    .map((key) => `message ${key} was acknowledged and comes again`);
 }
 
 function findNoCommit(digests, from, to, digest) {

@@ -55,6 +55,15 @@ describe("the judge of what a power cut left", () => {
     ]);
   });
 
+  it("(full) finds a message that was acknowledged and comes again", () => {
+    const marks: readonly Mark[] = [...SENT, returned("a", "success"), { kind: "acknowledged", key: "a" }];
+    const found = { keys: ["a", "b", "c"], copies: { a: ["popped"], b: ["popped"], c: ["queue"] } } as const;
+
+    expect(judged("full", marks, found)).toEqual(["message a was acknowledged and comes again"]);
+    expect(judged("normal", marks, found)).toEqual([]);
+    expect(judged("full", marks.slice(0, -1), found)).toEqual([]);
+  });
+
   it("finds part of a batch", () => {
     expect(judged("normal", SENT, { keys: ["a", "b"] })).toEqual(["unit BC is there in part: 1 of 2"]);
   });

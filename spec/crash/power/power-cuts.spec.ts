@@ -12,7 +12,15 @@ if (reason !== undefined) it(`power cuts are left out: ${reason}`, ({ skip }) =>
 
 describe.runIf(reason === undefined)("a power cut at any moment", OPTIONS, () => {
   it("leaves a store in which nothing that was stored is missing, where synchronous is full", async () => {
-    const workloads = ["new-store", "sends", "consuming", "checkpoints", "attached-wal", "attached-delete"];
+    const workloads = [
+      "new-store",
+      "sends",
+      "consuming",
+      "receiving",
+      "checkpoints",
+      "attached-wal",
+      "attached-delete",
+    ];
 
     const runs = await runPower(...workloads, "--synchronous", "full", ...SMOKE);
 

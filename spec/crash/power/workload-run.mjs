@@ -15,6 +15,7 @@ export const GROUP = "readers";
  * - `begun` unit, messages [{ key, size }], rows: from here on the unit may be stored, all of it or nothing
  * - `stored` unit: its promise resolved, or the call returned
  * - `returned` key, result: the listener is about to return it; a message may have several
+ * - `acknowledged` key: its acknowledgement resolved, so that nobody gets it again
  * - `closed`: the broker closed, so that all progress is stored
  */
 export class WorkloadRun {
@@ -78,6 +79,25 @@ export class WorkloadRun {
       this.#mark({ kind: "returned", key, result });
       return result;
     };
+  }
+
+  /** Acknowledges a message that a simple consumer received. */
+  async acknowledge(consumer, message) {
+    const key = keyOf(message.text());
+    this.#mark({ kind: "returned", key, result: "success" });
+    await consumer.ack(message);
+    this.#mark({ kind: "acknowledged", key });
+  }
+
+  /** Others may have it at once. */
+  async giveBack(consumer, message) {
+    this.leave(message);
+    await consumer.changeInvisibleDuration(message, 0);
+  }
+
+  /** Others may have it when its time is up. */
+  leave(message) {
+    this.#mark({ kind: "returned", key: keyOf(message.text()), result: "retry" });
   }
 
   end() {

@@ -2,6 +2,7 @@ import { attachedDelete, attachedPersist, attachedTruncate, attachedWal } from "
 import { checkpoints } from "./checkpoints.mjs";
 import { consuming } from "./consuming.mjs";
 import { newStore } from "./new-store.mjs";
+import { receiving } from "./receiving.mjs";
 import { sends } from "./sends.mjs";
 
 /**
@@ -19,6 +20,7 @@ export const WORKLOADS = [
   newStore,
   sends,
   consuming,
+  receiving,
   checkpoints,
   attachedWal,
   attachedDelete,
