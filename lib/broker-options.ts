@@ -6,6 +6,7 @@ import { booleanOption, describe, integerOption, invalid, oneOf, refuseUnknownOp
 import type { SqliteDatabase } from "./store/sqlite.js";
 import { seededChance, systemChance } from "./time/chance.js";
 import { type Clock, systemClock } from "./time/clock.js";
+import { DELAY_LEVELS, parseDelayLevels } from "./time/delay-levels.js";
 
 /** How a broker behaves; every setting has a default. */
 export interface BrokerSettings {
@@ -43,6 +44,13 @@ export interface BrokerSettings {
   readonly autoCreateGroup?: boolean | undefined;
   /** Message queues of a topic created without a count, 1 to 65,535. @defaultValue 4 */
   readonly defaultQueueCount?: number | undefined;
+  /**
+   * How long the messages of each delay level wait, level 1 first: whole numbers with `s`, `m`, `h` or `d`, one space between two. Retries without a policy of their
+   * own use them from the third on. @defaultValue "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h"
+   */
+  readonly messageDelayLevels?: string | undefined;
+  /** Whether `producer.recall` is allowed. @defaultValue true, as `profile: "rocketmq"` false */
+  readonly recallMessageEnable?: boolean | undefined;
   /** Where the broker gets its time from. @defaultValue systemClock */
   readonly clock?: Clock | undefined;
   /** Seeds every random choice: ids, first queues, jitter. An integer. @defaultValue real randomness */
@@ -88,6 +96,8 @@ const OPTIONS: readonly (keyof BrokerSettings | "path" | "database")[] = [
   "autoCreateTopic",
   "autoCreateGroup",
   "defaultQueueCount",
+  "messageDelayLevels",
+  "recallMessageEnable",
   "clock",
   "seed",
   "logger",
@@ -107,6 +117,7 @@ export function resolveBrokerOptions(given: string | BrokerOptions): ResolvedBro
     options.seed === undefined
       ? undefined
       : integerOption("seed", options.seed, { min: -(2 ** 53) + 1, max: 2 ** 53 - 1, fallback: 0 });
+  const profile = PROFILES[oneOf<ProfileName>("profile", options.profile, ["embedded", "rocketmq"], "embedded")];
   return {
     path: options.path,
     database: options.database,
@@ -114,7 +125,7 @@ export function resolveBrokerOptions(given: string | BrokerOptions): ResolvedBro
     allowNetworkFileSystem: booleanOption("allowNetworkFileSystem", options.allowNetworkFileSystem, false),
     isSeeded: seed !== undefined,
     settings: {
-      profile: PROFILES[oneOf<ProfileName>("profile", options.profile, ["embedded", "rocketmq"], "embedded")],
+      profile,
       brokerName: brokerNameOption(options.brokerName),
       clusterName: nameOption("clusterName", options.clusterName, "DefaultCluster"),
       storeHost: STORE_HOST,
@@ -125,6 +136,12 @@ export function resolveBrokerOptions(given: string | BrokerOptions): ResolvedBro
         max: 65_535,
         fallback: 4,
       }),
+      delayLevelsMs: delayLevelsOption(options.messageDelayLevels),
+      recallMessageEnable: booleanOption(
+        "recallMessageEnable",
+        options.recallMessageEnable,
+        profile.recallMessageEnable,
+      ),
       busyTimeoutMs: integerOption("busyTimeoutMs", options.busyTimeoutMs, { min: 0, max: 60_000, fallback: 50 }),
       leaseMs: integerOption("leaseMs", options.leaseMs, { min: 1_000, max: 3_600_000, fallback: 10_000 }),
       clock: wholeMilliseconds(withMethods("clock", options.clock, CLOCK_METHODS)) ?? systemClock,
@@ -160,6 +177,12 @@ function brokerNameOption(value: unknown): string {
   throw invalid(
     `brokerName must be ${NAME_RULE}, with or without a machine room and "@" in front, got ${describe(value)}`,
   );
+}
+
+function delayLevelsOption(value: unknown): readonly number[] {
+  const levels = typeof value === "string" || value === undefined ? parseDelayLevels(value ?? DELAY_LEVELS) : undefined;
+  if (levels !== undefined) return levels;
+  throw invalid(`messageDelayLevels must be delays like "1s 5s 1m 2h", got ${describe(value)}`);
 }
 
 function withMethods<T extends object>(name: string, value: T | undefined, methods: readonly string[]): T | undefined {

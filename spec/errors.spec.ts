@@ -67,6 +67,13 @@ const provocations: Readonly<Record<MqErrorCode, () => unknown>> = {
       await mq.admin.createTopic("orders", { perm: "R" });
       await mq.producer(shop).send(order);
     }),
+  ERR_MQ_RECALL: () =>
+    withDatabase(async (mq, _driver, clock) => {
+      const producer = mq.producer(shop);
+      const { recallHandle } = await producer.send({ ...order, delayMs: 10 });
+      await clock.advance(10);
+      await producer.recall(order.topic, recallHandle ?? "");
+    }),
   ERR_MQ_SUBSCRIPTION: async () => {
     await using broker = await openTestPort();
     await broker.mq.admin.createGroup("billing");

@@ -1,8 +1,11 @@
 import { MqError } from "../errors.js";
+import type { RecordContent } from "../message/record.js";
 import type { AppendObserver, AppendRequest, WithdrawableWrite } from "./broker-port.js";
+import type { DueMessages } from "./due-messages.js";
 import type { GroupCommit } from "./group-commit.js";
 import type { Lanes } from "./lanes.js";
-import type { LogAppender } from "./log-appender.js";
+import type { LogAppender, MessageToAppend } from "./log-appender.js";
+import type { DelayedMessage, MessageDelays } from "./message-delays.js";
 import type { Write } from "./pending-writes.js";
 import type { RetryTopics } from "./retry-topics.js";
 import type { Topics } from "./topics.js";
@@ -10,29 +13,27 @@ import type { Topics } from "./topics.js";
 /** What a block costs a flush beyond its messages. */
 const BLOCK_COST = 3;
 
+/** What a broker appends with. */
+export interface AppendParts {
+  readonly topics: Topics;
+  readonly retryTopics: RetryTopics;
+  readonly appender: LogAppender;
+  readonly due: DueMessages;
+  readonly delays: MessageDelays;
+  readonly commits: GroupCommit;
+  readonly now: () => number;
+}
+
 /** Messages waiting for the next group commit. */
 export class AppendWrite implements Write, WithdrawableWrite {
   readonly #request: AppendRequest;
   readonly #observer: AppendObserver;
-  readonly #topics: Topics;
-  readonly #retryTopics: RetryTopics;
-  readonly #appender: LogAppender;
-  readonly #commits: GroupCommit;
+  readonly #parts: AppendParts;
 
-  constructor(
-    request: AppendRequest,
-    observer: AppendObserver,
-    topics: Topics,
-    retryTopics: RetryTopics,
-    appender: LogAppender,
-    commits: GroupCommit,
-  ) {
+  constructor(request: AppendRequest, observer: AppendObserver, parts: AppendParts) {
     this.#request = request;
     this.#observer = observer;
-    this.#topics = topics;
-    this.#retryTopics = retryTopics;
-    this.#appender = appender;
-    this.#commits = commits;
+    this.#parts = parts;
   }
 
   cost(lanes: Lanes): number {
@@ -47,6 +48,7 @@ export class AppendWrite implements Write, WithdrawableWrite {
   }
 
   apply(): void {
+    const { topics, retryTopics, appender } = this.#parts;
     const { topic, messages, chooseQueue } = this.#request;
     if (chooseQueue !== undefined) this.#request.queueId = chooseQueue();
     const { queueId } = this.#request;
@@ -58,10 +60,15 @@ export class AppendWrite implements Write, WithdrawableWrite {
         );
       }
     }
-    const created = this.#topics.checkForAppend(topic, queueId);
-    this.#retryTopics.requireGroupOf(topic);
-    if (created !== undefined) this.#topics.put(created);
-    for (const message of messages) this.#appender.add(topic, queueId, message);
+    const created = topics.checkForAppend(topic, queueId);
+    const delayed = this.#resolveDelays();
+    retryTopics.requireGroupOf(topic);
+    if (created !== undefined) topics.put(created);
+    for (const [index, message] of messages.entries()) {
+      const delay = delayed?.[index];
+      if (delay === undefined) appender.add(topic, queueId, message);
+      else this.#add(message, delay);
+    }
   }
 
   committed(): void {
@@ -69,10 +76,45 @@ export class AppendWrite implements Write, WithdrawableWrite {
   }
 
   withdraw(): boolean {
-    return this.#commits.withdraw(this);
+    return this.#parts.commits.withdraw(this);
   }
 
   failed(error: unknown): void {
     this.#observer.failed(error);
   }
+
+  /** Of each message that says when it is to be delivered; `undefined`: none does. */
+  #resolveDelays(): readonly (DelayedMessage | undefined)[] | undefined {
+    const { messages } = this.#request;
+    if (messages.every(({ delay }) => delay === undefined)) return undefined;
+    const { delays, now } = this.#parts;
+    return messages.map((message) => message.delay && delays.resolve(message, message.delay, this.#request, now()));
+  }
+
+  #add(message: MessageToAppend, { record, dueAt, recallAt }: DelayedMessage): void {
+    const { appender, due } = this.#parts;
+    const { topic, queueId } = this.#request;
+    message.recallAt = recallAt;
+    if (dueAt === undefined) appender.add(topic, queueId, withContent(message, record));
+    else due.add(topic, queueId, dueAt, record);
+  }
+}
+
+/** Other content in the place of the message, which is told where it lies. */
+function withContent(message: MessageToAppend, content: RecordContent): MessageToAppend {
+  return {
+    ...content,
+    get queueOffset() {
+      return message.queueOffset;
+    },
+    set queueOffset(offset: number) {
+      message.queueOffset = offset;
+    },
+    get commitLogOffset() {
+      return message.commitLogOffset;
+    },
+    set commitLogOffset(offset: number) {
+      message.commitLogOffset = offset;
+    },
+  };
 }

@@ -1,6 +1,7 @@
 import type { MqError } from "../errors.js";
 import type { MessageQueue } from "../message/message-queue.js";
 import type { StoredMessageView, StoreHost } from "../message/message-view.js";
+import type { RecallHandle } from "../message/recall-handle.js";
 import type { ReceiptHandle } from "../message/receipt-handle.js";
 import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 import type { ConsumeType } from "../store/member-table.js";
@@ -10,6 +11,7 @@ import type { PopRequest } from "./pop-message.js";
 import type { ReceiptRequest } from "./pop-receipts.js";
 import type { SendBackOutcome, SendBackRequest } from "./send-back.js";
 
+export type { RecallHandle } from "../message/recall-handle.js";
 export type { ReceiptHandle } from "../message/receipt-handle.js";
 export type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 export type { ConsumeType } from "../store/member-table.js";
@@ -189,6 +191,11 @@ export interface BrokerPort {
   assertRoom(): void;
   /** Throws only for what can be said at once; the outcome goes to the observer. */
   append(request: AppendRequest, observer: AppendObserver): WithdrawableWrite;
+  /**
+   * Resolves once it is durable that nobody gets the message; also when there is none. Rejects with `ERR_MQ_RECALL` (604), `ERR_MQ_NO_PERMISSION` (16),
+   * `ERR_MQ_TOPIC_NOT_FOUND` (17).
+   */
+  recall(topic: string, handle: RecallHandle): Promise<void>;
   /** An abort of `signal` ends the waiting with `NO_NEW_MSG`. */
   pull(request: PullRequest, signal: AbortSignal): Promise<PullResult>;
   /**

@@ -13,6 +13,9 @@ export interface ResolvedBrokerSettings {
   readonly autoCreateTopic: boolean;
   readonly autoCreateGroup: boolean;
   readonly defaultQueueCount: number;
+  /** Of each delay level, level 1 first. */
+  readonly delayLevelsMs: readonly number[];
+  readonly recallMessageEnable: boolean;
   readonly busyTimeoutMs: number;
   readonly leaseMs: number;
   readonly clock: Clock;

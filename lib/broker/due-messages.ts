@@ -1,4 +1,5 @@
-import { type RecordContent, writeRecord } from "../message/record.js";
+import { type RecordContent, sizeAt, writeRecord } from "../message/record.js";
+import type { DueBlock } from "../store/due-table.js";
 import type { Store } from "../store/store.js";
 import { type DueRows, EarliestDue } from "./due-rows.js";
 import type { LogAppender } from "./log-appender.js";
@@ -60,6 +61,17 @@ export class DueMessages implements DueRows {
       this.#earliest.added(dueAt);
     }
     this.#batches = new Map();
+  }
+
+  /** Inside a transaction: deletes the message that begins at this position of the block. */
+  remove({ dueKey, messageCount, records }: DueBlock, position: number): void {
+    if (messageCount === 1) {
+      this.#store.due.delete(dueKey);
+      this.#earliest.forget();
+      return;
+    }
+    const rest = [records.subarray(0, position), records.subarray(position + sizeAt(records, position))];
+    this.#store.due.replace(dueKey, messageCount - 1, Buffer.concat(rest));
   }
 
   /** Gives what is due to the log. */

@@ -3,7 +3,7 @@ import { assertSameFormat } from "../store/migrations.js";
 import type { OpenedDatabase } from "../store/open-database.js";
 import { type OpenFile, registerOpenFile } from "../store/open-files.js";
 import { Store } from "../store/store.js";
-import { AppendWrite } from "./append-write.js";
+import { type AppendParts, AppendWrite } from "./append-write.js";
 import { Backoff } from "./backoff.js";
 import type { EventHub } from "./broker-events.js";
 import type { AppendObserver, AppendRequest, SendBackObserver, WithdrawableWrite } from "./broker-port.js";
@@ -22,12 +22,14 @@ import { GuestAppend } from "./guest-append.js";
 import { GuestWritten } from "./guest-written.js";
 import { LogAppender, type WrittenBlock } from "./log-appender.js";
 import { LogReader } from "./log-reader.js";
+import { MessageDelays } from "./message-delays.js";
 import { MessageScan } from "./message-scan.js";
 import { type ForeignNews, News } from "./news.js";
 import { Pops } from "./pops.js";
 import type { QueueOwnership } from "./queue-claims.js";
 import { QueueStates } from "./queue-states.js";
 import { Reads } from "./reads.js";
+import { Recall } from "./recall.js";
 import { RetryTopics } from "./retry-topics.js";
 import { SendBack, type SendBackRequest } from "./send-back.js";
 import { SendBackWrite } from "./send-back-write.js";
@@ -59,6 +61,7 @@ export class Engine {
   readonly progress: ConsumeProgress;
   readonly sentBack: SentBack;
   readonly due: DueMessages;
+  readonly recall: Recall;
   readonly pops: Pops;
   readonly reader: LogReader;
   readonly reads: Reads;
@@ -73,6 +76,7 @@ export class Engine {
   readonly #transactions: Transactions;
   readonly #commits: GroupCommit;
   readonly #appender: LogAppender;
+  readonly #appendParts: AppendParts;
   readonly #sendBack: SendBack;
   readonly #guest: GuestAppend;
   readonly #openFile: OpenFile | undefined;
@@ -127,6 +131,12 @@ export class Engine {
     this.scan = new MessageScan(settings, this.reader);
     this.#appender = new LogAppender(this.store, this.queues);
     this.due = new DueMessages(this.store, this.#appender);
+    const delays = new MessageDelays(profile, settings.delayLevelsMs);
+    this.recall = new Recall({
+      ...{ store: this.store, topics: this.topics, due: this.due, delays, brokerName: settings.brokerName },
+      isAllowed: settings.recallMessageEnable,
+      now: () => clock.now(),
+    });
     const deadLetters = new DeadLetters(profile, this.retryTopics, this.#appender);
     this.#sendBack = new SendBack({
       profile,
@@ -136,6 +146,7 @@ export class Engine {
       queues: this.queues,
       deadLetters,
       due: this.due,
+      delayLevelsMs: settings.delayLevelsMs,
       sentBack: this.sentBack,
       offsets: this.offsets,
       ownership,
@@ -181,6 +192,11 @@ export class Engine {
       },
       committed: () => this.#committed(),
     });
+    this.#appendParts = {
+      ...{ topics: this.topics, retryTopics: this.retryTopics, appender: this.#appender, due: this.due, delays },
+      commits: this.#commits,
+      now: () => clock.now(),
+    };
     this.#guestWritten = new GuestWritten({
       store: this.store,
       events,
@@ -193,6 +209,7 @@ export class Engine {
         this.#written = [];
       },
       write: () => {
+        this.due.write();
         this.#writeMessages();
         this.#guestWritten.add(this.#written);
       },
@@ -260,7 +277,7 @@ export class Engine {
   }
 
   #appendWrite(request: AppendRequest, observer: AppendObserver): AppendWrite {
-    return new AppendWrite(request, observer, this.topics, this.retryTopics, this.#appender, this.#commits);
+    return new AppendWrite(request, observer, this.#appendParts);
   }
 
   /** Stored when it returns; throws what made it fail. */

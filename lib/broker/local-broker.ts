@@ -1,6 +1,7 @@
 import { isMqError, MqError } from "../errors.js";
 import type { MessageQueue } from "../message/message-queue.js";
 import type { StoreHost } from "../message/message-view.js";
+import type { RecallHandle } from "../message/recall-handle.js";
 import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 import type { OpenedDatabase } from "../store/open-database.js";
 import { EventHub } from "./broker-events.js";
@@ -158,6 +159,11 @@ export class LocalBroker implements EmbeddedBrokerPort {
   appendSync(request: AppendRequest): void {
     this.assertOpen();
     this.engine.appendSync(request);
+  }
+
+  async recall(topic: string, handle: RecallHandle): Promise<void> {
+    this.assertOpen();
+    await this.engine.write(() => this.engine.recall.apply(topic, handle));
   }
 
   async pull(request: PullRequest, signal: AbortSignal): Promise<PullResult> {

@@ -1,13 +1,18 @@
+import type { MessageDelay } from "../message/message-delay.js";
 import { type RecordContent, writeRecord } from "../message/record.js";
 import type { LogBlock } from "../store/log-table.js";
 import type { Store } from "../store/store.js";
 import type { QueueState, QueueStates } from "./queue-states.js";
 import { MAX_BLOCK_SIZE, nextChunk } from "./record-chunk.js";
 
-/** A message on its way into the log; the appender fills in where it went. */
+/** A message on its way into the log; the appender fills in where it went. A message that is put off goes nowhere yet. */
 export interface MessageToAppend extends RecordContent {
   queueOffset: number;
   commitLogOffset: number;
+  /** When it asks to be delivered. Absent: at once. */
+  readonly delay?: MessageDelay | undefined;
+  /** Filled in where it is put off and can be recalled: the moment in its recall handle. */
+  recallAt?: number | undefined;
 }
 
 /** Records that were encoded before, those of several blocks while they fit into one. */

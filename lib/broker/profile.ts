@@ -9,6 +9,12 @@ export interface Profile {
    * `DELAY`, `RECONSUME_TIME` and `MAX_RECONSUME_TIMES`.
    */
   readonly keepsDelayProperties: boolean;
+  /**
+   * To how many milliseconds the time of a timer is rounded up. Delay levels are exact in both profiles.
+   */
+  readonly timerPrecisionMs: number;
+  /** Whether timers can be recalled unless the broker's `recallMessageEnable` says otherwise. */
+  readonly recallMessageEnable: boolean;
   /** Whether `RETRY_TOPIC` of a dead letter of a simple consumer names the retry topic that it was popped from last. */
   readonly keepsPopRetryTopic: boolean;
   /** Whether a message that an orderly group received behind one that it did not acknowledge has used up an attempt, too. */
@@ -16,6 +22,20 @@ export interface Profile {
 }
 
 export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
-  embedded: { name: "embedded", keepsDelayProperties: false, keepsPopRetryTopic: false, countsAttemptsBehind: false },
-  rocketmq: { name: "rocketmq", keepsDelayProperties: true, keepsPopRetryTopic: true, countsAttemptsBehind: true },
+  embedded: {
+    name: "embedded",
+    keepsDelayProperties: false,
+    timerPrecisionMs: 1,
+    recallMessageEnable: true,
+    keepsPopRetryTopic: false,
+    countsAttemptsBehind: false,
+  },
+  rocketmq: {
+    name: "rocketmq",
+    keepsDelayProperties: true,
+    timerPrecisionMs: 1_000,
+    recallMessageEnable: false,
+    keepsPopRetryTopic: true,
+    countsAttemptsBehind: true,
+  },
 };

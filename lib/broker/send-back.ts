@@ -50,6 +50,8 @@ export interface SendBackParts {
   readonly queues: QueueStates;
   readonly deadLetters: DeadLetters;
   readonly due: DueMessages;
+  /** Of each delay level. */
+  readonly delayLevelsMs: readonly number[];
   readonly sentBack: SentBack;
   readonly offsets: ConsumeOffsets<string>;
   readonly ownership: QueueOwnership;
@@ -141,13 +143,14 @@ export class SendBack {
     delayLevel: number,
     now: number,
   ): Copy["store"] {
-    const { due, profile, chance } = this.#parts;
+    const { due, profile, chance, delayLevelsMs } = this.#parts;
     const queueId = chance.nextInt(usableQueueCount(retry));
     const properties = copiedProperties(message, profile);
     const reconsumeTimes = message.storedReconsumeTimes;
     const policy = delayLevel === 0 && retryPolicy !== undefined ? parseRetryPolicy(retryPolicy) : undefined;
-    const level = clampDelayLevel(delayLevel > 0 ? delayLevel : retryLevel(reconsumeTimes));
-    const dueAt = now + (policy === undefined ? delayOfLevel(level) : retryDelay(policy, reconsumeTimes));
+    const level = clampDelayLevel(delayLevel > 0 ? delayLevel : retryLevel(reconsumeTimes), delayLevelsMs);
+    const dueAt =
+      now + (policy === undefined ? delayOfLevel(level, delayLevelsMs) : retryDelay(policy, reconsumeTimes));
     if (profile.keepsDelayProperties) {
       if (policy === undefined) properties.set(PROPERTY.DELAY, String(level));
       properties.set(PROPERTY.REAL_TOPIC, retry.topic).set(PROPERTY.REAL_QID, String(queueId));

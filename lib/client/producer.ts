@@ -1,10 +1,13 @@
 import type { AppendRequest } from "../broker/broker-port.js";
 import { isMqError, MqError } from "../errors.js";
+import { isDeadLetterTopic, isRetryTopic } from "../message/derived-names.js";
 import type { Message } from "../message/message.js";
 import { checkBatch, type MessageLimits, type PreparedMessage, prepareMessage } from "../message/message-validation.js";
+import { checkTopic } from "../message/names.js";
 import { createOffsetMessageIds } from "../message/offset-message-id.js";
+import { formatRecallHandle, parseRecallHandle } from "../message/recall-handle.js";
 import { assertSendable } from "../message/system-topics.js";
-import { integerOption, refuseUnknownOptions, signalOption } from "../options.js";
+import { describe, integerOption, refuseUnknownOptions, signalOption } from "../options.js";
 import { AbortListeners } from "./abort-listeners.js";
 import type { EmbeddedClientContext } from "./client-context.js";
 import { OutgoingMessage } from "./outgoing-message.js";
@@ -54,6 +57,19 @@ export interface Producer extends AsyncDisposable {
    * which ends their order.
    */
   sendBatch(messages: readonly Message[], options?: SendOptions): Promise<readonly SendReceipt[]>;
+  /**
+   * Calls a message back that was put off with `delayMs` or `deliverAt`: nobody gets it. Resolves, once that is durable, with its `messageId`; as in RocketMQ also when there is no
+   * such message, or no longer.
+   *
+   * Source: RocketMQ 5.3.3, `broker/.../processor/RecallMessageProcessor.java`.
+   *
+   * @param topic - the one that it was sent to.
+   * @param recallHandle - of its receipt.
+   * @throws {@link MqError} `ERR_MQ_RECALL` (604) when its time has come, or the handle is one of another topic or broker;
+   * `ERR_MQ_INVALID_ARGUMENT` (-1) for what is no handle, and for retry and dead-letter topics; `ERR_MQ_TOPIC_NOT_FOUND` (17); `ERR_MQ_NO_PERMISSION` (16) where
+   * `recallMessageEnable` is false; as `send` while the store is locked, full, or gone.
+   */
+  recall(topic: string, recallHandle: string): Promise<string>;
   /** Throws what can be said at once; of what happens afterwards nothing is reported. */
   sendOneway(message: Message, options?: SendOptions): void;
   /** Refuses further sends and resolves once those before are settled. Every call returns the same promise. */
@@ -121,6 +137,24 @@ export class LocalProducer implements EmbeddedProducer {
   sendOneway(message: Message, options?: SendOptions): void {
     const sending = this.#address([this.#prepare(message)], message, options);
     this.#append(sending, nothing, nothing, options?.signal);
+  }
+
+  async recall(topic: string, recallHandle: string): Promise<string> {
+    this.#assertOpen();
+    checkTopic(topic);
+    if (isRetryTopic(topic) || isDeadLetterTopic(topic))
+      throw new MqError(
+        "ERR_MQ_INVALID_ARGUMENT",
+        `messages of retry and dead-letter topics cannot be recalled, got ${topic}`,
+      );
+    const handle = typeof recallHandle === "string" ? parseRecallHandle(recallHandle) : undefined;
+    if (handle === undefined)
+      throw new MqError(
+        "ERR_MQ_INVALID_ARGUMENT",
+        `recallHandle must be one of a receipt, got ${describe(recallHandle)}`,
+      );
+    await this.#context.port.recall(topic, handle);
+    return handle.messageId;
   }
 
   sendSync(message: Message, options?: Omit<SendOptions, "signal">): SendReceipt {
@@ -210,16 +244,23 @@ export class LocalProducer implements EmbeddedProducer {
     return sending.messages.map((message) => this.#toReceipt(sending, message));
   }
 
-  #toReceipt({ topic, queueId }: Sending, { uniqueId, queueOffset, commitLogOffset }: OutgoingMessage): SendReceipt {
-    return {
+  #toReceipt({ topic, queueId }: Sending, message: OutgoingMessage): SendReceipt {
+    const { uniqueId, queueOffset, commitLogOffset, recallAt } = message;
+    const { brokerName } = this.#context.port;
+    const receipt = {
       status: "SEND_OK",
       messageId: uniqueId,
-      offsetMessageId: this.#toOffsetMessageId(commitLogOffset),
+      offsetMessageId: commitLogOffset < 0 ? "" : this.#toOffsetMessageId(commitLogOffset),
       topic,
-      brokerName: this.#context.port.brokerName,
+      brokerName,
       queueId,
       queueOffset,
       transactionId: uniqueId,
+    } as const;
+    if (recallAt === undefined) return receipt;
+    return {
+      ...receipt,
+      recallHandle: formatRecallHandle({ topic, brokerName, timestamp: recallAt, messageId: uniqueId }),
     };
   }
 

@@ -7,13 +7,15 @@ export interface SendReceipt {
   readonly status: "SEND_OK" | "FLUSH_DISK_TIMEOUT" | "FLUSH_SLAVE_TIMEOUT" | "SLAVE_NOT_AVAILABLE";
   /** The unique id that every consumer sees as `messageId`. */
   readonly messageId: string;
-  /** Where the message lies: store address and commit log offset, 32 hex digits. */
+  /** Where the message lies: store address and commit log offset, 32 hex digits. Empty for a message that is put off, which lies nowhere yet. */
   readonly offsetMessageId: string;
   readonly topic: string;
   readonly brokerName: string;
   readonly queueId: number;
-  /** Position in the message queue, from 0. */
+  /** Position in the message queue, from 0; -1 for a message that is put off. */
   readonly queueOffset: number;
   /** As RocketMQ answers every single send: the unique id once more. */
   readonly transactionId?: string | undefined;
+  /** What `producer.recall` takes to call the message back; of messages that were put off with `delayMs` or `deliverAt`. */
+  readonly recallHandle?: string | undefined;
 }

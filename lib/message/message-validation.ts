@@ -4,6 +4,7 @@ import { describe, kindOf } from "../options.js";
 import { isRetryTopic } from "./derived-names.js";
 import { javaStringHash } from "./java-hash.js";
 import type { Message } from "./message.js";
+import { type MessageDelay, messageDelayOf } from "./message-delay.js";
 import { checkTopic } from "./names.js";
 import { hasSeparator, isReservedProperty, NAME_END, PROPERTY, VALUE_END } from "./properties.js";
 import { utf8Size } from "./utf8-size.js";
@@ -33,6 +34,8 @@ export interface PreparedMessage {
   /** Bytes of `body`, in UTF-8 where it is a string. */
   readonly bodySize: number;
   readonly waitStoreMsgOk: boolean;
+  /** `undefined`: it is to be delivered at once. */
+  readonly delay: MessageDelay | undefined;
 }
 
 const MAX_PROPERTIES_SIZE = 32_767;
@@ -92,6 +95,7 @@ export function prepareMessage(message: Message, limits: MessageLimits): Prepare
   if (typeof flag !== "number" || (flag | 0) !== flag) {
     throw malformed(`flag must be an integer of 32 bits, got ${describe(flag)}`);
   }
+  const delay = messageDelayOf(message);
   return {
     topic,
     tag: tag === "" ? undefined : tag,
@@ -103,6 +107,7 @@ export function prepareMessage(message: Message, limits: MessageLimits): Prepare
     body,
     bodySize,
     waitStoreMsgOk,
+    delay,
   };
 }
 
@@ -113,7 +118,7 @@ export function prepareMessage(message: Message, limits: MessageLimits): Prepare
  * its clients 5, `java/.../impl/producer/ProducerImpl.java`.
  *
  * @throws MqError `ERR_MQ_INVALID_ARGUMENT` (-1) without messages, with two topics, with two message groups, with both values of
- * `waitStoreMsgOk`, with a retry topic; the error of {@link prepareMessage} with response code -1 for a message that breaks a rule; `ERR_MQ_MESSAGE_ILLEGAL` (13) for a
+ * `waitStoreMsgOk`, with a retry topic, with a message that is to be put off; the error of {@link prepareMessage} with response code -1 for a message that breaks a rule; `ERR_MQ_MESSAGE_ILLEGAL` (13) for a
  * batch larger than `maxMessageSize`.
  */
 export function checkBatch(messages: readonly Message[], limits: MessageLimits): readonly PreparedMessage[] {
@@ -154,6 +159,7 @@ function checkFitsBatch(message: PreparedMessage, first: PreparedMessage, index:
   if (messageGroup !== first.messageGroup) {
     throw malformed(`the messages of a batch must have one messageGroup or none, got another one at ${index}`);
   }
+  if (message.delay !== undefined) throw malformed(`the messages of a batch cannot be put off, got one at ${index}`);
   if (waitStoreMsgOk === first.waitStoreMsgOk) return;
   throw malformed(
     `the messages of a batch must have one waitStoreMsgOk, got ${first.waitStoreMsgOk} and, at ${index}, ${waitStoreMsgOk}`,
@@ -171,6 +177,9 @@ function checkFields(message: Message): void {
       case "tag":
       case "keys":
       case "messageGroup":
+      case "delayLevel":
+      case "delayMs":
+      case "deliverAt":
       case "properties":
       case "flag":
       case "waitStoreMsgOk":

@@ -50,6 +50,11 @@ export interface MessageView {
   readonly systemProperties: Readonly<Record<string, string>>;
   /** `Message.messageGroup` or the property `__SHARDINGKEY`. */
   readonly messageGroup: string | undefined;
+  /**
+   * When it was to be delivered, in epoch milliseconds, where its sender put it off; as `profile: "rocketmq"` where the sender said so with `deliverAt`. The property
+   * `TIMER_DELIVER_MS`.
+   */
+  readonly deliverAt: number | undefined;
   readonly transactionId: string | undefined;
   readonly flag: number;
   /** Bytes that the message takes in the log. */
@@ -223,6 +228,10 @@ export class StoredMessageView implements MessageView {
   }
   get messageGroup(): string | undefined {
     return this.storedProperties.get(PROPERTY.SHARDING_KEY);
+  }
+  get deliverAt(): number | undefined {
+    const time = this.storedProperties.get(PROPERTY.TIMER_DELIVER_MS);
+    return time === undefined ? undefined : Number(time);
   }
   get transactionId(): string | undefined {
     return this.storedProperties.get(PROPERTY.TRAN_MSG) === "true" ? this.messageId : undefined;

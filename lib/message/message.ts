@@ -23,8 +23,8 @@ export interface MessageContent {
   readonly waitStoreMsgOk?: boolean | undefined;
 }
 
-/** One message to send. Source: RocketMQ, `common/.../message/Message.java`. */
-export type Message = MessageContent & {
+/** What of a message says in which order it is consumed. */
+interface Ordered {
   /**
    * What is to stay in order: an order, an account. Messages of one group lie in one message queue, in the order of the sends, as long as the number of
    * the topic's writable queues stays; when it grows, groups move to new queues only. An orderly consumer gets them in that order. Not blank, at most 63
@@ -36,4 +36,50 @@ export type Message = MessageContent & {
    * Source: RocketMQ 5.3.3, `proxy/.../grpc/v2/producer/SendMessageActivity.java`.
    */
   readonly messageGroup?: string | undefined;
-};
+  readonly delayLevel?: undefined;
+  readonly delayMs?: undefined;
+  readonly deliverAt?: undefined;
+}
+
+/** What of a message puts it off by one of the broker's `messageDelayLevels`. */
+interface DelayedByLevel {
+  /**
+   * From 1; above the last level it is the last one, 0 and less is no delay. Messages of one level come in the order of their sends. They cannot be recalled.
+   *
+   * Source: RocketMQ, `broker/.../schedule/ScheduleMessageService.java`.
+   */
+  readonly delayLevel: number;
+  readonly messageGroup?: undefined;
+  readonly delayMs?: undefined;
+  readonly deliverAt?: undefined;
+}
+
+/** What of a message puts it off for a while. */
+interface DelayedFor {
+  /**
+   * Whole milliseconds from when it is stored, at most three days; 0 and less is no delay. The receipt has a `recallHandle`.
+   *
+   * Source: RocketMQ, `store/.../timer/TimerMessageStore.java`, whose precision `profile: "rocketmq"` has: up to the next whole second.
+   */
+  readonly delayMs: number;
+  readonly messageGroup?: undefined;
+  readonly delayLevel?: undefined;
+  readonly deliverAt?: undefined;
+}
+
+/** What of a message puts it off until a moment. */
+interface DelayedUntil {
+  /** A Date or epoch milliseconds, at most three days ahead; one that has passed is now. Otherwise as `delayMs`. */
+  readonly deliverAt: number | Date;
+  readonly messageGroup?: undefined;
+  readonly delayLevel?: undefined;
+  readonly delayMs?: undefined;
+}
+
+/**
+ * One message to send. It may have a `messageGroup` or be put off, not both, and be put off in one way only. One that is put off lies in no queue, no matter how many
+ * restarts later, until its time has come: then it gets its offset, and consumers see it within milliseconds, never before.
+ *
+ * Source: RocketMQ, `common/.../message/Message.java`.
+ */
+export type Message = MessageContent & (Ordered | DelayedByLevel | DelayedFor | DelayedUntil);

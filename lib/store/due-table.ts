@@ -20,6 +20,8 @@ const COLUMNS = "due_key, due_at, topic, queue_id, message_count, records";
 export class DueTable {
   readonly #insert: SqliteStatement;
   readonly #delete: SqliteStatement;
+  readonly #replace: SqliteStatement;
+  readonly #listAt: SqliteStatement<DueRow>;
   readonly #listDue: SqliteStatement<DueRow>;
   readonly #listAfter: SqliteStatement<DueRow>;
   readonly #earliest: SqliteStatement<number>;
@@ -30,6 +32,11 @@ export class DueTable {
       "INSERT INTO mq_due (due_at, topic, queue_id, message_count, records) VALUES (?, ?, ?, ?, ?)",
     );
     this.#delete = prepare(connection, "DELETE FROM mq_due WHERE due_key = ?");
+    this.#replace = prepare(connection, "UPDATE mq_due SET message_count = ?, records = ? WHERE due_key = ?");
+    this.#listAt = prepare<DueRow>(
+      connection,
+      `SELECT ${COLUMNS} FROM mq_due WHERE due_at = ? AND topic = ? ORDER BY due_key`,
+    ).raw();
     this.#listDue = prepare<DueRow>(
       connection,
       `SELECT ${COLUMNS} FROM mq_due WHERE due_at <= ? ORDER BY due_at, due_key LIMIT ?`,
@@ -47,6 +54,16 @@ export class DueTable {
 
   delete(dueKey: number): void {
     this.#delete.run(dueKey);
+  }
+
+  /** The block has these messages from now on. */
+  replace(dueKey: number, messageCount: number, records: Buffer): void {
+    this.#replace.run(messageCount, records, dueKey);
+  }
+
+  /** What is due at exactly this time in this topic; not to be written to meanwhile. */
+  *listAt(dueAt: number, topic: string): Iterable<DueBlock> {
+    for (const row of this.#listAt.iterate(dueAt, topic)) yield toBlock(row);
   }
 
   /** What is due by this time, the earliest first: at least one block, and as many as fit. */

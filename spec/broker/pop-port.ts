@@ -1,5 +1,5 @@
 import type { PopRequest } from "../../lib/broker/pop-message.js";
-import type { BrokerSettings, GroupSettings, Message } from "../../lib/index.js";
+import type { BrokerSettings, GroupSettings, MessageContent } from "../../lib/index.js";
 import type { StoredMessageView } from "../../lib/message/message-view.js";
 import type { ReceiptHandle } from "../../lib/message/receipt-handle.js";
 import { openTestPort, type TestPort, type TestPortParts } from "../support/local-broker.js";
@@ -20,7 +20,7 @@ export interface PortOptions extends BrokerSettings, Pick<TestPortParts, "path" 
 
 /** The topic with these messages in its first queue, and the group. */
 export async function popPort(
-  messages: readonly (string | Omit<Message, "topic">)[] = [],
+  messages: readonly (string | Omit<MessageContent, "topic">)[] = [],
   options: PortOptions = {},
 ): Promise<TestPort> {
   const broker = await openPopPort(options);
@@ -45,10 +45,10 @@ export async function openPopPort(options: PortOptions = {}): Promise<TestPort> 
 
 export async function send(
   { mq }: TestPort,
-  messages: readonly (string | Omit<Message, "topic">)[],
+  messages: readonly (string | Omit<MessageContent, "topic">)[],
   queue = 0,
 ): Promise<void> {
-  const full = messages.map((message): Message => {
+  const full = messages.map((message): MessageContent => {
     return { topic: TOPIC, ...(typeof message === "string" ? { body: message } : message) };
   });
   await mq.producer({ group: "shop" }).sendBatch(full, { queue });

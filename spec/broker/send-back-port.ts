@@ -1,6 +1,6 @@
 import type { GroupMember } from "../../lib/broker/broker-port.js";
 import type { SendBackOutcome, SendBackRequest } from "../../lib/broker/send-back.js";
-import type { BrokerSettings, Message } from "../../lib/index.js";
+import type { BrokerSettings, MessageContent } from "../../lib/index.js";
 import type { StoredMessageView } from "../../lib/message/message-view.js";
 import { openTestPort, type TestPort } from "../support/local-broker.js";
 
@@ -26,12 +26,12 @@ export function quietMember(topic = "orders", clientId = "127.0.0.1@quiet"): Gro
 
 /** Topic "orders" with one queue that holds these messages, and the group "billing" with a quiet member. */
 export async function portWith(
-  messages: readonly (string | Omit<Message, "topic">)[],
+  messages: readonly (string | Omit<MessageContent, "topic">)[],
   settings: BrokerSettings = {},
 ): Promise<TestPort> {
   const broker = await openTestPort({ defaultQueueCount: 1, ...settings });
   const { mq, port } = broker;
-  const full = messages.map((message): Message => {
+  const full = messages.map((message): MessageContent => {
     return { topic: "orders", ...(typeof message === "string" ? { body: message } : message) };
   });
   if (full.length > 0) await mq.producer({ group: "shop" }).sendBatch(full, { queue: 0 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Broker, Message, MessageView, SendOptions, SendReceipt } from "../../lib/index.js";
+import type { Broker, MessageContent, MessageView, SendOptions, SendReceipt } from "../../lib/index.js";
 import { selectByHash } from "../../lib/index.js";
 import { loadFacts } from "../support/facts.js";
 import { browseQueue } from "../support/shared-connection.js";
@@ -66,7 +66,11 @@ async function sendAndReceive(
   return { receipt, delivered: received[0] as MessageView };
 }
 
-const SENDS: readonly (readonly [fact: string, message: Omit<Message, "topic">, options?: SendOptions])[] = [
+const SENDS: readonly (readonly [
+  fact: string,
+  message: Omit<MessageContent, "topic"> & { readonly messageGroup?: string },
+  options?: SendOptions,
+])[] = [
   ["normal", { body: "hello" }],
   [
     "tags-keys-flag-user-properties",

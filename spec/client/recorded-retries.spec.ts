@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type RetryPolicy, retryDelay } from "../../lib/broker/retry-policy.js";
 import type { SendBackOutcome, SendBackRequest } from "../../lib/broker/send-back.js";
-import type { Broker, ConsumeContext, MessageView, PushConsumerSettings, TopicInfo } from "../../lib/index.js";
+import type { Broker, ConsumeContext, Message, MessageView, PushConsumerSettings, TopicInfo } from "../../lib/index.js";
 import { DELAY_LEVELS_MS } from "../../lib/time/delay-levels.js";
 import { loadFacts } from "../support/facts.js";
 import { openTestPort, type TestPort } from "../support/local-broker.js";
@@ -45,16 +45,28 @@ interface Failing {
   readonly fact: string;
   /** Ends the names of topic and group. */
   readonly name: string;
+  /** Where it is not named as its topic. */
+  readonly group?: string;
   readonly settings?: Omit<PushConsumerSettings, "group">;
   readonly fail: (attempt: number, context: ConsumeContext) => unknown;
   readonly prepare?: (mq: Broker, group: string) => Promise<unknown>;
+  /** Of the message, beside or in place of what all have. */
+  readonly sent?: Partial<Message>;
 }
 
 /** What happens within 100 s to a message whose listener fails, in the shape of the fact. */
-async function observe({ fact, name, settings, fail, prepare }: Failing): Promise<unknown> {
+async function observe({
+  fact,
+  name,
+  group = `g-rt-${name}`,
+  settings,
+  fail,
+  prepare,
+  sent,
+}: Failing): Promise<unknown> {
   await using broker = await openRecordedBroker({ defaultQueueCount: 1 });
   const { mq, clock } = broker;
-  const [topic, group] = [`Rt${name}`, `g-rt-${name}`];
+  const topic = `Rt${name}`;
   const views: MessageView[] = [];
   const times: number[] = [];
   await prepare?.(mq, group);
@@ -71,7 +83,7 @@ async function observe({ fact, name, settings, fail, prepare }: Failing): Promis
   await consumer.start();
   const startedAt = clock.now();
   const message = { topic, body: "r", tag: "TagA", keys: "k1", properties: { color: "red" } };
-  await mq.producer({ group: "shop" }).send(message);
+  await mq.producer({ group: "shop" }).send({ ...message, ...sent });
   await clock.advance(100 * SECOND);
 
   const dead = await browseQueue(mq, `%DLQ%${group}`).catch(() => []);
@@ -104,6 +116,16 @@ const again = (): string => "retry";
 
 describe("a message that a group fails on", () => {
   it.each<Failing>([
+    {
+      fact: "delayed-message-retried",
+      name: "Tag",
+      group: "g-rt-tag",
+      sent: { tag: "a", keys: [], properties: {}, body: "x", delayLevel: 2 },
+      fail: (attempt, context) => {
+        context.delayLevelWhenNextConsume = 1;
+        return attempt === 1 ? "retry" : "success";
+      },
+    },
     { fact: "default-delays", name: "Def", fail: (attempt) => (attempt <= 3 ? "retry" : "success") },
     {
       fact: "max-2-level-1",

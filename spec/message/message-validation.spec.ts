@@ -181,7 +181,7 @@ describe("the properties of a prepared message", () => {
 });
 
 describe("the fields of a message", () => {
-  it.each(["tags", "delayLevel", "delayMs", "deliverAt", "Topic"])("refuse the unknown %s by name", (name) => {
+  it.each(["tags", "delay", "delayTimeLevel", "Topic"])("refuse the unknown %s by name", (name) => {
     const error = thrown(() => prepareMessage(untyped({ ...message, [name]: 1 }), limits));
 
     expect([error.code, error.message]).toEqual(["ERR_MQ_INVALID_ARGUMENT", `a message has no field "${name}"`]);

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 export type FactArea =
   | "admin"
   | "allocation"
+  | "delay"
   | "encodings"
   | "filters-live"
   | "groups"
@@ -12,6 +13,7 @@ export type FactArea =
   | "messages"
   | "names"
   | "orderly"
+  | "recall"
   | "retry"
   | "selectors"
   | "tag-filter"

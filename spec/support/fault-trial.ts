@@ -157,9 +157,10 @@ export class FaultTrial {
     await this.open();
   }
 
-  send(body: string, queue: number = 0): void {
+  send(body: string, queue: number = 0, delayMs?: number): void {
     this.sends.set(body, "pending");
-    void follow(this.#producer?.send({ topic: TOPIC, body }, { queue }), (end) => this.sends.set(body, end));
+    const message = delayMs === undefined ? { topic: TOPIC, body } : { topic: TOPIC, body, delayMs };
+    void follow(this.#producer?.send(message, { queue }), (end) => this.sends.set(body, end));
   }
 
   sendBatch(...bodies: readonly string[]): void {

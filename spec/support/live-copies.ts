@@ -61,7 +61,8 @@ export function liveCopies(
     }
   }
   const due = database.prepare<[string], Buffer>("SELECT records FROM mq_due WHERE topic = ?").pluck();
-  for (const records of due.all(retry)) for (const body of bodiesOf(records)) add(body, "due");
+  for (const name of [topic, retry])
+    for (const records of due.all(name)) for (const body of bodiesOf(records)) add(body, "due");
   return copies;
 }
 

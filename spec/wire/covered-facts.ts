@@ -22,6 +22,29 @@ export const COVERED_FACTS: Readonly<Record<FactArea, CoveredFacts>> = {
       "max-2",
     ],
   },
+  delay: {
+    "client/recorded-delays.spec.ts": [
+      "level-0",
+      "level-minus-1",
+      "level-1",
+      "level-2",
+      "level-3",
+      "level-19",
+      "level-100",
+      "level-and-timer",
+      "timer-delay-ms-1",
+      "timer-delay-ms-500",
+      "timer-delay-ms-2500",
+      "timer-delay-sec-3",
+      "timer-deliver-ms-exact-second",
+      "timer-deliver-ms-past",
+      "timer-deliver-ms-zero",
+      "timer-sec-wins-over-deliver",
+      "same-level-order",
+      "broker-config",
+    ],
+  },
+  recall: { "client/recorded-delays.spec.ts": ["handle", "no-handle", "recall", "not-delivered", "bad-handles"] },
   names: {
     "message/names.spec.ts": ["topic-validator", "client-topic-validator", "group-validator"],
     "message/system-topics.spec.ts": ["system-topic-set"],
@@ -31,6 +54,17 @@ export const COVERED_FACTS: Readonly<Record<FactArea, CoveredFacts>> = {
     "client/recorded-retries.spec.ts": ["retry-policies"],
   },
   validation: {
+    "client/recorded-delays.spec.ts": [
+      "delay-level-0",
+      "delay-level-negative",
+      "delay-level-19",
+      "timer-too-far",
+      "timer-3-days-minus-10s",
+      "timer-past",
+      "timer-negative",
+      "batch-delay",
+      "raw-recall-disabled",
+    ],
     "message/message-validation.spec.ts": [
       "send-null-message",
       "send-null-body",
@@ -175,6 +209,7 @@ export const COVERED_FACTS: Readonly<Record<FactArea, CoveredFacts>> = {
     "message/offset-message-id.spec.ts": ["offset-msg-id", "offset-msg-id-decoding-odd-input"],
     "message/unique-id.spec.ts": ["uniq-key-layout"],
     "message/receipt-handle.spec.ts": ["pop-extra-info"],
+    "message/recall-handle.spec.ts": ["recall-handle", "recall-handle-bad"],
   },
   encodings: {
     "message/properties.spec.ts": ["properties-string", "properties-decoding"],
@@ -243,6 +278,7 @@ export const COVERED_FACTS: Readonly<Record<FactArea, CoveredFacts>> = {
   retry: {
     "client/recorded-retries.spec.ts": [
       "default-delays",
+      "delayed-message-retried",
       "max-2-level-1",
       "max-0",
       "delay-level-minus-1",

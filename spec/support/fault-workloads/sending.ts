@@ -1,5 +1,5 @@
 import type { Workload } from "../fault-operation.js";
-import type { FaultTrial } from "../fault-trial.js";
+import { type FaultTrial, isDone, TOPIC } from "../fault-trial.js";
 
 function makeInvoices(trial: FaultTrial): void {
   trial.database.exec("CREATE TABLE invoice (body)");
@@ -19,6 +19,46 @@ export const SENDING: Workload = {
         trial.send("b", 1);
       },
     }),
+  },
+  "sends that are put off": {
+    covers: ["Producer.send", "group commit"],
+    make: () => ({
+      act: (trial) => {
+        trial.send("a", 0, 5_000);
+        trial.send("b", 0, 5_000);
+      },
+    }),
+  },
+  "messages whose time comes": {
+    covers: ["due scheduler"],
+    make: () => ({
+      prepare: async (trial) => {
+        trial.send("a", 0, 1_000);
+        trial.send("b", 1, 1_000);
+        await trial.pass();
+      },
+      act: (trial) => trial.pass(1_000),
+    }),
+  },
+  "recalling one of two messages that are due together": {
+    covers: ["Producer.recall"],
+    make: () => {
+      let handle = "";
+      return {
+        isWhole: true,
+        prepare: async (trial) => {
+          trial.send("a", 0, 60_000);
+          const sending = trial.producer.send({ topic: TOPIC, body: "b", delayMs: 60_000 }, { queue: 0 });
+          await trial.pass();
+          handle = (await sending).recallHandle ?? "";
+        },
+        act: (trial) => trial.call("recall", () => trial.producer.recall(TOPIC, handle)),
+        problems: (trial) => {
+          const isLeft = (trial.copies().get("b") ?? []).length > 0;
+          return isLeft && isDone(trial.calls.get("recall")) ? ["it is recalled, and is still there"] : [];
+        },
+      };
+    },
   },
   "a batch": {
     covers: ["Producer.sendBatch"],

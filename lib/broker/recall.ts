@@ -1,0 +1,63 @@
+import { MqError } from "../errors.js";
+import type { RecallHandle } from "../message/recall-handle.js";
+import { sizeAt, uniqueIdAt } from "../message/record.js";
+import type { DueBlock } from "../store/due-table.js";
+import type { Store } from "../store/store.js";
+import type { DueMessages } from "./due-messages.js";
+import { MAX_TIMER_MS, type MessageDelays } from "./message-delays.js";
+import type { Topics } from "./topics.js";
+
+export interface RecallParts {
+  readonly store: Store;
+  readonly topics: Topics;
+  readonly due: DueMessages;
+  readonly delays: MessageDelays;
+  readonly brokerName: string;
+  /** `recallMessageEnable` */
+  readonly isAllowed: boolean;
+  readonly now: () => number;
+}
+
+/**
+ * Takes back messages that are put off.
+ *
+ * Source: RocketMQ 5.3.3, `broker/.../processor/RecallMessageProcessor.java`. Its broker stores a second timer that makes the first one be passed over when both are
+ * due; here the message is deleted at once.
+ */
+export class Recall {
+  readonly #parts: RecallParts;
+
+  constructor(parts: RecallParts) {
+    this.#parts = parts;
+  }
+
+  /** Inside a transaction. Throws before anything is written. */
+  apply(topic: string, { topic: sentTo, brokerName, timestamp, messageId }: RecallHandle): void {
+    const { store, topics, due, delays, isAllowed } = this.#parts;
+    const now = this.#parts.now();
+    if (!isAllowed) throw new MqError("ERR_MQ_NO_PERMISSION", "recall failed, operation is forbidden");
+    topics.get(topic);
+    if (sentTo !== topic) throw refused("topic not match", `the handle is one of topic ${sentTo}, got topic ${topic}`);
+    if (brokerName !== this.#parts.brokerName)
+      throw refused("broker service not available", `the handle is one of broker ${brokerName}`);
+    if (timestamp <= now || timestamp - now > MAX_TIMER_MS)
+      throw refused("timestamp invalid", `it could be recalled until ${timestamp}, now is ${now}`);
+    const found = findMessage(store.due.listAt(delays.dueAtOf(timestamp), topic), messageId);
+    if (found !== undefined) due.remove(found.block, found.position);
+  }
+}
+
+function findMessage(blocks: Iterable<DueBlock>, messageId: string): { block: DueBlock; position: number } | undefined {
+  for (const block of blocks) {
+    let position = 0;
+    for (let index = 0; index < block.messageCount; index += 1) {
+      if (uniqueIdAt(block.records, position) === messageId) return { block, position };
+      position += sizeAt(block.records, position);
+    }
+  }
+  return undefined;
+}
+
+function refused(remark: string, because: string): MqError {
+  return new MqError("ERR_MQ_RECALL", `recall failed, ${remark}: ${because}`);
+}
