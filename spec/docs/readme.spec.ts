@@ -65,6 +65,10 @@ describe("README", () => {
     );
   });
 
+  it("has a sixth example that puts one message off and calls another one back", () => {
+    expect(run(examples[5] as string)).toBe("o-1004 was not paid in time\n");
+  });
+
   it("links only to files that exist", () => {
     for (const [, target] of readme.matchAll(/\]\(([^)#]+)\)/g)) {
       expect(() => readFileSync(join(root, target as string))).not.toThrow();
