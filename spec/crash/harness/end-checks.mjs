@@ -5,6 +5,7 @@ import { retryTopicOf } from "./end-state.mjs";
 /** @param end - see end-state.mjs. */
 export function* checkEnd(end, workload) {
   yield* checkSends(end);
+  yield* checkDelays(end);
   yield* checkBatches(end);
   yield* checkTransactions(end);
   yield* checkEvents(end, workload);
@@ -51,6 +52,17 @@ function* checkSends({ journal, byName }) {
 
 function isSame(receipt, message) {
   return ["messageId", "queueId", "queueOffset"].every((key) => receipt[key] === message[key]);
+}
+
+/** What was put off came to its queue no sooner than it was to. */
+function* checkDelays({ journal, byName }) {
+  for (const { event, names, deliverAt } of journal.entries) {
+    if (event !== "sending" || deliverAt === undefined) continue;
+    const [name] = names;
+    const [message] = byName.get(name) ?? [];
+    if (message !== undefined && message.storeTimestamp < deliverAt)
+      yield `early: ${name} was stored at ${message.storeTimestamp}, though it was put off until ${deliverAt}`;
+  }
 }
 
 /** All of a batch is stored, one behind the other in one queue, or nothing of it. */

@@ -5,7 +5,9 @@ import { setTimeout as pause } from "node:timers/promises";
 /** Undoes an application's transaction. */
 class Undone extends Error {}
 
-const WAYS = ["single", "single", "several", "batch", "sync", "transaction", "undone"];
+const WAYS = ["single", "single", "several", "batch", "sync", "transaction", "undone", "put off", "recalled"];
+/** Messages are put off for less than this. */
+const MAX_DELAY_MS = 400;
 
 /** The name of a message, which no other has: its body up to the first space. */
 export function nameOf(body) {
@@ -24,9 +26,9 @@ export async function sendUntilStopped({ mq, tell, chance, index, life, stop }, 
 
   const bodyOf = (name) => (chance.oneIn(25) ? `${name} ${"x".repeat(chance.between(1_000, 40_000))}` : name);
 
-  /** @param send - resolves with the receipts. */
-  const told = async (way, names, send) => {
-    tell("sending", { way, names });
+  /** @param send - resolves with the receipts, without those of messages that lie nowhere yet. @param more - to tell of them. */
+  const told = async (way, names, send, more = {}) => {
+    tell("sending", { way, names, ...more });
     try {
       const receipts = await send(names.map((name) => ({ topic, body: bodyOf(name) })));
       tell("sent", {
@@ -46,7 +48,29 @@ export async function sendUntilStopped({ mq, tell, chance, index, life, stop }, 
       if (isUndone) throw new Undone();
       return [receipt];
     });
+  const putOff = () => {
+    const deliverAt = Date.now() + chance.below(MAX_DELAY_MS);
+    const send = async ([message]) => {
+      await producer.send({ ...message, deliverAt });
+      return [];
+    };
+    return told("put off", named(1), send, { deliverAt });
+  };
+  const recalled = () =>
+    told("recalled", named(1), async ([message]) => {
+      const { recallHandle } = await producer.send({ ...message, delayMs: MAX_DELAY_MS });
+      try {
+        await producer.recall(topic, recallHandle);
+      } catch (error) {
+        // Refused, too late for example: it is delivered.
+        if (error.code === undefined || error.code === "ERR_MQ_OUTCOME_UNKNOWN") throw error;
+        return [];
+      }
+      throw new Undone();
+    });
   const ways = {
+    "put off": putOff,
+    recalled,
     single: () => told("single", named(1), async ([message]) => [await producer.send(message)]),
     several: () =>
       Promise.all(named(12).map((name) => told("single", [name], async ([message]) => [await producer.send(message)]))),
