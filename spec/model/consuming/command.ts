@@ -28,7 +28,10 @@ export type Command =
   | { readonly do: "subscribe"; readonly member: number; readonly filter: number | undefined }
   | { readonly do: "suspend" | "resume"; readonly member: number }
   | { readonly do: "restart"; readonly process: number; readonly how: "closed" | "closed in haste" | "killed" }
+  /** It stands still, as if it was stopped. */
   | { readonly do: "stall" | "go on"; readonly process: number }
+  /** The same for so long. */
+  | { readonly do: "hang"; readonly process: number; readonly ms: number }
   /** The topic gets one more queue. */
   | { readonly do: "grow" }
   | { readonly do: "turn" }
@@ -79,6 +82,11 @@ const restart = fc.record({
   how: fc.constantFrom("closed" as const, "closed in haste" as const, "killed" as const),
 });
 const stall = fc.record({ do: fc.constantFrom("stall" as const, "go on" as const), process: number });
+const hang = fc.record({
+  do: fc.constant("hang" as const),
+  process: number,
+  ms: fc.constantFrom(1_000, 8_000, 12_000, 12_000, 65_000),
+});
 const grow = fc.constant({ do: "grow" as const });
 const turn = fc.constant({ do: "turn" as const });
 const pass = fc.record({
@@ -101,7 +109,8 @@ export const COMMANDS: fc.Arbitrary<readonly Command[]> = fc.array(
     { arbitrary: subscribe, weight: 2 },
     { arbitrary: suspend, weight: 1 },
     { arbitrary: restart, weight: 1 },
-    { arbitrary: stall, weight: 2 },
+    { arbitrary: stall, weight: 1 },
+    { arbitrary: hang, weight: 2 },
     { arbitrary: step, weight: 1 },
     { arbitrary: grow, weight: 1 },
   ),

@@ -39,7 +39,9 @@ export class ConcurrentGroupModel extends SharingGroupModel<ConcurrentQueueModel
 
   protected buried(message: SentMessage): boolean {
     const failure = this.#sentBack(message);
-    return failure !== undefined && failure.waitMs === undefined;
+    if (failure === undefined || failure.waitMs !== undefined) return false;
+    this.surroundings.dies(message)();
+    return true;
   }
 
   protected undecided(): readonly string[] {
@@ -50,11 +52,13 @@ export class ConcurrentGroupModel extends SharingGroupModel<ConcurrentQueueModel
   protected createQueue(name: string, surroundings: QueueSurroundings): ConcurrentQueueModel {
     return new ConcurrentQueueModel(name, surroundings, {
       failed: (failure) => this.#failures.push(failure),
+      forget: (message) => this.#forget(message),
       check: (delivered, place) => this.#check(delivered, place),
     });
   }
 
   #check({ message, deliveryAttempt }: Delivered, place: string): string | undefined {
+    this.#forget(message);
     const { retries, dueAt, places } = this.#historyOf(message);
     if (deliveryAttempt !== retries + 1)
       return `${message.name} as attempt ${deliveryAttempt} after ${retries} failures that are stored`;
@@ -68,11 +72,17 @@ export class ConcurrentGroupModel extends SharingGroupModel<ConcurrentQueueModel
   /** One of the deliveries that failed is stored, and is the message's fate. */
   #sentBack(message: SentMessage): Failure | undefined {
     const ofMessage = this.#failures.filter(({ delivered }) => delivered.message === message);
-    const stored = ofMessage.find(({ call }) => !call.hold.isOver);
+    // The broker tells of it after the step in which it happened, in which the queue may have been lost as well.
+    const { steps } = this.surroundings.machine;
+    const stored = ofMessage.find(({ call: { hold } }) => !hold.isOver || hold.overIn === steps);
     if (stored === undefined) return undefined;
-    this.#failures = this.#failures.filter((failure) => !ofMessage.includes(failure));
+    this.#forget(message);
     stored.queue.sentBack(stored.delivered.queueOffset);
     return stored;
+  }
+
+  #forget(message: SentMessage): void {
+    this.#failures = this.#failures.filter(({ delivered }) => delivered.message !== message);
   }
 
   #historyOf(message: SentMessage): MessageHistory {

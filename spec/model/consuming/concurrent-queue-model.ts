@@ -1,5 +1,6 @@
 import { DELAY_LEVELS_MS } from "../../../lib/time/delay-levels.js";
 import { type Call, type Delivered, Hold, type ModelMember } from "./hold.js";
+import type { SentMessage } from "./message-book.js";
 import type { Ended } from "./outcome.js";
 import { QueueModel, type QueueSurroundings } from "./queue-model.js";
 
@@ -38,6 +39,8 @@ export interface Failure {
 /** What a group knows of its failed messages, whichever queue they are in. */
 export interface FailureBook {
   failed(failure: Failure): void;
+  /** It comes again: it was not sent back. */
+  forget(message: SentMessage): void;
   /** @returns what is wrong with it. */
   check(delivered: Delivered, place: string): string | undefined;
 }
@@ -63,6 +66,11 @@ export class ConcurrentQueueModel extends QueueModel<ConcurrentHold> {
   /** A copy is stored. */
   sentBack(offset: number): void {
     this.acknowledged.add(offset);
+    this.pass();
+  }
+
+  protected override doubted({ batch }: Call<ConcurrentHold>): void {
+    for (const { message } of batch) this.#failures.forget(message);
   }
 
   protected began(call: Call<ConcurrentHold>): void {
@@ -88,8 +96,11 @@ export class ConcurrentQueueModel extends QueueModel<ConcurrentHold> {
   }
 
   protected override isDone(offset: number, isPerhapsEnough: boolean): boolean {
-    if (super.isDone(offset, isPerhapsEnough) || this.last?.acknowledged.has(offset) === true) return true;
-    return isPerhapsEnough && this.last?.perhapsAcknowledged.has(offset) === true;
+    if (super.isDone(offset, isPerhapsEnough)) return true;
+    const { last } = this;
+    // What is sent back is told of after the step in which it was, in which the queue may have been lost as well.
+    if (last === undefined || (last.isOver && last.overIn !== this.surroundings.machine.steps)) return false;
+    return last.acknowledged.has(offset) || (isPerhapsEnough && last.perhapsAcknowledged.has(offset));
   }
 
   #fail(call: Call<ConcurrentHold>, failed: readonly Delivered[], wait: number | "policy" | undefined): void {

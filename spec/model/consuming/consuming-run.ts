@@ -93,6 +93,8 @@ class ConsumingRun {
       case "stall":
       case "go on":
         return world.stallOrGoOn(command);
+      case "hang":
+        return world.hang(command, (ms) => this.#pass(ms));
       case "grow":
         return world.grow();
       case "turn":

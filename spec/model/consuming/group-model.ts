@@ -13,8 +13,8 @@ export interface GroupSurroundings {
   readonly machine: Machine;
   readonly book: MessageBook;
   readonly broken: (rule: string) => void;
-  /** Once for each message. */
-  readonly died: (message: SentMessage) => void;
+  /** A message is to go to the dead letters. Returns what is to be called when it has. */
+  readonly dies: (message: SentMessage) => () => void;
   /** The queues are shared anew: what the member had in hand may be another's from now on. */
   readonly shared: (clientId: string) => void;
 }
@@ -41,7 +41,7 @@ export interface GroupModel {
   /** What it had of the topic it drops, and may take again. */
   renewed(member: ModelMember): void;
   unsubscribed(member: ModelMember): void;
-  /** It has dropped its queues and takes no others. */
+  /** It has dropped its queues. */
   dropped(member: ModelMember): void;
   /** It takes part no more. */
   left(member: ModelMember): void;

@@ -11,6 +11,8 @@ export interface GroupHistoryRules {
 
 interface Entry extends Pick<HistoryEvent, "at" | "state" | "group" | "clientId" | "deliveryAttempt" | "dueAt"> {
   readonly message: SentMessage;
+  /** Whether it happened after all. */
+  isCertain: boolean;
 }
 
 /** Writes down what happens to each message, for the checker that applications have. Its time never goes back. */
@@ -42,8 +44,12 @@ export class HistoryRecorder {
     this.#add(message, "retried", { group, deliveryAttempt, dueAt: elapsed + dueAt - now });
   }
 
-  died(group: string, message: SentMessage): void {
-    this.#add(message, "dead-lettered", { group });
+  /** It is to go to the dead letters. @returns what is to be called when it has: that is told after what follows from it. */
+  dies(group: string, message: SentMessage): () => void {
+    const entry = this.#add(message, "dead-lettered", { group, isCertain: false });
+    return () => {
+      entry.isCertain = true;
+    };
   }
 
   /** What the client has in hand may be another's from now on. */
@@ -56,7 +62,7 @@ export class HistoryRecorder {
   }
 
   findProblems(group: string, rules: GroupHistoryRules): readonly string[] {
-    const entries = this.#entries.filter((entry) => entry.message.messageId !== undefined);
+    const entries = this.#entries.filter(({ message, isCertain }) => isCertain && message.messageId !== undefined);
     const ofGroup = entries.filter((entry) => entry.group === undefined || entry.group === group);
     return checkHistory(ofGroup.map(toEvent), {
       ordered: rules.isOrdered ? [TOPIC] : [],
@@ -68,12 +74,14 @@ export class HistoryRecorder {
     });
   }
 
-  #add(message: SentMessage, state: HistoryEvent["state"], more: Partial<Entry> = {}): void {
-    this.#entries.push({ at: this.#machine.elapsed, state, message, ...more });
+  #add(message: SentMessage, state: HistoryEvent["state"], more: Partial<Entry> = {}): Entry {
+    const entry = { at: this.#machine.elapsed, state, message, isCertain: true, ...more };
+    this.#entries.push(entry);
+    return entry;
   }
 }
 
-function toEvent({ message, ...event }: Entry): HistoryEvent {
+function toEvent({ message, isCertain: _, ...event }: Entry): HistoryEvent {
   const { messageId = "", queueId, queueOffset, tag } = message;
   return { ...event, messageId, topic: TOPIC, queueId, queueOffset, tag, keys: [] };
 }

@@ -20,6 +20,8 @@ export class Hold {
   readonly owner: ModelMember;
   isOver = false;
   overAt = Number.POSITIVE_INFINITY;
+  /** In which step of the machine. */
+  overIn = Number.POSITIVE_INFINITY;
   /** The offset that it goes on at; `undefined` until its first message. */
   position: number | undefined;
   /** Other offsets that it may go on at, because of what it got while that was doubtful. */
@@ -72,19 +74,22 @@ export class Call<H extends Hold = Hold> {
   /** What it says counts no more: it ran out of time. */
   hasTimedOut = false;
   readonly #silences: number;
+  readonly #startedAt: number;
 
-  constructor(hold: H, batch: readonly Delivered[]) {
+  constructor(hold: H, batch: readonly Delivered[], startedAt: number) {
     const { process } = hold.owner;
     this.hold = hold;
     this.batch = batch;
     this.isDoubtful = hold.isDoubtful;
     this.#silences = process.silences;
+    this.#startedAt = startedAt;
   }
 
-  /** Others may have taken its queue for gone, or did not know that it had it. */
+  /** Others may have taken its process for gone or its lock as run out, or it did not know that the queue was theirs. */
   get wasSilent(): boolean {
     const { process } = this.hold.owner;
-    return this.isDoubtful || process.isSilent || process.silences !== this.#silences;
+    if (this.isDoubtful || process.isSilent || process.silences !== this.#silences) return true;
+    return process.hasLostLocks(this.#startedAt);
   }
 
   get first(): Delivered {

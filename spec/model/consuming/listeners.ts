@@ -38,8 +38,8 @@ export class Listeners {
     context: DeliveryContext,
     answer: (outcome: Outcome) => Ended,
   ): unknown {
-    // A process that was killed calls nobody.
-    if (member.process.isGone) return new Promise(() => undefined);
+    // Nobody hears of what a process does that was killed.
+    if (member.process.isGone) return undefined;
     const batch = messages.map((message) => this.#toDelivered(message));
     const call = this.#watch.delivered(member, context.messageQueue, batch);
     const outcome = this.isEnding ? member.kind.lastOutcome : this.#next(member.kind.name, call.first.message);

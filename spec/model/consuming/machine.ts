@@ -1,10 +1,17 @@
 import type { Clock, ClockTimer } from "../../../lib/index.js";
 import { VirtualClock } from "../../support/virtual-clock.js";
 
+interface Sleep {
+  readonly ms: number;
+  readonly endedAt: number;
+}
+
 /** One machine: its time, which stands still until it is told to go on, and which all processes on it see. */
 export class Machine {
   readonly #clock = new VirtualClock();
   #setBackMs = 0;
+  #steps = 0;
+  readonly #sleeps: Sleep[] = [];
 
   /** What its clock says. */
   get now(): number {
@@ -16,8 +23,20 @@ export class Machine {
     return this.now + this.#setBackMs;
   }
 
+  /** How many callbacks of its processes have run: what has the same number happened in one step, in which nobody else can do anything. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** Whether its clock was set forth by so much since then. */
+  hasSlept(ms: number, since: number): boolean {
+    return this.#sleeps.some((sleep) => sleep.ms >= ms && sleep.endedAt >= since);
+  }
+
   createClock(): ProcessClock {
-    return new ProcessClock(this.#clock);
+    return new ProcessClock(this.#clock, () => {
+      this.#steps += 1;
+    });
   }
 
   /** Time passes, and whatever is due meanwhile is done at its time. */
@@ -37,6 +56,9 @@ export class Machine {
 
   /** The clock is set, or the machine slept: what became due meanwhile is done afterwards. */
   async step(ms: number): Promise<void> {
+    // Not amid what a process does.
+    await this.turn();
+    if (ms > 0) this.#sleeps.push({ ms, endedAt: this.elapsed + ms });
     if (ms < 0) this.#setBackMs -= ms;
     this.#clock.setTime(this.now + ms);
     await this.#clock.advance(0);
@@ -46,12 +68,14 @@ export class Machine {
 /** The clock of one process, which can be stopped, as by SIGSTOP, and goes on later as if nothing had been; or never, as after SIGKILL. */
 export class ProcessClock implements Clock {
   readonly #machine: VirtualClock;
+  readonly #onStep: () => void;
   readonly #armed = new Set<ClockTimer>();
   #isStalled = false;
   #kept: (() => void)[] = [];
 
-  constructor(machine: VirtualClock) {
+  constructor(machine: VirtualClock, onStep: () => void) {
     this.#machine = machine;
+    this.#onStep = onStep;
   }
 
   /** Armed, neither run nor cancelled. */
@@ -91,11 +115,15 @@ export class ProcessClock implements Clock {
     this.#isStalled = false;
     const kept = this.#kept;
     this.#kept = [];
-    for (const run of kept) this.#machine.turn(run);
+    for (const run of kept) this.turn(run);
   }
 
   #runOrKeep(run: () => void): void {
-    if (this.#isStalled) this.#kept.push(run);
-    else run();
+    if (this.#isStalled) {
+      this.#kept.push(run);
+      return;
+    }
+    this.#onStep();
+    run();
   }
 }

@@ -30,9 +30,12 @@ export class OrderlyGroupModel extends SharingGroupModel<OrderlyQueueModel> {
   }
 
   protected createQueue(name: string, surroundings: QueueSurroundings): OrderlyQueueModel {
-    return new OrderlyQueueModel(name, surroundings, (message) => {
-      super.died(message);
-      this.#untold.add(message);
+    return new OrderlyQueueModel(name, surroundings, {
+      dies: (message) => this.surroundings.dies(message),
+      buried: (message) => {
+        super.died(message);
+        this.#untold.add(message);
+      },
     });
   }
 }

@@ -34,20 +34,31 @@ export class OrderlyHold extends Hold {
 /** Messages that have used up their attempts are on their way to the dead letters. */
 interface Burial {
   readonly call: Call<OrderlyHold>;
-  readonly dying: Map<SentMessage, Delivered>;
+  readonly dying: Map<SentMessage, DyingMessage>;
   /** Of the same call. */
   readonly others: readonly Delivered[];
+}
+
+interface DyingMessage extends Delivered {
+  readonly died: () => void;
+}
+
+/** Who is told of deaths. */
+export interface Undertaker {
+  /** As {@link GroupSurroundings.dies}. */
+  dies(message: SentMessage): () => void;
+  /** It must be dead, as what comes behind it was delivered. */
+  buried(message: SentMessage): void;
 }
 
 /** One call at a time, in the order of the offsets: each is delivered when those before it are done, committed or not. */
 export class OrderlyQueueModel extends QueueModel<OrderlyHold> {
   readonly #burials = new Set<Burial>();
-  readonly #buried: (message: SentMessage) => void;
+  readonly #undertaker: Undertaker;
 
-  /** @param buried - it must be dead, as what comes behind it was delivered. */
-  constructor(name: string, surroundings: QueueSurroundings, buried: (message: SentMessage) => void) {
+  constructor(name: string, surroundings: QueueSurroundings, undertaker: Undertaker) {
     super(name, surroundings);
-    this.#buried = buried;
+    this.#undertaker = undertaker;
   }
 
   createHold(owner: ModelMember): OrderlyHold {
@@ -76,8 +87,13 @@ export class OrderlyQueueModel extends QueueModel<OrderlyHold> {
     if (burial === undefined || !isSure) return;
     for (const [message, delivered] of [...burial.dying]) {
       this.#died(burial, delivered);
-      this.#buried(message);
+      this.#undertaker.buried(message);
     }
+  }
+
+  protected override doubted({ hold, batch, first }: Call<OrderlyHold>): void {
+    for (const { queueOffset, deliveryAttempt } of batch) hold.failures.set(queueOffset, deliveryAttempt - 1);
+    hold.taken = hold.taken.filter((offset) => offset < first.queueOffset);
   }
 
   protected began(call: Call<OrderlyHold>, isContinued: boolean): void {
@@ -128,7 +144,7 @@ export class OrderlyQueueModel extends QueueModel<OrderlyHold> {
 
   #checkCallsAtOnce(call: Call<OrderlyHold>, other: Call<OrderlyHold>): void {
     const { owner, overAt } = other.hold;
-    if (owner.process.isGone) return;
+    if (owner.process.isEnding) return;
     const isLockOver = owner !== call.hold.owner && this.surroundings.machine.elapsed - overAt >= LEASE_LEFT_MS;
     if (!isLockOver && !other.wasSilent) this.broken(`${call}, while a listener is at ${other}`);
   }
@@ -153,15 +169,20 @@ export class OrderlyQueueModel extends QueueModel<OrderlyHold> {
       return;
     }
     const others = batch.filter((delivered) => !dying.includes(delivered));
-    const burial = { call, others, dying: new Map(dying.map((delivered) => [delivered.message, delivered])) };
+    const toDying = (delivered: Delivered): [SentMessage, DyingMessage] => {
+      const { message } = delivered;
+      return [message, { ...delivered, died: this.#undertaker.dies(message) }];
+    };
+    const burial = { call, others, dying: new Map(dying.map(toDying)) };
     this.#burials.add(burial);
     if (isSure) hold.burial = burial;
   }
 
-  #died(burial: Burial, { message, queueOffset }: Delivered): void {
+  #died(burial: Burial, { message, queueOffset, died }: DyingMessage): void {
     const { dying, others, call } = burial;
     const { hold } = call;
     dying.delete(message);
+    died();
     this.acknowledged.add(queueOffset);
     if (dying.size > 0) return;
     this.#burials.delete(burial);

@@ -73,6 +73,7 @@ export class Process {
 
   /** Nothing of what it does from now on is seen by anybody; what it holds in this real process is let go. */
   async kill(): Promise<void> {
+    this.trust.isEnding = true;
     this.trust.isGone = true;
     this.#place.kill(this.database);
     this.#clock.resume();

@@ -54,7 +54,7 @@ export abstract class QueueModel<H extends Hold = Hold> {
 
   /** A listener is called. */
   delivered(hold: H, batch: readonly Delivered[]): Call<H> {
-    const call = new Call(hold, batch);
+    const call = new Call(hold, batch, this.surroundings.machine.elapsed);
     this.deliveries += batch.length;
     for (const { queueOffset } of batch) {
       if (this.#everDelivered.has(queueOffset)) this.repeats += 1;
@@ -63,6 +63,7 @@ export abstract class QueueModel<H extends Hold = Hold> {
     if (call.isDoubtful) {
       if (this.last === undefined || this.last.isOver) this.last = hold;
       hold.otherPositions.add(call.first.queueOffset).add(call.end);
+      this.doubted(call);
       this.calls.add(call);
       return call;
     }
@@ -96,10 +97,10 @@ export abstract class QueueModel<H extends Hold = Hold> {
   over(hold: H): void {
     if (hold.isOver) return;
     hold.isOver = true;
-    hold.overAt = this.surroundings.machine.elapsed;
-    if (this.last !== hold) return;
-    this.pass();
-    this.forget(hold);
+    const { elapsed, steps } = this.surroundings.machine;
+    hold.overAt = elapsed;
+    hold.overIn = steps;
+    if (this.last === hold) this.pass();
   }
 
   /** Its process is no more: what is stored is the group's progress. */
@@ -127,7 +128,7 @@ export abstract class QueueModel<H extends Hold = Hold> {
   surelyDone(): number | undefined {
     this.pass();
     const { last } = this;
-    if (last === undefined || last.isDoubtful || last.owner.process.isStalled) return undefined;
+    if (last === undefined || !last.wasHeardOf || last.owner.process.isStalled) return undefined;
     return this.earliest;
   }
 
@@ -149,6 +150,11 @@ export abstract class QueueModel<H extends Hold = Hold> {
   unfinished(): number | undefined {
     this.pass();
     return this.firstWanted(this.earliest, this.#length);
+  }
+
+  /** The hold goes on where that call is, as far as anybody knows. */
+  protected doubted(_call: Call<H>): void {
+    // Nothing becomes of it.
   }
 
   /** The hold is about to get more. */
@@ -197,9 +203,8 @@ export abstract class QueueModel<H extends Hold = Hold> {
   #takeOver(call: Call<H>): void {
     const { last } = this;
     this.last = call.hold;
-    if (last === undefined || last === call.hold) return;
-    if (!last.wasHeardOf) this.earliest = Math.min(this.earliest, this.#stored);
-    if (last.isOver) return;
+    if (last?.wasHeardOf === false) this.earliest = Math.min(this.earliest, this.#stored);
+    if (last === undefined || last === call.hold || last.isOver) return;
     if (last.isSure) this.broken(`${call}, while ${last.owner.clientId} has the queue`);
     this.over(last);
   }

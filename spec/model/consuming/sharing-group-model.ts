@@ -72,11 +72,11 @@ export abstract class SharingGroupModel<Q extends QueueModel = QueueModel> imple
 
   dropped({ holds }: ModelMember): void {
     for (const [name, hold] of holds) this.queueOf(name).over(hold);
-    holds.clear();
   }
 
   left(member: ModelMember): void {
     this.dropped(member);
+    member.holds.clear();
     if (this.#members.get(member.clientId) === member) this.#members.delete(member.clientId);
   }
 
@@ -88,8 +88,10 @@ export abstract class SharingGroupModel<Q extends QueueModel = QueueModel> imple
   delivered(member: ModelMember, name: string, batch: readonly Delivered[]): Call {
     const queue = this.queueOf(name);
     const known = member.holds.get(name);
-    const hold = known ?? queue.createHold(member);
+    // One that was lost has come back, as the queue is in its share.
+    const hold = known?.isOver === false ? known : queue.createHold(member);
     if (known === undefined) hold.isOver = true;
+    else member.holds.set(name, hold);
     return queue.delivered(hold, batch);
   }
 
@@ -157,7 +159,6 @@ export abstract class SharingGroupModel<Q extends QueueModel = QueueModel> imple
   protected died(message: SentMessage): void {
     if (this.#dead.has(message)) this.broken(`${message.name} died twice`);
     this.#dead.add(message);
-    this.surroundings.died(message);
   }
 
   /** The lowest offset of each queue that is, in words. */
@@ -181,9 +182,7 @@ export abstract class SharingGroupModel<Q extends QueueModel = QueueModel> imple
       holds.delete(name);
       this.queueOf(name).over(hold);
     }
-    // One that it lost without knowing is over, too.
-    for (const name of share)
-      if (holds.get(name)?.isOver !== false) holds.set(name, this.queueOf(name).createHold(member));
+    for (const name of share) if (!holds.has(name)) holds.set(name, this.queueOf(name).createHold(member));
   }
 }
 

@@ -25,7 +25,7 @@ export class Watch {
         machine,
         book,
         broken: (rule) => void this.violations.push(rule),
-        died: (message) => this.history.died(kind.name, message),
+        dies: (message) => this.history.dies(kind.name, message),
         shared: (clientId) => this.history.gone(clientId),
       });
       this.#groups.set(kind.name, model);

@@ -99,7 +99,8 @@ export class World {
         group: kind.name,
         instanceName,
         subscriptions: { [TOPIC]: FILTERS[0] },
-        allocateMessageQueueStrategy: model.strategy,
+        // What a process that was killed thinks it has matters no more.
+        allocateMessageQueueStrategy: (...round) => (process.trust.isGone ? [] : model.strategy(...round)),
       },
       settings,
       heard: (messages, context, answer) => this.listeners.heard(member, messages, context, answer),
@@ -180,6 +181,15 @@ export class World {
     process.resume();
   }
 
+  /** It stands still for a while. */
+  async hang({ process: number, ms }: Of<"hang">, pass: (ms: number) => Promise<void>): Promise<void> {
+    const process = this.#chooseProcess(number);
+    if (process === undefined) return;
+    process.stall();
+    await pass(ms);
+    this.goOn(process);
+  }
+
   async grow(): Promise<void> {
     const process = this.#chooseProcess(0);
     if (process === undefined || this.#queues >= MOST_QUEUES) return;
@@ -189,6 +199,7 @@ export class World {
 
   async close(process: Process, isHasty: boolean): Promise<void> {
     const members = this.#members.filter(({ host }) => host === process);
+    process.trust.isEnding = true;
     // Who leaves already does so as it was asked to.
     const patient = new Set(members.filter(({ isClosing }) => !isHasty || isClosing));
     for (const member of members) {
