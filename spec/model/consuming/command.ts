@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { KINDS } from "./kinds.js";
+import type { MemberKind } from "./member-kind.js";
 import { OUTCOMES, type Outcome } from "./outcome.js";
 
 /** Numbers choose among those that are there, by their remainder; where there is none, nothing happens. */
@@ -22,6 +23,8 @@ export type Command =
       readonly settings: unknown;
     }
   | { readonly do: "leave"; readonly member: number; readonly isHasty: boolean }
+  /** What only members of this kind can do. */
+  | { readonly do: "act"; readonly kind: string; readonly member: number; readonly act: unknown }
   /** A listener that is held ends. */
   | { readonly do: "end"; readonly call: number; readonly outcome: Outcome }
   /** To another filter, or to nothing. */
@@ -53,17 +56,18 @@ const send = fc.record({
   scripts: fc.array(script, { minLength: 1, maxLength: 4 }),
   isBatch: fc.boolean(),
 });
-const join = fc.oneof(
-  ...KINDS.map(({ name, settings }) =>
-    fc.record({
-      do: fc.constant("join" as const),
-      process: number,
-      kind: fc.constant(name),
-      name: fc.nat({ max: 3 }),
-      settings: settings as fc.Arbitrary<unknown>,
-    }),
-  ),
-);
+const joinOf = ({ name, settings }: MemberKind): fc.Arbitrary<Command> =>
+  fc.record({
+    do: fc.constant("join" as const),
+    process: number,
+    kind: fc.constant(name),
+    name: fc.nat({ max: 3 }),
+    settings: settings as fc.Arbitrary<unknown>,
+  });
+const actOf = ({ name, acts }: MemberKind): readonly fc.Arbitrary<Command>[] =>
+  acts === undefined
+    ? []
+    : [fc.record({ do: fc.constant("act" as const), kind: fc.constant(name), member: number, act: acts })];
 const leave = fc.record({ do: fc.constant("leave" as const), member: number, isHasty: fc.boolean() });
 const end = fc.record({
   do: fc.constant("end" as const),
@@ -98,21 +102,32 @@ const step = fc.record({
   ms: fc.constantFrom(1, 3_000, 15_000, 45_000, 3_600_000, -1, -5_000, -3_600_000),
 });
 
-export const COMMANDS: fc.Arbitrary<readonly Command[]> = fc.array(
-  fc.oneof(
-    { arbitrary: send, weight: 10 },
-    { arbitrary: pass, weight: 10 },
-    { arbitrary: join, weight: 6 },
-    { arbitrary: end, weight: 6 },
-    { arbitrary: turn, weight: 4 },
-    { arbitrary: leave, weight: 3 },
-    { arbitrary: subscribe, weight: 2 },
-    { arbitrary: suspend, weight: 1 },
-    { arbitrary: restart, weight: 1 },
-    { arbitrary: stall, weight: 1 },
-    { arbitrary: hang, weight: 2 },
-    { arbitrary: step, weight: 1 },
-    { arbitrary: grow, weight: 1 },
-  ),
-  { minLength: 1, maxLength: 60, size: "max" },
+/** With members of these kinds. */
+function commandsOf(kinds: readonly MemberKind[]): fc.Arbitrary<readonly Command[]> {
+  const acts = kinds.flatMap(actOf);
+  return fc.array(
+    fc.oneof(
+      { arbitrary: send, weight: 10 },
+      { arbitrary: pass, weight: 10 },
+      { arbitrary: fc.oneof(...kinds.map(joinOf)), weight: 6 },
+      ...(acts.length === 0 ? [] : [{ arbitrary: fc.oneof(...acts), weight: 24 }]),
+      { arbitrary: end, weight: 6 },
+      { arbitrary: turn, weight: 4 },
+      { arbitrary: leave, weight: 3 },
+      { arbitrary: subscribe, weight: 2 },
+      { arbitrary: suspend, weight: 1 },
+      { arbitrary: restart, weight: 1 },
+      { arbitrary: stall, weight: 1 },
+      { arbitrary: hang, weight: 2 },
+      { arbitrary: step, weight: 1 },
+      { arbitrary: grow, weight: 1 },
+    ),
+    { minLength: 1, maxLength: 60, size: "max" },
+  );
+}
+
+/** Some runs are about one kind only: more happens to each of its members. */
+export const COMMANDS: fc.Arbitrary<readonly Command[]> = fc.oneof(
+  commandsOf(KINDS),
+  ...KINDS.map((kind) => commandsOf([kind])),
 );

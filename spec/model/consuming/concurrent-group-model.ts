@@ -1,9 +1,10 @@
-import { ConcurrentQueueModel, type Failure } from "./concurrent-queue-model.js";
+import { ConcurrentQueueModel, countConsumed, type Failure } from "./concurrent-queue-model.js";
 import type { Retried } from "./group-model.js";
+import type { QueueSurroundings } from "./group-queue-model.js";
+import { HeardGroupModel } from "./heard-group-model.js";
 import type { Delivered } from "./hold.js";
 import type { SentMessage } from "./message-book.js";
-import type { QueueSurroundings } from "./queue-model.js";
-import { SharingGroupModel } from "./sharing-group-model.js";
+import type { Ended } from "./outcome.js";
 
 interface MessageHistory {
   /** Where the copy for each attempt lies: the first in the topic, the others in the retry topic. */
@@ -15,8 +16,9 @@ interface MessageHistory {
 }
 
 /** A group whose members consume in no order: each failure that is stored makes one copy, which is the only one from then on. */
-export class ConcurrentGroupModel extends SharingGroupModel<ConcurrentQueueModel> {
+export class ConcurrentGroupModel extends HeardGroupModel<ConcurrentQueueModel> {
   readonly isAttemptStored = true;
+  readonly lastOutcome = "success";
   readonly #messages = new Map<SentMessage, MessageHistory>();
   #failures: Failure[] = [];
 
@@ -37,6 +39,10 @@ export class ConcurrentGroupModel extends SharingGroupModel<ConcurrentQueueModel
     if (waitMs !== failure.waitMs) this.broken(`${message.name} waits ${waitMs} ms instead of ${failure.waitMs}`);
   }
 
+  countConsumed(ended: Ended, size: number): number {
+    return countConsumed(ended, size);
+  }
+
   protected buried(message: SentMessage): boolean {
     const failure = this.#sentBack(message);
     if (failure === undefined || failure.waitMs !== undefined) return false;
@@ -44,7 +50,7 @@ export class ConcurrentGroupModel extends SharingGroupModel<ConcurrentQueueModel
     return true;
   }
 
-  protected undecided(): readonly string[] {
+  protected override undecided(): readonly string[] {
     const open = this.#failures.filter(({ call: { hold } }) => !hold.isOver && hold.isSure);
     return open.map(({ call, delivered }) => `${delivered.message.name} failed (${call}) and is not sent back`);
   }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import type { ConsumeResult } from "../../../lib/index.js";
 import { ConcurrentGroupModel } from "./concurrent-group-model.js";
-import { type ConcurrentSettings, countConsumed } from "./concurrent-queue-model.js";
+import type { ConcurrentSettings } from "./concurrent-queue-model.js";
 import type { MemberKind } from "./member-kind.js";
 import type { Ended, Outcome } from "./outcome.js";
 
@@ -10,7 +10,7 @@ interface Settings extends ConcurrentSettings {
 }
 
 /** A push consumer whose listener gets whatever is there. */
-export const concurrentKind: MemberKind<Settings> = {
+export const concurrentKind: MemberKind<Settings, ConcurrentGroupModel> = {
   name: "at-large",
   settings: fc.record({
     maxReconsumeTimes: fc.constantFrom(undefined, 0, 1, 2),
@@ -19,23 +19,22 @@ export const concurrentKind: MemberKind<Settings> = {
     concurrency: fc.constantFrom(20, 1),
   }),
   usualSettings: { maxReconsumeTimes: undefined, timeoutMs: 900_000, batchSize: 1, concurrency: 20 },
-  lastOutcome: "success",
   createModel: (group, surroundings) => new ConcurrentGroupModel(group, surroundings),
-  join: ({ mq, options, settings, heard }) =>
+  join: ({ mq, options, settings, model, host, listeners, member }) =>
     mq.pushConsumer({
       ...options,
+      allocateMessageQueueStrategy: model.strategyFor(host.trust),
       maxReconsumeTimes: settings.maxReconsumeTimes,
       consumeTimeoutMs: settings.timeoutMs,
       consumeMessageBatchMaxSize: settings.batchSize,
       consumeConcurrency: settings.concurrency,
       batchListener: (messages, context) =>
-        heard(messages, context, (outcome) => {
+        listeners.heard(member(), model, messages, context, (outcome) => {
           if (outcome === "partly") context.ackIndex = 0;
           if (outcome === "bury") context.delayLevelWhenNextConsume = -1;
           return { ...toEnded(outcome), ackIndex: context.ackIndex, delayLevel: context.delayLevelWhenNextConsume };
         }) as ConsumeResult,
     }),
-  countConsumed,
   history: () => ({ isOrdered: false, areDuplicatesForbidden: true }),
 };
 

@@ -1,8 +1,9 @@
 import { DELAY_LEVELS_MS } from "../../../lib/time/delay-levels.js";
+import type { QueueSurroundings } from "./group-queue-model.js";
 import { type Call, type Delivered, Hold, type ModelMember } from "./hold.js";
+import { ListenedQueueModel } from "./listened-queue-model.js";
 import type { SentMessage } from "./message-book.js";
 import type { Ended } from "./outcome.js";
-import { QueueModel, type QueueSurroundings } from "./queue-model.js";
 
 /** The group's, where a member has none. */
 const MAX_RECONSUME_TIMES = 16;
@@ -46,7 +47,7 @@ export interface FailureBook {
 }
 
 /** Messages are delivered in the order of their offsets, many at once, and each is done by itself. */
-export class ConcurrentQueueModel extends QueueModel<ConcurrentHold> {
+export class ConcurrentQueueModel extends ListenedQueueModel<ConcurrentHold> {
   readonly #failures: FailureBook;
 
   constructor(name: string, surroundings: QueueSurroundings, failures: FailureBook) {

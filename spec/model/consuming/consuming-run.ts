@@ -3,6 +3,7 @@ import { findProblems } from "../../support/test-broker.js";
 import type { Command } from "./command.js";
 import type { GroupModel } from "./group-model.js";
 import { KINDS } from "./kinds.js";
+import type { MemberKind } from "./member-kind.js";
 import { FILTERS } from "./message-book.js";
 import type { Place } from "./places.js";
 import type { Process } from "./process.js";
@@ -81,6 +82,8 @@ class ConsumingRun {
         return world.join(command);
       case "leave":
         return world.leave(command);
+      case "act":
+        return world.act(command);
       case "end":
         return world.endCall(command);
       case "subscribe":
@@ -129,7 +132,7 @@ class ConsumingRun {
     for (const member of world.members) {
       if (member.isClosing) continue;
       world.subscribeTo(member, member.filter ?? FILTERS[0]);
-      member.consumer.resume();
+      member.consumer.resume?.();
     }
     await this.#waitUntilNone(async () => [
       ...world.underWay,
@@ -139,7 +142,7 @@ class ConsumingRun {
 
   async #consumeTheRest(): Promise<void> {
     const world = this.#world;
-    for (const { name, usualSettings } of world.kinds)
+    for (const { name, usualSettings } of this.#kindsThatTookPart)
       world.join({ process: 0, kind: name, name: 9, settings: usualSettings });
     // Whatever was delivered and not committed is committed with one more.
     for (let queue = 0; queue < MOST_QUEUES; queue += 1)
@@ -147,11 +150,17 @@ class ConsumingRun {
     await this.#waitUntilNone(() => this.#unfinished());
   }
 
+  get #kindsThatTookPart(): readonly MemberKind[] {
+    const { watch, kinds } = this.#world;
+    return kinds.filter((kind) => watch.settingsOf(kind).length > 0);
+  }
+
   async #waitUntilNone(list: () => Promise<readonly string[]>): Promise<void> {
     const world = this.#world;
     let [last, waits] = ["", 0];
     for (;;) {
       world.endCalls((member) => world.members.includes(member));
+      world.goOnConsuming();
       await this.#pass(STORED_MS);
       this.#check();
       const left = (await list()).join("; ");
@@ -170,7 +179,7 @@ class ConsumingRun {
     const { watch, underWay, processes } = this.#world;
     const [process] = processes as [Process];
     const unfinished = [...underWay];
-    for (const group of watch.groups) {
+    for (const group of this.#kindsThatTookPart.map((kind) => watch.groupOf(kind))) {
       const { queues } = await process.mq.admin.consumeStats(group.group);
       const lagging = queues.filter(({ lag }) => lag > 0);
       unfinished.push(...lagging.map(({ queue }) => `${group.group}: ${queue.topic} ${queue.queueId} lags`));
@@ -181,12 +190,12 @@ class ConsumingRun {
   }
 
   async #checkConsumed(): Promise<void> {
-    const { watch, kinds, processes } = this.#world;
+    const { watch, processes } = this.#world;
     const [process] = processes as [Process];
-    for (const kind of kinds) {
+    for (const kind of this.#kindsThatTookPart) {
       const model = watch.groupOf(kind);
-      const settings = watch.settingsOf(kind);
-      watch.violations.push(...watch.history.findProblems(kind.name, kind.history(settings)));
+      const rules = kind.history(watch.settingsOf(kind));
+      if (rules !== undefined) watch.violations.push(...watch.history.findProblems(kind.name, rules));
       await this.#checkCopies(process, model);
     }
     this.#check();
@@ -255,7 +264,7 @@ class ConsumingRun {
     const owners = new Map<string, string>();
     for (const { kind, clientId, consumer, process } of this.#world.members) {
       if (process.isCatchingUp || process.isStalled) continue;
-      for (const { topic, queueId } of consumer.assignment) {
+      for (const { topic, queueId } of consumer.assignment ?? []) {
         const queue = `${kind.name}: ${topic} ${queueId}`;
         const owner = owners.get(queue);
         if (owner !== undefined) this.#world.watch.violations.push(`${queue} is assigned to ${owner} and ${clientId}`);

@@ -1,8 +1,8 @@
-import type { AllocateMessageQueueStrategy, BrokerEvents } from "../../../lib/index.js";
+import type { BrokerEvents } from "../../../lib/index.js";
 import type { Call, Delivered, ModelMember } from "./hold.js";
 import type { Machine } from "./machine.js";
 import type { MessageBook, SentMessage } from "./message-book.js";
-import type { Ended } from "./outcome.js";
+import type { Ended, Outcome } from "./outcome.js";
 import type { ProcessTrust } from "./process-trust.js";
 
 export type Retried = Parameters<BrokerEvents["message:retried"]>[0];
@@ -30,8 +30,6 @@ export interface GroupCounts {
 /** What a consumer group may do. It is told of everything that happens to it, as it happens; queues go by the name "topic id". */
 export interface GroupModel {
   readonly group: string;
-  /** Of its members. */
-  readonly strategy: AllocateMessageQueueStrategy;
   /** Whether failed attempts are counted in the store, and so for all members. */
   readonly isAttemptStored: boolean;
   readonly counts: GroupCounts;
@@ -48,18 +46,12 @@ export interface GroupModel {
   /** @param storedIn - the progress of a queue that is stored. */
   killed(process: ProcessTrust, storedIn: (queue: string) => number): void;
 
-  /** A listener is called. */
-  delivered(member: ModelMember, queue: string, batch: readonly Delivered[]): Call;
-  /** It ends. */
-  returned(call: Call, ended: Ended): void;
-  /** Its signal says that it takes too long. */
-  timedOut(call: Call): void;
   retried(event: Retried): void;
   deadLettered(event: DeadLettered): void;
 
   /** This progress is stored. */
   progressed(queue: string, nextOffset: number): void;
-  /** Up to where everything is done, by queue, unless that is not sure. */
+  /** How far progress surely is, by queue, for {@link GroupModel.checkStored}. */
   surelyDone(): ReadonlyMap<string, number>;
   /** This was done some time ago: it is stored by now. */
   checkStored(done: ReadonlyMap<string, number>): void;
@@ -67,4 +59,18 @@ export interface GroupModel {
   undelivered(): readonly string[];
   /** What is not done yet. */
   unfinished(): readonly string[];
+}
+
+/** One whose members have listeners. */
+export interface ListeningGroupModel extends GroupModel {
+  /** How listeners end when all that is left is to be consumed. */
+  readonly lastOutcome: Outcome;
+  /** A listener is called. */
+  delivered(member: ModelMember, queue: string, batch: readonly Delivered[]): Call;
+  /** It ends. */
+  returned(call: Call, ended: Ended): void;
+  /** Its signal says that it takes too long. */
+  timedOut(call: Call): void;
+  /** How many messages of a call the listener takes for consumed: the first ones. */
+  countConsumed(ended: Ended, size: number): number;
 }

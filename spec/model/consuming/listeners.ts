@@ -1,13 +1,16 @@
 import { type DeliveryContext, isMqError, type MessageView } from "../../../lib/index.js";
-import type { Call, Delivered } from "./hold.js";
+import type { ListeningGroupModel } from "./group-model.js";
+import type { Call } from "./hold.js";
 import type { Member } from "./member.js";
 import type { MessageBook, SentMessage } from "./message-book.js";
 import type { Ended, Outcome } from "./outcome.js";
-import type { Watch } from "./watch.js";
+import type { Hearer, Watch } from "./watch.js";
 
 /** A call of a listener that has not ended. */
 export interface HeldCall {
   readonly member: Member;
+  /** How it ends when all that is left is to be consumed. */
+  readonly lastOutcome: Outcome;
   end(outcome: Outcome): void;
 }
 
@@ -32,27 +35,34 @@ export class Listeners {
     return this.#held;
   }
 
+  /**
+   * To be called first by whatever gets messages, and its result returned.
+   *
+   * @param answer - puts what an outcome means into the context, and says what is to be returned or thrown.
+   */
   heard(
     member: Member,
+    model: ListeningGroupModel,
     messages: readonly MessageView[],
     context: DeliveryContext,
     answer: (outcome: Outcome) => Ended,
   ): unknown {
     // Nobody hears of what a process does that was killed.
     if (member.process.isGone) return undefined;
-    const batch = messages.map((message) => this.#toDelivered(message));
-    const call = this.#watch.delivered(member, context.messageQueue, batch);
-    const outcome = this.isEnding ? member.kind.lastOutcome : this.#next(member.kind.name, call.first.message);
+    const batch = messages.map((message) => this.#book.toDelivered(message));
+    const of = { member, model };
+    const call = this.#watch.delivered(of, context.messageQueue, batch);
+    const outcome = this.isEnding ? model.lastOutcome : this.#next(member.kind.name, call.first.message);
     if (outcome !== "hold" && outcome !== "soon") {
       const ended = answer(outcome);
-      this.#watch.returned(member, call, ended);
+      this.#watch.returned(of, call, ended);
       if (ended.hasThrown) throw new Error("as told");
       return ended.result;
     }
     context.signal.addEventListener("abort", () => {
-      if (isMqError(context.signal.reason, "ERR_MQ_TIMEOUT")) this.#watch.timedOut(member, call);
+      if (isMqError(context.signal.reason, "ERR_MQ_TIMEOUT")) model.timedOut(call);
     });
-    return this.#later(member, call, outcome, answer);
+    return this.#later(of, call, outcome, answer);
   }
 
   #next(group: string, message: SentMessage): Outcome {
@@ -63,37 +73,31 @@ export class Listeners {
     return message.script[count] ?? "success";
   }
 
-  #later(member: Member, call: Call, outcome: "hold" | "soon", answer: (outcome: Outcome) => Ended): Promise<unknown> {
+  #later(of: Hearer, call: Call, outcome: "hold" | "soon", answer: (outcome: Outcome) => Ended): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const end = (how: Outcome): void => {
         const ended = answer(how);
         // Just before the consumer hears of it: the queue may have been taken away meanwhile.
         void Promise.resolve().then(() => {
-          if (!member.process.isGone) this.#watch.returned(member, call, ended);
+          if (!of.member.process.isGone) this.#watch.returned(of, call, ended);
         });
         if (ended.hasThrown) reject(new Error("as told"));
         else resolve(ended.result);
       };
       if (outcome === "soon") end("success");
-      else this.#hold(member, end);
+      else this.#hold(of, end);
     });
   }
 
-  #hold(member: Member, end: (outcome: Outcome) => void): void {
+  #hold({ member, model }: Hearer, end: (outcome: Outcome) => void): void {
     const held: HeldCall = {
       member,
+      lastOutcome: model.lastOutcome,
       end: (outcome) => {
         this.#held = this.#held.filter((other) => other !== held);
         end(outcome);
       },
     };
     this.#held.push(held);
-  }
-
-  #toDelivered(view: MessageView): Delivered {
-    const { queueOffset, deliveryAttempt } = view;
-    const message = this.#book.byBody(view.text());
-    if (message === undefined) throw new Error(`a message that nobody sent: ${view.text()}`);
-    return { message, queueOffset, deliveryAttempt };
   }
 }

@@ -1,63 +1,66 @@
 import type fc from "fast-check";
-import type {
-  AllocateMessageQueueStrategy,
-  Broker,
-  CloseOptions,
-  DeliveryContext,
-  MessageQueue,
-  MessageView,
-} from "../../../lib/index.js";
+import type { Broker, CloseOptions, MessageQueue } from "../../../lib/index.js";
 import type { GroupModel, GroupSurroundings } from "./group-model.js";
 import type { GroupHistoryRules } from "./history-recorder.js";
-import type { Ended, Outcome } from "./outcome.js";
+import type { Listeners } from "./listeners.js";
+import type { Member } from "./member.js";
+import type { Process } from "./process.js";
 
-/** What commands can do with a member of any kind. */
-export interface Consumer {
+/** What commands can do with a member of any kind; where it cannot, they do nothing. */
+export interface Consumer<A = unknown> {
   readonly clientId: string;
-  readonly assignment: readonly MessageQueue[];
+  /** Where members share queues. */
+  readonly assignment?: readonly MessageQueue[];
   start(): Promise<void>;
-  suspend(): void;
-  resume(): void;
   subscribe(topic: string, filter?: string): void;
-  unsubscribe(topic: string): void;
+  unsubscribe?(topic: string): void;
+  suspend?(): void;
+  resume?(): void;
+  /** What only its kind can. */
+  act?(act: A): void;
+  /** Does what is left for its user to do, for the group to go on. */
+  goOn?(): void;
   close(options?: CloseOptions): Promise<void>;
 }
 
 /** Where a member takes its place. */
-export interface Seat<S> {
+export interface Seat<S, M extends GroupModel> {
   readonly mq: Broker;
   readonly options: {
     readonly group: string;
     readonly instanceName: string;
     readonly subscriptions: Readonly<Record<string, string>>;
-    readonly allocateMessageQueueStrategy: AllocateMessageQueueStrategy;
   };
   readonly settings: S;
-  /**
-   * To be called first by whatever gets messages, and its result returned.
-   *
-   * @param answer - puts what an outcome means into the context, and says what is to be returned or thrown.
-   */
-  readonly heard: (
-    messages: readonly MessageView[],
-    context: DeliveryContext,
-    answer: (outcome: Outcome) => Ended,
-  ) => unknown;
+  readonly model: M;
+  /** To whom its listener says what it gets. */
+  readonly listeners: Listeners;
+  readonly host: Process;
+  /** Once it has joined. */
+  readonly member: () => Member;
+  /** Waits for it, unless its process is killed meanwhile. */
+  readonly follow: Follow;
 }
 
+/** @param failed - throws what it does not expect; default: expects nothing. */
+export type Follow = <T>(
+  what: string,
+  promise: Promise<T>,
+  succeeded?: (value: T) => void,
+  failed?: (error: unknown) => void,
+) => void;
+
 /** One way to consume. Its members share one group, whose rules its model has. */
-export interface MemberKind<S = unknown> {
+export interface MemberKind<S = unknown, M extends GroupModel = GroupModel, A = unknown> {
   /** The group's as well. */
   readonly name: string;
   readonly settings: fc.Arbitrary<S>;
   readonly usualSettings: S;
-  /** How its listeners end when all that is left is to be consumed. */
-  readonly lastOutcome: Outcome;
-  createModel(group: string, surroundings: GroupSurroundings): GroupModel;
+  /** What its members can do besides. */
+  readonly acts?: fc.Arbitrary<A>;
+  createModel(group: string, surroundings: GroupSurroundings): M;
   /** The member, not yet started. */
-  join(seat: Seat<S>): Consumer;
-  /** How many messages of a call the listener takes for consumed: the first ones. */
-  countConsumed(ended: Ended, size: number): number;
-  /** Whether the history of its group is one message after the other, and nothing of it twice, when its members have these settings. */
-  history(settings: readonly S[]): GroupHistoryRules;
+  join(seat: Seat<S, M>): Consumer<A>;
+  /** What its history, when its members have these settings, is to keep to besides; `undefined`: its members do what is no fault of anybody, though it looks so. */
+  history(settings: readonly S[]): GroupHistoryRules | undefined;
 }

@@ -1,4 +1,5 @@
-import type { SendReceipt } from "../../../lib/index.js";
+import type { MessageView, SendReceipt } from "../../../lib/index.js";
+import type { Delivered } from "./hold.js";
 import type { Outcome } from "./outcome.js";
 
 export const TOPIC = "orders";
@@ -53,6 +54,14 @@ export class MessageBook {
     if (queue[queueOffset] !== undefined) return `${what}, where ${queue[queueOffset].name} is`;
     queue[queueOffset] = message;
     return number < before ? `${what}, though m${before} was sent after it` : undefined;
+  }
+
+  /** @throws where nobody sent it. */
+  toDelivered(view: MessageView): Delivered {
+    const { queueOffset, deliveryAttempt } = view;
+    const message = this.byBody(view.text());
+    if (message === undefined) throw new Error(`a message that nobody sent: ${view.text()}`);
+    return { message, queueOffset, deliveryAttempt };
   }
 
   /** By the text of its body. */

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import type { OrderlyResult } from "../../../lib/index.js";
 import type { MemberKind } from "./member-kind.js";
 import { OrderlyGroupModel } from "./orderly-group-model.js";
-import { type OrderlySettings, verdictOf } from "./orderly-queue-model.js";
+import type { OrderlySettings } from "./orderly-queue-model.js";
 import type { Ended, Outcome } from "./outcome.js";
 
 interface Settings extends OrderlySettings {
@@ -10,7 +10,7 @@ interface Settings extends OrderlySettings {
 }
 
 /** A push consumer whose listener gets the messages of each queue in their order. */
-export const orderlyKind: MemberKind<Settings> = {
+export const orderlyKind: MemberKind<Settings, OrderlyGroupModel> = {
   name: "in-order",
   settings: fc.record({
     autoCommit: fc.boolean(),
@@ -20,11 +20,11 @@ export const orderlyKind: MemberKind<Settings> = {
     concurrency: fc.constantFrom(20, 1),
   }),
   usualSettings: { autoCommit: true, maxReconsumeTimes: undefined, suspendMs: 1_000, batchSize: 1, concurrency: 20 },
-  lastOutcome: "commit",
   createModel: (group, surroundings) => new OrderlyGroupModel(group, surroundings),
-  join: ({ mq, options, settings, heard }) =>
+  join: ({ mq, options, settings, model, host, listeners, member }) =>
     mq.pushConsumer({
       ...options,
+      allocateMessageQueueStrategy: model.strategyFor(host.trust),
       orderly: true,
       maxReconsumeTimes: settings.maxReconsumeTimes,
       suspendCurrentQueueTimeMs: settings.suspendMs,
@@ -32,13 +32,12 @@ export const orderlyKind: MemberKind<Settings> = {
       consumeConcurrency: settings.concurrency,
       batchListener: (messages, context) => {
         context.autoCommit = settings.autoCommit;
-        return heard(messages, context, (outcome) => ({
+        return listeners.heard(member(), model, messages, context, (outcome) => ({
           ...toEnded(outcome, settings),
           autoCommit: context.autoCommit,
         })) as OrderlyResult;
       },
     }),
-  countConsumed: (ended, size) => (["commit", "keep"].includes(verdictOf(ended)) ? size : 0),
   history: (settings) => ({
     // A batch is delivered at once.
     isOrdered: settings.every(({ batchSize }) => batchSize === 1),

@@ -1,7 +1,8 @@
+import type { QueueSurroundings } from "./group-queue-model.js";
 import { type Call, type Delivered, Hold, type ModelMember } from "./hold.js";
+import { ListenedQueueModel } from "./listened-queue-model.js";
 import type { SentMessage } from "./message-book.js";
 import type { Ended } from "./outcome.js";
-import { QueueModel, type QueueSurroundings } from "./queue-model.js";
 
 /** Source: RocketMQ, `ConsumeMessageOrderlyService.java`. */
 const [MIN_SUSPEND_MS, MAX_SUSPEND_MS] = [10, 30_000];
@@ -52,7 +53,7 @@ export interface Undertaker {
 }
 
 /** One call at a time, in the order of the offsets: each is delivered when those before it are done, committed or not. */
-export class OrderlyQueueModel extends QueueModel<OrderlyHold> {
+export class OrderlyQueueModel extends ListenedQueueModel<OrderlyHold> {
   readonly #burials = new Set<Burial>();
   readonly #undertaker: Undertaker;
 

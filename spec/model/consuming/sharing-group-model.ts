@@ -1,13 +1,12 @@
 import type { AllocateMessageQueueStrategy } from "../../../lib/index.js";
 import type { DeadLettered, GroupCounts, GroupModel, GroupSurroundings, Retried } from "./group-model.js";
-import type { Call, Delivered, ModelMember } from "./hold.js";
+import type { GroupQueueModel, QueueSurroundings } from "./group-queue-model.js";
+import type { Hold, ModelMember } from "./hold.js";
 import { type SentMessage, TOPIC } from "./message-book.js";
-import type { Ended } from "./outcome.js";
 import type { ProcessTrust } from "./process-trust.js";
-import type { QueueModel, QueueSurroundings } from "./queue-model.js";
 
 /** A group whose members share its queues. Of every sharing it is told by being the group's strategy. */
-export abstract class SharingGroupModel<Q extends QueueModel = QueueModel> implements GroupModel {
+export abstract class SharingGroupModel<Q extends GroupQueueModel = GroupQueueModel> implements GroupModel {
   readonly group: string;
   protected readonly surroundings: GroupSurroundings;
   readonly #queues = new Map<string, Q>();
@@ -39,13 +38,17 @@ export abstract class SharingGroupModel<Q extends QueueModel = QueueModel> imple
 
   protected abstract createQueue(name: string, surroundings: QueueSurroundings): Q;
 
-  /** @returns whether a queue waited for it. */
-  protected abstract buried(message: SentMessage, event: DeadLettered): boolean;
-
   /** Failures of which nothing has become yet. */
-  protected abstract undecided(): readonly string[];
+  protected undecided(): readonly string[] {
+    return [];
+  }
 
-  readonly strategy: AllocateMessageQueueStrategy = (group, clientId, queues, clientIds) => {
+  /** What a process that was killed thinks it has matters no more. */
+  strategyFor(process: ProcessTrust): AllocateMessageQueueStrategy {
+    return (...round) => (process.isGone ? [] : this.#share(...round));
+  }
+
+  readonly #share: AllocateMessageQueueStrategy = (group, clientId, queues, clientIds) => {
     const topic = queues[0]?.topic ?? "";
     if (group !== this.group) this.broken(`shares queues of group ${group}`);
     if (clientIds.some((id, index) => index > 0 && id <= (clientIds[index - 1] as string)))
@@ -85,30 +88,7 @@ export abstract class SharingGroupModel<Q extends QueueModel = QueueModel> imple
     for (const queue of this.#queues.values()) queue.killed(process, storedIn(queue.name));
   }
 
-  delivered(member: ModelMember, name: string, batch: readonly Delivered[]): Call {
-    const queue = this.queueOf(name);
-    const known = member.holds.get(name);
-    // One that was lost has come back, as the queue is in its share.
-    const hold = known?.isOver === false ? known : queue.createHold(member);
-    if (known === undefined) hold.isOver = true;
-    else member.holds.set(name, hold);
-    return queue.delivered(hold, batch);
-  }
-
-  returned(call: Call, ended: Ended): void {
-    this.queueOf(call.hold.queue).returned(call, ended);
-  }
-
-  timedOut(call: Call): void {
-    this.queueOf(call.hold.queue).timedOut(call);
-  }
-
-  deadLettered(event: DeadLettered): void {
-    const message = this.surroundings.book.byId(event.messageId);
-    if (message === undefined) this.broken(`${event.messageId} is dead, which nobody sent`);
-    else if (!this.buried(message, event)) this.broken(`${message.name} is dead, though it need not die`);
-    else this.died(message);
-  }
+  abstract deadLettered(event: DeadLettered): void;
 
   progressed(queue: string, nextOffset: number): void {
     this.queueOf(queue).progressed(nextOffset);
@@ -138,6 +118,16 @@ export abstract class SharingGroupModel<Q extends QueueModel = QueueModel> imple
 
   protected get queues(): readonly Q[] {
     return [...this.#queues.values()];
+  }
+
+  /** What the member has of a queue; over, where it has none. */
+  protected holdOf(member: ModelMember, name: string): Hold {
+    const known = member.holds.get(name);
+    // One that was lost has come back, as the queue is in its share.
+    const hold = known?.isOver === false ? known : this.queueOf(name).createHold(member);
+    if (known === undefined) hold.isOver = true;
+    else member.holds.set(name, hold);
+    return hold;
   }
 
   protected queueOf(name: string): Q {

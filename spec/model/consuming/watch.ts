@@ -1,5 +1,5 @@
 import type { MessageQueue } from "../../../lib/index.js";
-import type { GroupModel, Retried } from "./group-model.js";
+import type { GroupModel, ListeningGroupModel, Retried } from "./group-model.js";
 import { HistoryRecorder } from "./history-recorder.js";
 import type { Call, Delivered } from "./hold.js";
 import type { Machine } from "./machine.js";
@@ -8,6 +8,12 @@ import type { MemberKind } from "./member-kind.js";
 import type { MessageBook } from "./message-book.js";
 import type { Ended } from "./outcome.js";
 import type { Process } from "./process.js";
+
+/** Whose listener is called. */
+export interface Hearer {
+  readonly member: Member;
+  readonly model: ListeningGroupModel;
+}
 
 /** Sees what happens, compares it with the models of the groups, and writes it down. */
 export class Watch {
@@ -57,25 +63,22 @@ export class Watch {
     this.groupOf(kind).joined(member);
   }
 
-  delivered(member: Member, { topic, queueId }: MessageQueue, batch: readonly Delivered[]): Call {
+  delivered({ member, model }: Hearer, { topic, queueId }: MessageQueue, batch: readonly Delivered[]): Call {
     const { kind, clientId } = member;
-    const call = this.groupOf(kind).delivered(member, `${topic} ${queueId}`, batch);
+    const call = model.delivered(member, `${topic} ${queueId}`, batch);
     if (call.isDoubtful) this.history.gone(clientId);
     for (const delivered of batch) this.history.delivered(kind.name, clientId, delivered);
     return call;
   }
 
   /** A listener ends. */
-  returned({ kind, clientId }: Member, call: Call, ended: Ended): void {
+  returned({ member, model }: Hearer, call: Call, ended: Ended): void {
+    const { kind, clientId } = member;
     if (!call.hasTimedOut) {
-      const consumed = call.batch.slice(0, kind.countConsumed(ended, call.batch.length));
+      const consumed = call.batch.slice(0, model.countConsumed(ended, call.batch.length));
       for (const delivered of consumed) this.history.consumed(kind.name, clientId, delivered);
     }
-    this.groupOf(kind).returned(call, ended);
-  }
-
-  timedOut({ kind }: Member, call: Call): void {
-    this.groupOf(kind).timedOut(call);
+    model.returned(call, ended);
   }
 
   #retried(event: Retried): void {

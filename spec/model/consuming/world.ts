@@ -92,18 +92,15 @@ export class World {
     const instanceName = `${name}-${this.#processes.indexOf(process)}`;
     const ofKind = this.#members.filter((member) => member.kind === kind);
     if (ofKind.length >= MOST_MEMBERS || ofKind.some((member) => member.instanceName === instanceName)) return;
-    const model = this.watch.groupOf(kind);
     const consumer = kind.join({
       mq: process.mq,
-      options: {
-        group: kind.name,
-        instanceName,
-        subscriptions: { [TOPIC]: FILTERS[0] },
-        // What a process that was killed thinks it has matters no more.
-        allocateMessageQueueStrategy: (...round) => (process.trust.isGone ? [] : model.strategy(...round)),
-      },
+      options: { group: kind.name, instanceName, subscriptions: { [TOPIC]: FILTERS[0] } },
       settings,
-      heard: (messages, context, answer) => this.listeners.heard(member, messages, context, answer),
+      model: this.watch.groupOf(kind),
+      listeners: this.listeners,
+      host: process,
+      member: () => member,
+      follow: (what, ...followed) => this.#follow(process, `${member.clientId} ${what}`, ...followed),
     });
     const member: Member = {
       kind,
@@ -149,17 +146,27 @@ export class World {
   }
 
   subscribeTo(member: Member, filter: string | undefined): void {
-    if (filter === member.filter) return;
+    const { consumer } = member;
+    if (filter === member.filter || (filter === undefined && consumer.unsubscribe === undefined)) return;
     const model = this.watch.groupOf(member.kind);
     if (filter === undefined) model.unsubscribed(member);
     else if (member.filter !== undefined) model.renewed(member);
     member.filter = filter;
-    if (filter === undefined) member.consumer.unsubscribe(TOPIC);
-    else member.consumer.subscribe(TOPIC, filter);
+    if (filter === undefined) consumer.unsubscribe?.(TOPIC);
+    else consumer.subscribe(TOPIC, filter);
   }
 
   suspendOrResume({ do: what, member: number }: Of<"suspend" | "resume">): void {
-    this.#chooseMember(number)?.consumer[what]();
+    this.#chooseMember(number)?.consumer[what]?.();
+  }
+
+  act({ kind, member: number, act }: Of<"act">): void {
+    this.#chooseMember(number, kind)?.consumer.act?.(act);
+  }
+
+  /** Of everybody. */
+  goOnConsuming(): void {
+    for (const { consumer, isClosing } of this.#members) if (!isClosing) consumer.goOn?.();
   }
 
   async restart({ process: number, how }: Of<"restart">): Promise<void> {
@@ -228,7 +235,7 @@ export class World {
 
   /** With success. */
   endCalls(isOne: (member: Member) => boolean): void {
-    for (const held of this.listeners.held) if (isOne(held.member)) held.end(held.member.kind.lastOutcome);
+    for (const held of this.listeners.held) if (isOne(held.member)) held.end(held.lastOutcome);
   }
 
   async #start(index: number): Promise<void> {
@@ -281,9 +288,11 @@ export class World {
     );
   }
 
-  #chooseMember(number: number): Member | undefined {
+  /** @param kindName - default: any kind. */
+  #chooseMember(number: number, kindName?: string): Member | undefined {
+    const isOfKind = ({ kind }: Member): boolean => kindName === undefined || kind.name === kindName;
     return choose(
-      this.#members.filter(({ isClosing, process }) => !isClosing && !process.isStalled),
+      this.#members.filter((member) => isOfKind(member) && !member.isClosing && !member.process.isStalled),
       number,
     );
   }

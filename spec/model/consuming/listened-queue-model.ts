@@ -1,32 +1,17 @@
-import { Call, type Delivered, type Hold, type ModelMember } from "./hold.js";
-import type { Machine } from "./machine.js";
-import type { MessageBook, SentMessage } from "./message-book.js";
+import { GroupQueueModel } from "./group-queue-model.js";
+import { Call, type Delivered, type Hold } from "./hold.js";
 import type { Ended } from "./outcome.js";
 import type { ProcessTrust } from "./process-trust.js";
 
-/** What the model of a queue knows of the world. */
-export interface QueueSurroundings {
-  readonly machine: Machine;
-  readonly book: MessageBook;
-  /** Of the topic; `undefined`: the queue is one of the group's retry topic. */
-  readonly queueId: number | undefined;
-  readonly broken: (rule: string) => void;
-}
-
 /**
- * What a group may get of one message queue, and how far it has come.
+ * What the listeners of a group may get of one message queue, and how far it has come.
  *
  * A message is done when a result that counts says so, or once it was sent back. The group goes on at the lowest that is not done, whoever gets the queue. Where
  * a result may count or not, because its process was silent, that is one of several offsets, until the next message tells.
  */
-export abstract class QueueModel<H extends Hold = Hold> {
-  readonly name: string;
+export abstract class ListenedQueueModel<H extends Hold = Hold> extends GroupQueueModel<H> {
   /** Sent back, or dead: done for good, whatever happens to the progress. */
   readonly acknowledged = new Set<number>();
-  deliveries = 0;
-  repeats = 0;
-  ignoredResults = 0;
-  protected readonly surroundings: QueueSurroundings;
   protected readonly calls = new Set<Call<H>>();
   /** The lowest offset that is not done lies between these. */
   protected earliest = 0;
@@ -34,14 +19,6 @@ export abstract class QueueModel<H extends Hold = Hold> {
   /** Whose message was delivered last. */
   protected last: H | undefined;
   #stored = 0;
-  readonly #everDelivered = new Set<number>();
-
-  constructor(name: string, surroundings: QueueSurroundings) {
-    this.name = name;
-    this.surroundings = surroundings;
-  }
-
-  abstract createHold(owner: ModelMember): H;
 
   /** It is this hold's turn. @param isContinued - it goes on where it was, and has not begun anew. */
   protected abstract began(call: Call<H>, isContinued: boolean): void;
@@ -55,11 +32,7 @@ export abstract class QueueModel<H extends Hold = Hold> {
   /** A listener is called. */
   delivered(hold: H, batch: readonly Delivered[]): Call<H> {
     const call = new Call(hold, batch, this.surroundings.machine.elapsed);
-    this.deliveries += batch.length;
-    for (const { queueOffset } of batch) {
-      if (this.#everDelivered.has(queueOffset)) this.repeats += 1;
-      this.#everDelivered.add(queueOffset);
-    }
+    this.countDeliveries(batch);
     if (call.isDoubtful) {
       if (this.last === undefined || this.last.isOver) this.last = hold;
       hold.otherPositions.add(call.first.queueOffset).add(call.end);
@@ -72,7 +45,7 @@ export abstract class QueueModel<H extends Hold = Hold> {
     this.prepare(hold);
     const isContinued = this.#isContinued(call);
     if (!isContinued) this.#begin(call);
-    this.#checkBatch(call);
+    this.checkBatch(call.batch, `${call}`);
     hold.position = call.end;
     this.began(call, isContinued);
     hold.confirm();
@@ -93,7 +66,6 @@ export abstract class QueueModel<H extends Hold = Hold> {
     // Nothing becomes of it.
   }
 
-  /** The member drops the queue. */
   over(hold: H): void {
     if (hold.isOver) return;
     hold.isOver = true;
@@ -103,7 +75,6 @@ export abstract class QueueModel<H extends Hold = Hold> {
     if (this.last === hold) this.pass();
   }
 
-  /** Its process is no more: what is stored is the group's progress. */
   killed(process: ProcessTrust, stored: number): void {
     for (const call of this.calls) if (call.hold.owner.process === process) this.calls.delete(call);
     if (this.last?.owner.process !== process) return;
@@ -124,7 +95,7 @@ export abstract class QueueModel<H extends Hold = Hold> {
     this.pass();
   }
 
-  /** Everything below is done; `undefined`: that is not sure, or its process stands still. */
+  /** Everything below is done. */
   surelyDone(): number | undefined {
     this.pass();
     const { last } = this;
@@ -132,24 +103,21 @@ export abstract class QueueModel<H extends Hold = Hold> {
     return this.earliest;
   }
 
-  /** @param done - what was surely done some time ago. */
   checkStored(done: number): void {
     const missing = this.firstWanted(this.#stored, done);
     if (missing !== undefined) this.broken(`its progress is ${this.#stored}, though ${missing} is done`);
   }
 
-  /** The lowest that no listener got, or gets again; `undefined`: none, or that is not sure. */
   undelivered(): number | undefined {
     this.pass();
     const { last } = this;
-    if (last === undefined || last.isOver) return this.firstWanted(this.earliest, this.#length);
-    return last.isSure && last.position !== undefined ? this.firstWanted(last.position, this.#length) : undefined;
+    if (last === undefined || last.isOver) return this.firstWanted(this.earliest, this.length);
+    return last.isSure && last.position !== undefined ? this.firstWanted(last.position, this.length) : undefined;
   }
 
-  /** The lowest that is not done; `undefined`: none. */
   unfinished(): number | undefined {
     this.pass();
-    return this.firstWanted(this.earliest, this.#length);
+    return this.firstWanted(this.earliest, this.length);
   }
 
   /** The hold goes on where that call is, as far as anybody knows. */
@@ -177,26 +145,8 @@ export abstract class QueueModel<H extends Hold = Hold> {
     this.latest = isSure ? offset : Math.max(this.latest, offset);
   }
 
-  protected broken(rule: string): void {
-    this.surroundings.broken(`${this.name}: ${rule}`);
-  }
-
-  protected messageAt(offset: number): SentMessage | undefined {
-    const { queueId, book } = this.surroundings;
-    return queueId === undefined ? undefined : book.at(queueId, offset);
-  }
-
-  /** The lowest offset of the range that somebody would miss. */
-  protected firstWanted(from: number, to: number): number | undefined {
-    for (let offset = from; offset < to; offset += 1)
-      if (!this.acknowledged.has(offset) && this.messageAt(offset)?.isWanted !== false) return offset;
-    return undefined;
-  }
-
-  /** Of the retry topic it is not known. */
-  get #length(): number {
-    const { queueId, book } = this.surroundings;
-    return queueId === undefined ? 0 : (book.queues[queueId]?.length ?? 0);
+  protected override isGone(offset: number): boolean {
+    return this.acknowledged.has(offset);
   }
 
   /** One member at a time has it. What one that was silent has done and not stored is lost. */
@@ -212,9 +162,8 @@ export abstract class QueueModel<H extends Hold = Hold> {
   #isContinued({ hold, first }: Call<H>): boolean {
     const { position, otherPositions, isSure } = hold;
     const { queueOffset } = first;
-    const isNextAt = (offset: number | undefined): boolean =>
-      offset !== undefined && queueOffset >= offset && this.firstWanted(offset, queueOffset) === undefined;
-    if (isNextAt(position) || (!isSure && [...otherPositions].some(isNextAt))) return true;
+    const isNextAt = (offset: number): boolean => this.isNext(offset, queueOffset);
+    if ((position !== undefined && isNextAt(position)) || (!isSure && [...otherPositions].some(isNextAt))) return true;
     if (position === undefined || !isSure) return false;
     this.broken(`${first.message.name} at ${queueOffset}, where ${position} comes next`);
     return true;
@@ -230,19 +179,5 @@ export abstract class QueueModel<H extends Hold = Hold> {
     this.forget(hold);
     this.earliest = first.queueOffset;
     this.latest = first.queueOffset;
-  }
-
-  #checkBatch(call: Call<H>): void {
-    let next = call.first.queueOffset;
-    for (const { message, queueOffset } of call.batch) {
-      const isNext = queueOffset >= next && this.firstWanted(next, queueOffset) === undefined;
-      if (!isNext) this.broken(`${call}, where ${next} comes next`);
-      const stored = this.messageAt(queueOffset);
-      if (this.surroundings.queueId !== undefined && stored !== message)
-        this.broken(`${call}, though ${stored?.name ?? "nothing"} is at ${queueOffset}`);
-      if (!message.isWanted) this.broken(`${call}, whose filter does not let it through`);
-      if (this.acknowledged.has(queueOffset)) this.broken(`${call}, though ${message.name} was sent back or is dead`);
-      next = queueOffset + 1;
-    }
   }
 }
