@@ -19,7 +19,7 @@ async function checkRuns(createPlace: () => Place, seed: number, numRuns: number
   await fc.assert(property, { seed, numRuns });
 }
 
-describe("concurrent and orderly groups beside their model", { timeout: TIMEOUT_MS }, () => {
+describe("groups of all kinds beside their model", { timeout: TIMEOUT_MS }, () => {
   it.each(SEEDS)("deliver, repeat, bury and end as it says, in one broker, seed %i", async (seed) => {
     await checkRuns(memoryPlace, seed, 20);
   });

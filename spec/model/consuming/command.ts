@@ -103,7 +103,7 @@ const step = fc.record({
 });
 
 /** With members of these kinds. */
-function commandsOf(kinds: readonly MemberKind[]): fc.Arbitrary<readonly Command[]> {
+export function commandsOf(kinds: readonly MemberKind[]): fc.Arbitrary<readonly Command[]> {
   const acts = kinds.flatMap(actOf);
   return fc.array(
     fc.oneof(

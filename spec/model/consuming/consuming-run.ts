@@ -243,10 +243,7 @@ class ConsumingRun {
 
   #readProgress(): void {
     const { processes, watch } = this.#world;
-    const rows = (processes[0] as Process).select(
-      "SELECT consumer_group, topic, queue_id, next_offset FROM mq_consume_offset",
-    );
-    for (const [group, topic, queueId, nextOffset] of rows as [string, string, number, number][]) {
+    for (const { group, topic, queueId, nextOffset } of (processes[0] as Process).readProgress()) {
       const model = watch.groups.find((other) => other.group === group);
       model?.progressed(`${topic} ${queueId}`, nextOffset);
       const key = `${group} ${topic} ${queueId}`;

@@ -76,7 +76,7 @@ export abstract class GroupQueueModel<H extends Hold = Hold> {
   }
 
   /** Of the retry topic it is not known. */
-  protected get length(): number {
+  get length(): number {
     const { queueId, book } = this.surroundings;
     return queueId === undefined ? 0 : (book.queues[queueId]?.length ?? 0);
   }

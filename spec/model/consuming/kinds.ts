@@ -1,6 +1,7 @@
 import { concurrentKind } from "./concurrent-kind.js";
 import type { MemberKind } from "./member-kind.js";
 import { orderlyKind } from "./orderly-kind.js";
+import { pullKind } from "./pull-kind.js";
 
 /** What stands here takes part in every run. */
-export const KINDS: readonly MemberKind[] = [concurrentKind, orderlyKind];
+export const KINDS: readonly MemberKind[] = [concurrentKind, orderlyKind, pullKind];

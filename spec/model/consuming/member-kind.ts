@@ -4,6 +4,7 @@ import type { GroupModel, GroupSurroundings } from "./group-model.js";
 import type { GroupHistoryRules } from "./history-recorder.js";
 import type { Listeners } from "./listeners.js";
 import type { Member } from "./member.js";
+import type { MessageBook } from "./message-book.js";
 import type { Process } from "./process.js";
 
 /** What commands can do with a member of any kind; where it cannot, they do nothing. */
@@ -17,7 +18,7 @@ export interface Consumer<A = unknown> {
   suspend?(): void;
   resume?(): void;
   /** What only its kind can. */
-  act?(act: A): void;
+  act?(act: A): void | Promise<void>;
   /** Does what is left for its user to do, for the group to go on. */
   goOn?(): void;
   close(options?: CloseOptions): Promise<void>;
@@ -36,6 +37,7 @@ export interface Seat<S, M extends GroupModel> {
   /** To whom its listener says what it gets. */
   readonly listeners: Listeners;
   readonly host: Process;
+  readonly book: MessageBook;
   /** Once it has joined. */
   readonly member: () => Member;
   /** Waits for it, unless its process is killed meanwhile. */

@@ -1,5 +1,6 @@
 import type Database from "better-sqlite3";
 import { type Broker, type EmbeddedProducer, type Logger, openBroker } from "../../../lib/index.js";
+import type { GroupModel } from "./group-model.js";
 import type { Machine, ProcessClock } from "./machine.js";
 import type { Place } from "./places.js";
 import { ProcessTrust } from "./process-trust.js";
@@ -69,6 +70,28 @@ export class Process {
 
   select(sql: string): readonly unknown[][] {
     return this.database.prepare(sql).raw().all() as unknown[][];
+  }
+
+  /** The progress of each queue, by group. */
+  readProgress(): readonly {
+    readonly group: string;
+    readonly topic: string;
+    readonly queueId: number;
+    readonly nextOffset: number;
+  }[] {
+    const rows = this.select("SELECT consumer_group, topic, queue_id, next_offset FROM mq_consume_offset");
+    return (rows as [string, string, number, number][]).map(([group, topic, queueId, nextOffset]) => ({
+      group,
+      topic,
+      queueId,
+      nextOffset,
+    }));
+  }
+
+  /** What of a group is stored now. */
+  tellProgress(model: GroupModel): void {
+    for (const { group, topic, queueId, nextOffset } of this.readProgress())
+      if (group === model.group) model.progressed(`${topic} ${queueId}`, nextOffset);
   }
 
   /** Nothing of what it does from now on is seen by anybody; what it holds in this real process is let go. */

@@ -99,6 +99,7 @@ export class World {
       model: this.watch.groupOf(kind),
       listeners: this.listeners,
       host: process,
+      book: this.book,
       member: () => member,
       follow: (what, ...followed) => this.#follow(process, `${member.clientId} ${what}`, ...followed),
     });
@@ -160,8 +161,8 @@ export class World {
     this.#chooseMember(number)?.consumer[what]?.();
   }
 
-  act({ kind, member: number, act }: Of<"act">): void {
-    this.#chooseMember(number, kind)?.consumer.act?.(act);
+  act({ kind, member: number, act }: Of<"act">): void | Promise<void> {
+    return this.#chooseMember(number, kind)?.consumer.act?.(act);
   }
 
   /** Of everybody. */
@@ -252,7 +253,7 @@ export class World {
   }
 
   async #kill(process: Process): Promise<void> {
-    const stored = process.select("SELECT consumer_group, topic, queue_id, next_offset FROM mq_consume_offset");
+    const stored = process.readProgress();
     const held = this.listeners.held.filter(({ member }) => member.host === process);
     this.#noteSilence(process);
     const killing = process.kill();
@@ -261,9 +262,10 @@ export class World {
     for (const member of this.#members) if (member.host === process) this.watch.history.gone(member.clientId);
     this.#members = this.#members.filter(({ host }) => host !== process);
     for (const model of this.watch.groups) {
-      const isOf = (queue: string, [group, topic, queueId]: readonly unknown[]): boolean =>
-        group === model.group && `${topic} ${queueId}` === queue;
-      model.killed(process.trust, (queue) => Number(stored.find((row) => isOf(queue, row))?.[3] ?? 0));
+      const ofGroup = stored.filter(({ group }) => group === model.group);
+      const storedIn = (queue: string): number | undefined =>
+        ofGroup.find(({ topic, queueId }) => `${topic} ${queueId}` === queue)?.nextOffset;
+      model.killed(process.trust, (queue) => storedIn(queue) ?? 0);
     }
     await this.#until(killing, "a process is killed");
   }
