@@ -28,6 +28,8 @@ export class OrderlyHold extends Hold {
   taken: number[] = [];
   /** How often a message failed in this hold. */
   readonly failures = new Map<number, number>();
+  /** Whose failures may be forgotten, as it may have begun anew since. */
+  readonly perhapsForgotten = new Set<number>();
   suspendedUntil = Number.NEGATIVE_INFINITY;
   burial: Burial | undefined;
 }
@@ -93,7 +95,11 @@ export class OrderlyQueueModel extends ListenedQueueModel<OrderlyHold> {
   }
 
   protected override doubted({ hold, batch, first }: Call<OrderlyHold>): void {
-    for (const { queueOffset, deliveryAttempt } of batch) hold.failures.set(queueOffset, deliveryAttempt - 1);
+    for (const offset of hold.failures.keys()) hold.perhapsForgotten.add(offset);
+    for (const { queueOffset, deliveryAttempt } of batch) {
+      hold.failures.set(queueOffset, deliveryAttempt - 1);
+      hold.perhapsForgotten.delete(queueOffset);
+    }
     hold.taken = hold.taken.filter((offset) => offset < first.queueOffset);
   }
 
@@ -110,8 +116,9 @@ export class OrderlyQueueModel extends ListenedQueueModel<OrderlyHold> {
     hold.suspendedUntil = Number.NEGATIVE_INFINITY;
     for (const { message, queueOffset, deliveryAttempt } of batch) {
       const expected = (hold.failures.get(queueOffset) ?? 0) + 1;
+      const isPerhapsForgotten = hold.perhapsForgotten.delete(queueOffset);
       if (deliveryAttempt === expected) continue;
-      if (!hold.isSure && deliveryAttempt === 1) hold.failures.delete(queueOffset);
+      if ((!hold.isSure || isPerhapsForgotten) && deliveryAttempt === 1) hold.failures.delete(queueOffset);
       else this.broken(`${call}: ${message.name} as attempt ${deliveryAttempt} instead of ${expected}`);
     }
   }
@@ -139,6 +146,7 @@ export class OrderlyQueueModel extends ListenedQueueModel<OrderlyHold> {
   protected forget(hold: OrderlyHold): void {
     hold.taken = [];
     hold.failures.clear();
+    hold.perhapsForgotten.clear();
     hold.suspendedUntil = Number.NEGATIVE_INFINITY;
     hold.burial = undefined;
   }
