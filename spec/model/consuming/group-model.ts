@@ -12,6 +12,8 @@ export type DeadLettered = Parameters<BrokerEvents["message:deadLettered"]>[0];
 export interface GroupSurroundings {
   readonly machine: Machine;
   readonly book: MessageBook;
+  /** Nobody but this process is at the store. */
+  readonly isAlone: boolean;
   readonly broken: (rule: string) => void;
   /** A message is to go to the dead letters. Returns what is to be called when it has. */
   readonly dies: (message: SentMessage) => () => void;
@@ -51,10 +53,8 @@ export interface GroupModel {
 
   /** This progress is stored. */
   progressed(queue: string, nextOffset: number): void;
-  /** How far progress surely is, by queue, for {@link GroupModel.checkStored}. */
-  surelyDone(): ReadonlyMap<string, number>;
-  /** This was done some time ago: it is stored by now. */
-  checkStored(done: ReadonlyMap<string, number>): void;
+  /** @returns what is to be called 60 ms later: it checks what must have happened by then. */
+  expectSoon(): () => void;
   /** What was not delivered yet, or not decided though it was. */
   undelivered(): readonly string[];
   /** What is not done yet. */

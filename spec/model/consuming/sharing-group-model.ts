@@ -94,17 +94,15 @@ export abstract class SharingGroupModel<Q extends GroupQueueModel = GroupQueueMo
     this.queueOf(queue).progressed(nextOffset);
   }
 
-  surelyDone(): ReadonlyMap<string, number> {
-    const done = new Map<string, number>();
-    for (const queue of this.#queues.values()) {
-      const offset = queue.surelyDone();
-      if (offset !== undefined) done.set(queue.name, offset);
-    }
-    return done;
-  }
-
-  checkStored(done: ReadonlyMap<string, number>): void {
-    for (const [name, offset] of done) this.queueOf(name).checkStored(offset);
+  /** What is surely done is stored by then. */
+  expectSoon(): () => void {
+    const checks = this.queues.map((queue) => {
+      const done = queue.surelyDone();
+      return done === undefined ? undefined : () => queue.checkStored(done);
+    });
+    return () => {
+      for (const check of checks) check?.();
+    };
   }
 
   undelivered(): readonly string[] {

@@ -23,13 +23,14 @@ export class Watch {
   readonly #groups = new Map<string, GroupModel>();
   readonly #settings = new Map<string, unknown[]>();
 
-  constructor(machine: Machine, book: MessageBook, kinds: readonly MemberKind[]) {
+  constructor(machine: Machine, book: MessageBook, kinds: readonly MemberKind[], isAlone: boolean) {
     this.#book = book;
     this.history = new HistoryRecorder(machine);
     for (const kind of kinds) {
       const model = kind.createModel(kind.name, {
         machine,
         book,
+        isAlone,
         broken: (rule) => void this.violations.push(rule),
         dies: (message) => this.history.dies(kind.name, message),
         shared: (clientId) => this.history.gone(clientId),

@@ -37,7 +37,7 @@ export class World {
   constructor(place: Place, kinds: readonly MemberKind[]) {
     this.#place = place;
     this.kinds = kinds;
-    this.watch = new Watch(this.machine, this.book, kinds);
+    this.watch = new Watch(this.machine, this.book, kinds, place.processes === 1);
     this.listeners = new Listeners(this.book, this.watch);
   }
 
