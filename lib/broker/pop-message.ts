@@ -50,11 +50,18 @@ export interface PopRequest {
   readonly attemptId: string | undefined;
 }
 
+/** A message that had used up its attempts. */
+export interface BuriedMessage {
+  readonly message: StoredMessageView;
+  /** Its last one. */
+  readonly deliveryAttempt: number;
+}
+
 /** What one look at the topics of a pop came to. */
 export interface PopOutcome {
   readonly messages: readonly StoredMessageView[];
-  /** Those that had used up their attempts, and are among the dead letters now. */
-  readonly deadLettered: readonly StoredMessageView[];
+  /** Those that are among the dead letters now. */
+  readonly deadLettered: readonly BuriedMessage[];
   /** There may be more, without anybody storing any. */
   readonly hasMore: boolean;
   /** When a queue that is blocked, by this pop perhaps, is free at the latest; `undefined`: none is blocked. */
@@ -307,7 +314,7 @@ export class PopMessage {
     if (pop.config.retryQueueNums > 0) {
       const { deadLetters } = this.#parts;
       deadLetters.put(pop.request.group, deadLetters.recordOf(message));
-      pop.deadLettered.push(message);
+      pop.deadLettered.push({ message, deliveryAttempt: reconsumeTimes });
     }
     return true;
   }
@@ -319,7 +326,7 @@ class Pop implements PopOutcome {
   readonly config: GroupConfig;
   readonly now: number;
   readonly messages: StoredMessageView[] = [];
-  readonly deadLettered: StoredMessageView[] = [];
+  readonly deadLettered: BuriedMessage[] = [];
   bytes = 0 as number;
   hasMore = false as boolean;
   /** The next message does not fit. */

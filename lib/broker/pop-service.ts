@@ -102,7 +102,9 @@ export class PopService {
   }
 
   #tellDeadLettered({ group }: PopRequest, { deadLettered }: PopOutcome): void {
-    for (const { messageId, topic, reconsumeTimes } of deadLettered)
-      this.#events.emit("message:deadLettered", { messageId, topic, group, deliveryAttempt: reconsumeTimes });
+    for (const { message, deliveryAttempt } of deadLettered) {
+      const { messageId, topic } = message;
+      this.#events.emit("message:deadLettered", { messageId, topic, group, deliveryAttempt });
+    }
   }
 }

@@ -4,6 +4,7 @@ import type { ReceiptHandle } from "../../lib/message/receipt-handle.js";
 import { openFaultDriver } from "../support/fault-driver.js";
 import type { TestPort } from "../support/local-broker.js";
 import { tempFolder } from "../support/temp-folder.js";
+import { listen } from "./event-log.js";
 import {
   acknowledge,
   changeInvisible,
@@ -330,6 +331,19 @@ describe("a message of an orderly group that was delivered as often as allowed",
     expect(looks).toEqual([["a 1"], ["a 2"], ["b 1"]]);
     expect(texts(deadLetters(broker))).toEqual(["a"]);
     expect(offsetsOf(broker)).toEqual([1]);
+  });
+
+  it("is told of with its last attempt", async () => {
+    await using broker = await popPort(["a"], { group: { ...orderly, retryMaxTimes: 2 } });
+    const events = listen(broker.mq, "message:deadLettered");
+    for (let round = 0; round < 3; round += 1) {
+      await pop(broker);
+      await broker.clock.advance(INVISIBLE_MS);
+    }
+
+    await pop(broker);
+
+    expect(events).toMatchObject([["message:deadLettered", { topic: TOPIC, group: GROUP, deliveryAttempt: 3 }]]);
   });
 
   it("does not take with it what was received together with it and is in order", async () => {
