@@ -35,7 +35,7 @@ export const concurrentKind: MemberKind<Settings, ConcurrentGroupModel> = {
           return { ...toEnded(outcome), ackIndex: context.ackIndex, delayLevel: context.delayLevelWhenNextConsume };
         }) as ConsumeResult,
     }),
-  history: () => ({ isOrdered: false, areDuplicatesForbidden: true }),
+  history: () => ({ isOrdered: false, areDuplicatesForbidden: true, isProgressHeld: true }),
 };
 
 function toEnded(outcome: Outcome): Ended {

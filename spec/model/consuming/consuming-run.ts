@@ -22,7 +22,15 @@ const STORED_MS = 60;
 /** How long it is waited for what is left, one after the other for as long as nothing of it happens. */
 const WAITS_MS = [1_000, 10_000, 70_000, 600_000, 7_200_000, 7_200_000] as const;
 /** That may be left when everybody has closed. */
-const EMPTY_TABLES = ["mq_due", "mq_sent_back", "mq_engine", "mq_member", "mq_claim"] as const;
+const EMPTY_TABLES = [
+  "mq_due",
+  "mq_sent_back",
+  "mq_engine",
+  "mq_member",
+  "mq_claim",
+  "mq_pop",
+  "mq_pop_order",
+] as const;
 
 /** Does what the commands say, lets everything that is left be consumed, and closes. Throws at the first rule that is broken. */
 export async function runConsuming(place: Place, commands: readonly Command[]): Promise<ConsumingOutcome> {

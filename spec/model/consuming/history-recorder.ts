@@ -7,6 +7,8 @@ import { type SentMessage, TOPIC } from "./message-book.js";
 export interface GroupHistoryRules {
   readonly isOrdered: boolean;
   readonly areDuplicatesForbidden: boolean;
+  /** Whether progress passes nothing that is not acknowledged. */
+  readonly isProgressHeld: boolean;
 }
 
 interface Entry extends Pick<HistoryEvent, "at" | "state" | "group" | "clientId" | "deliveryAttempt" | "dueAt"> {
@@ -69,7 +71,7 @@ export class HistoryRecorder {
       duplicates: rules.areDuplicatesForbidden ? "forbidden" : "allowed",
       excuseGone: true,
       gone: this.#gone,
-      offsets: this.#offsets.filter((offset) => offset.group === group),
+      offsets: rules.isProgressHeld ? this.#offsets.filter((offset) => offset.group === group) : [],
       isFor: ({ tag }) => tag !== "z",
     });
   }

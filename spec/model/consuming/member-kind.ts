@@ -1,7 +1,7 @@
 import type fc from "fast-check";
-import type { Broker, CloseOptions, MessageQueue } from "../../../lib/index.js";
+import type { Broker, CloseOptions, GroupSettings, MessageQueue } from "../../../lib/index.js";
 import type { GroupModel, GroupSurroundings } from "./group-model.js";
-import type { GroupHistoryRules } from "./history-recorder.js";
+import type { GroupHistoryRules, HistoryRecorder } from "./history-recorder.js";
 import type { Listeners } from "./listeners.js";
 import type { Member } from "./member.js";
 import type { MessageBook } from "./message-book.js";
@@ -38,6 +38,7 @@ export interface Seat<S, M extends GroupModel> {
   readonly listeners: Listeners;
   readonly host: Process;
   readonly book: MessageBook;
+  readonly history: HistoryRecorder;
   /** Once it has joined. */
   readonly member: () => Member;
   /** Waits for it, unless its process is killed meanwhile. */
@@ -56,6 +57,8 @@ export type Follow = <T>(
 export interface MemberKind<S = unknown, M extends GroupModel = GroupModel, A = unknown> {
   /** The group's as well. */
   readonly name: string;
+  /** How its group is set up before anybody joins. */
+  readonly groupSettings?: GroupSettings;
   readonly settings: fc.Arbitrary<S>;
   readonly usualSettings: S;
   /** What its members can do besides. */

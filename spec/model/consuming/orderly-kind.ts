@@ -43,6 +43,7 @@ export const orderlyKind: MemberKind<Settings, OrderlyGroupModel> = {
     isOrdered: settings.every(({ batchSize }) => batchSize === 1),
     // What was delivered and not committed comes again.
     areDuplicatesForbidden: settings.every(({ autoCommit }) => autoCommit),
+    isProgressHeld: true,
   }),
 };
 

@@ -1,10 +1,8 @@
 import { isMqError, type MessageQueue, type MessageView, type PullConsumer } from "../../../lib/index.js";
 import type { Consumer, Seat } from "./member-kind.js";
+import { letPromisesSettle } from "./promises.js";
 import type { PullGroupModel } from "./pull-group-model.js";
 import type { PullHold, PullMember, PullQueueModel, PullSettings } from "./pull-queue-model.js";
-
-/** From what a call returns to who awaits it. */
-const MOST_MICROTASKS = 20;
 
 /** Queues are chosen among those that it has, by the remainder. */
 export type PullAct =
@@ -176,10 +174,6 @@ export class PullingMember implements Consumer<PullAct> {
     const name = `${queue.topic} ${queue.queueId}`;
     return { queue, model: model.queue(name), hold: model.pullHoldOf(this.#member, name) };
   }
-}
-
-async function letPromisesSettle(): Promise<void> {
-  for (let count = 0; count < MOST_MICROTASKS; count += 1) await Promise.resolve();
 }
 
 function refusedOffset(error: unknown): void {

@@ -7,6 +7,7 @@ import type { MemberKind } from "./member-kind.js";
 import { FILTERS, MessageBook, type SentMessage, TOPIC } from "./message-book.js";
 import type { Place } from "./places.js";
 import { Process, QUEUES } from "./process.js";
+import { letPromisesSettle } from "./promises.js";
 import { Watch } from "./watch.js";
 
 export const MOST_QUEUES = QUEUES + 2;
@@ -56,7 +57,10 @@ export class World {
 
   async begin(): Promise<void> {
     for (let index = 0; index < this.#place.processes; index += 1) await this.#start(index);
-    await this.#processes[0]?.mq.admin.createTopic(TOPIC);
+    const admin = this.#processes[0]?.mq.admin;
+    await admin?.createTopic(TOPIC);
+    for (const { name, groupSettings } of this.kinds)
+      if (groupSettings !== undefined) await admin?.createGroup(name, groupSettings);
     await this.machine.settle();
   }
 
@@ -100,6 +104,7 @@ export class World {
       listeners: this.listeners,
       host: process,
       book: this.book,
+      history: this.watch.history,
       member: () => member,
       follow: (what, ...followed) => this.#follow(process, `${member.clientId} ${what}`, ...followed),
     });
@@ -203,6 +208,8 @@ export class World {
     if (process === undefined || this.#queues >= MOST_QUEUES) return;
     this.#queues += 1;
     await process.mq.admin.updateTopic(TOPIC, { readQueueNums: this.#queues, writeQueueNums: this.#queues });
+    // With it other things may have been committed.
+    for (let count = 0; count < 3; count += 1) await letPromisesSettle();
   }
 
   async close(process: Process, isHasty: boolean): Promise<void> {
