@@ -102,28 +102,36 @@ const step = fc.record({
   ms: fc.constantFrom(1, 3_000, 15_000, 45_000, 3_600_000, -1, -5_000, -3_600_000),
 });
 
+const SOON = { do: "pass", ms: 0 } as const;
+const onListeners = [
+  { arbitrary: end, weight: 6 },
+  { arbitrary: suspend, weight: 1 },
+];
+
 /** With members of these kinds. */
 export function commandsOf(kinds: readonly MemberKind[]): fc.Arbitrary<readonly Command[]> {
   const acts = kinds.flatMap(actOf);
-  return fc.array(
+  const join = fc.oneof(...kinds.map(joinOf));
+  const rest = fc.array(
     fc.oneof(
       { arbitrary: send, weight: 10 },
       { arbitrary: pass, weight: 10 },
-      { arbitrary: fc.oneof(...kinds.map(joinOf)), weight: 6 },
-      ...(acts.length === 0 ? [] : [{ arbitrary: fc.oneof(...acts), weight: 24 }]),
-      { arbitrary: end, weight: 6 },
+      { arbitrary: join, weight: 5 },
+      ...(acts.length === 0 ? [] : [{ arbitrary: fc.oneof(...acts), weight: 30 }]),
+      ...(acts.length === kinds.length ? [] : onListeners),
       { arbitrary: turn, weight: 4 },
       { arbitrary: leave, weight: 3 },
       { arbitrary: subscribe, weight: 2 },
-      { arbitrary: suspend, weight: 1 },
       { arbitrary: restart, weight: 1 },
       { arbitrary: stall, weight: 1 },
       { arbitrary: hang, weight: 2 },
       { arbitrary: step, weight: 1 },
       { arbitrary: grow, weight: 1 },
     ),
-    { minLength: 1, maxLength: 60, size: "max" },
+    { maxLength: 60, size: "max" },
   );
+  const beginning = fc.array(join, { minLength: 1, maxLength: 2 });
+  return fc.tuple(beginning, rest).map(([joins, others]) => [...joins, SOON, ...others]);
 }
 
 /** Some runs are about one kind only: more happens to each of its members. */

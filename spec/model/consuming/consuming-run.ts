@@ -1,7 +1,7 @@
 import { deadLetterTopic } from "../../../lib/message/derived-names.js";
 import { findProblems } from "../../support/test-broker.js";
 import type { Command } from "./command.js";
-import type { GroupModel } from "./group-model.js";
+import { EXPECTED_WITHIN_MS, type ExpectedWithinMs, type GroupModel } from "./group-model.js";
 import { KINDS } from "./kinds.js";
 import type { MemberKind } from "./member-kind.js";
 import { FILTERS } from "./message-book.js";
@@ -17,8 +17,6 @@ export interface ConsumingOutcome {
   readonly dead: number;
 }
 
-/** Progress is stored within 50 ms. */
-const STORED_MS = 60;
 /** How long it is waited for what is left, one after the other for as long as nothing of it happens. */
 const WAITS_MS = [1_000, 10_000, 70_000, 600_000, 7_200_000, 7_200_000] as const;
 /** That may be left when everybody has closed. */
@@ -120,16 +118,19 @@ class ConsumingRun {
     }
   }
 
-  /** What was done before the last 60 ms is stored at the end. */
   async #pass(ms: number): Promise<void> {
     const { machine, watch } = this.#world;
-    if (ms < STORED_MS) return machine.pass(ms);
-    await machine.pass(ms - STORED_MS);
-    const checks = watch.groups.map((group) => group.expectSoon());
-    await machine.pass(STORED_MS);
+    const { own, others } = EXPECTED_WITHIN_MS;
+    const expect = (withinMs: ExpectedWithinMs): readonly (() => void)[] =>
+      ms < withinMs ? [] : watch.groups.map((group) => group.expectWithin(withinMs));
+    await machine.pass(Math.max(0, ms - others));
+    const late = expect(others);
+    await machine.pass(Math.max(0, Math.min(ms, others) - own));
+    const early = expect(own);
+    await machine.pass(Math.min(ms, own));
     this.#readProgress();
     // What was to be done soon is done later when the clock was set back.
-    if (!this.#wasSetBack) for (const check of checks) check();
+    if (!this.#wasSetBack) for (const check of [...late, ...early]) check();
   }
 
   /** Whoever is there gets everything, without being pushed. */
@@ -169,7 +170,7 @@ class ConsumingRun {
     for (;;) {
       world.endCalls((member) => world.members.includes(member));
       world.goOnConsuming();
-      await this.#pass(STORED_MS);
+      await this.#pass(EXPECTED_WITHIN_MS.own);
       this.#check();
       const left = (await list()).join("; ");
       if (left === "") return;

@@ -21,6 +21,10 @@ export interface GroupSurroundings {
   readonly shared: (clientId: string) => void;
 }
 
+/** Progress is stored within 50 ms, and who waits hears of everything in this process; what another one does is known within a second. */
+export const EXPECTED_WITHIN_MS = { own: 60, others: 1_000 } as const;
+export type ExpectedWithinMs = (typeof EXPECTED_WITHIN_MS)[keyof typeof EXPECTED_WITHIN_MS];
+
 /** What a run was like, over all queues of a group. */
 export interface GroupCounts {
   readonly deliveries: number;
@@ -53,8 +57,8 @@ export interface GroupModel {
 
   /** This progress is stored. */
   progressed(queue: string, nextOffset: number): void;
-  /** @returns what is to be called 60 ms later: it checks what must have happened by then. */
-  expectSoon(): () => void;
+  /** @returns what is to be called so much later: it checks what must have happened by then. */
+  expectWithin(ms: ExpectedWithinMs): () => void;
   /** What was not delivered yet, or not decided though it was. */
   undelivered(): readonly string[];
   /** What is not done yet. */

@@ -1,5 +1,13 @@
 import type { MessageView } from "../../../lib/index.js";
-import type { DeadLettered, GroupCounts, GroupModel, GroupSurroundings, Retried } from "./group-model.js";
+import {
+  type DeadLettered,
+  EXPECTED_WITHIN_MS,
+  type ExpectedWithinMs,
+  type GroupCounts,
+  type GroupModel,
+  type GroupSurroundings,
+  type Retried,
+} from "./group-model.js";
 import type { ModelMember } from "./hold.js";
 import { type SentMessage, TOPIC } from "./message-book.js";
 import type { ProcessTrust } from "./process-trust.js";
@@ -183,11 +191,12 @@ export abstract class PopGroupModel implements GroupModel {
   }
 
   /** Whoever waits for what is there gets it. */
-  expectSoon(): () => void {
+  expectWithin(ms: ExpectedWithinMs): () => void {
     const { isAlone } = this.surroundings;
+    const isTime = ms === (isAlone ? EXPECTED_WITHIN_MS.own : EXPECTED_WITHIN_MS.others);
     const isAwake = ({ member: { process } }: Waiting): boolean => !process.isStalled && !process.isGone;
     const waited = [...this.#waiting].filter(isAwake);
-    const available = isAlone && waited.length > 0 ? this.available() : [];
+    const available = isTime && waited.length > 0 ? this.available() : [];
     return () => {
       if (available.length === 0 || !waited.some((waiting) => this.#waiting.has(waiting) && isAwake(waiting))) return;
       const still = new Set(this.available());

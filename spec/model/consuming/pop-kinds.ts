@@ -9,25 +9,26 @@ import { UnorderedPopGroupModel } from "./unordered-pop-group-model.js";
 
 const MAX_ATTEMPTS = 2;
 
-const delivery = fc.nat({ max: 7 });
+const delivery = fc.constantFrom(0, 0, 0, 1, 1, 2, 3, 7);
 const receive = fc.record({
   what: fc.constant("receive" as const),
   options: fc.record({
-    maxMessages: fc.constantFrom(1, 2, 3, 32),
-    invisibleDurationMs: fc.constantFrom(10_000, 10_000, 30_000, 60_000),
-    awaitMs: fc.constantFrom(0, 0, 1_000, 20_000),
+    maxMessages: fc.constantFrom(1, 1, 3, 32),
+    invisibleDurationMs: fc.constantFrom(10_000, 20_000, 60_000),
+    awaitMs: fc.constantFrom(0, 1_000, 20_000, 60_000),
   }),
 });
 const ack = fc.record({ what: fc.constant("ack" as const), delivery });
 const change = fc.record({
   what: fc.constant("change" as const),
   delivery,
-  durationMs: fc.constantFrom(0, 1, 5_000, 20_000, 60_000),
+  durationMs: fc.constantFrom(0, 1, 5_000, 60_000),
 });
 const acts: fc.Arbitrary<PopAct> = fc.oneof(
   { arbitrary: receive, weight: 8 },
   { arbitrary: ack, weight: 6 },
-  { arbitrary: change, weight: 3 },
+  { arbitrary: change, weight: 4 },
+  { arbitrary: fc.constant({ what: "abort" as const }), weight: 3 },
 );
 
 function popKind(

@@ -4,6 +4,7 @@ import type { PopGroupModel, Receipt } from "./pop-group-model.js";
 
 /** How many of the last deliveries of the group commands choose among. */
 const CHOSEN_AMONG = 8;
+const ABORTED = "as told";
 const GOING_ON = { maxMessages: 32, invisibleDurationMs: 10_000, awaitMs: 0 } as const;
 
 export interface Receiving {
@@ -15,6 +16,8 @@ export interface Receiving {
 /** Deliveries are chosen by the remainder among the last ones of the group, whoever got them, whatever became of them; 0 is the last one. */
 export type PopAct =
   | { readonly what: "receive"; readonly options: Receiving }
+  /** Of those who wait, who has waited for longest. */
+  | { readonly what: "abort" }
   | { readonly what: "ack"; readonly delivery: number }
   | { readonly what: "change"; readonly delivery: number; readonly durationMs: number };
 
@@ -23,7 +26,8 @@ export class PoppingMember implements Consumer<PopAct> {
   readonly #consumer: SimpleConsumer;
   readonly #seat: Seat<unknown, PopGroupModel>;
   #hasStarted = false;
-  #waits = 0;
+  /** Those who wait. */
+  readonly #aborts = new Set<AbortController>();
 
   constructor(consumer: SimpleConsumer, seat: Seat<unknown, PopGroupModel>) {
     this.#consumer = consumer;
@@ -57,6 +61,9 @@ export class PoppingMember implements Consumer<PopAct> {
       case "receive":
         this.#receive(act.options);
         return;
+      case "abort":
+        for (const abort of [...this.#aborts].slice(0, 1)) abort.abort(ABORTED);
+        return;
       case "ack": {
         const receipt = this.#choose(act.delivery);
         if (receipt !== undefined) this.#acknowledge(receipt);
@@ -73,7 +80,7 @@ export class PoppingMember implements Consumer<PopAct> {
   }
 
   goOn(): void {
-    if (!this.#hasStarted || this.#waits > 0) return;
+    if (!this.#hasStarted || this.#aborts.size > 0) return;
     this.#receive(GOING_ON, (receipts) => {
       for (const receipt of receipts) this.#acknowledge(receipt);
     });
@@ -83,12 +90,18 @@ export class PoppingMember implements Consumer<PopAct> {
     const { model, member, follow } = this.#seat;
     if (member().filter === undefined) return;
     const answered = model.waits(member());
-    this.#waits += 1;
-    follow("receives", this.#consumer.receive(options), (views) => {
+    const abort = new AbortController();
+    this.#aborts.add(abort);
+    const receiving = this.#consumer.receive({ ...options, signal: abort.signal }).finally(() => {
       answered();
-      this.#waits -= 1;
+      this.#aborts.delete(abort);
+    });
+    const received = (views: readonly MessageView[]): void => {
       if (views.length > options.maxMessages) throw new Error(`${views.length} messages for ${options.maxMessages}`);
       follow("has received", this.#received(views, options), then);
+    };
+    follow("receives", receiving, received, (error) => {
+      if (error !== ABORTED) throw error;
     });
   }
 

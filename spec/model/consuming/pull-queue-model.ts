@@ -50,6 +50,8 @@ export class PullQueueModel extends GroupQueueModel<PullHold> {
   readonly #perhaps = new Set<{ readonly offset: number; readonly hold: PullHold }>();
   /** How often progress was told. */
   #tellings = 0;
+  /** What each member dropped last. */
+  readonly #dropped = new Map<ModelMember, PullHold>();
   /** Who got a message last. */
   #last: PullHold | undefined;
 
@@ -57,12 +59,13 @@ export class PullQueueModel extends GroupQueueModel<PullHold> {
     return new PullHold(this.name, owner);
   }
 
-  delivered(hold: PullHold, batch: readonly Delivered[]): void {
+  delivered(known: PullHold, batch: readonly Delivered[]): void {
+    const hold = this.#happenedNow(this.#dropped.get(known.owner)) ?? known;
     const names = batch.map(({ message, queueOffset }) => `${message.name} at ${queueOffset}`);
     const what = `${names.join(", ")} for ${hold.owner.clientId}`;
     const [first, last] = [batch[0] as Delivered, batch.at(-1) as Delivered];
     this.countDeliveries(batch);
-    const isLate = hold.isOver && this.#happenedNow(hold);
+    const isLate = hold !== known;
     if (hold.isOver && !isLate) this.broken(`${what}, who has dropped the queue`);
     if (!isLate) this.#takeOver(hold, what);
     const places = this.#placesOf(hold);
@@ -157,6 +160,7 @@ export class PullQueueModel extends GroupQueueModel<PullHold> {
     const { elapsed, steps } = this.surroundings.machine;
     hold.overAt = elapsed;
     hold.overIn = steps;
+    this.#dropped.set(hold.owner, hold);
   }
 
   killed(process: ProcessTrust, stored: number): void {
@@ -234,8 +238,8 @@ export class PullQueueModel extends GroupQueueModel<PullHold> {
     return this.firstWanted(Math.min(a, b), Math.max(a, b)) === undefined;
   }
 
-  /** In the same step, in which nobody can say what came first. */
-  #happenedNow({ overIn }: PullHold): boolean {
-    return overIn === this.surroundings.machine.steps;
+  /** In the same step, of which nobody can say what came first. */
+  #happenedNow(dropped: PullHold | undefined): PullHold | undefined {
+    return dropped?.overIn === this.surroundings.machine.steps ? dropped : undefined;
   }
 }

@@ -56,24 +56,17 @@ export class PullingMember implements Consumer<PullAct> {
     return this.#consumer.close();
   }
 
-  act(act: PullAct): void | Promise<void> {
+  /** Resolves when it has heard of all that it gets at once. */
+  async act(act: PullAct): Promise<void> {
     if (!this.#hasStarted) return;
-    switch (act.what) {
-      case "poll":
-        this.#poll(act.maxMessages, act.timeoutMs);
-        // What is there already it has got when the next command comes.
-        return letPromisesSettle();
-      case "commit":
-        this.#commit();
-        return;
-      default: {
-        const chosen = this.#choose(act.queue);
-        if (chosen !== undefined) this.#actOn(chosen, act);
-        if (act.what !== "seek" || !act.isPolledAtOnce) return;
-        this.#poll(1, 0);
-        return letPromisesSettle();
-      }
+    if (act.what === "poll") this.#poll(act.maxMessages, act.timeoutMs);
+    else if (act.what === "commit") this.#commit();
+    else {
+      const chosen = this.#choose(act.queue);
+      if (chosen !== undefined) this.#actOn(chosen, act);
+      if (act.what === "seek" && act.isPolledAtOnce) this.#poll(1, 0);
     }
+    await letPromisesSettle();
   }
 
   resume(): void {

@@ -1,5 +1,13 @@
 import type { AllocateMessageQueueStrategy } from "../../../lib/index.js";
-import type { DeadLettered, GroupCounts, GroupModel, GroupSurroundings, Retried } from "./group-model.js";
+import {
+  type DeadLettered,
+  EXPECTED_WITHIN_MS,
+  type ExpectedWithinMs,
+  type GroupCounts,
+  type GroupModel,
+  type GroupSurroundings,
+  type Retried,
+} from "./group-model.js";
 import type { GroupQueueModel, QueueSurroundings } from "./group-queue-model.js";
 import type { Hold, ModelMember } from "./hold.js";
 import { type SentMessage, TOPIC } from "./message-book.js";
@@ -95,8 +103,9 @@ export abstract class SharingGroupModel<Q extends GroupQueueModel = GroupQueueMo
   }
 
   /** What is surely done is stored by then. */
-  expectSoon(): () => void {
-    const checks = this.queues.map((queue) => {
+  expectWithin(ms: ExpectedWithinMs): () => void {
+    const queues = ms === EXPECTED_WITHIN_MS.own ? this.queues : [];
+    const checks = queues.map((queue) => {
       const done = queue.surelyDone();
       return done === undefined ? undefined : () => queue.checkStored(done);
     });

@@ -209,7 +209,7 @@ export class World {
     this.#queues += 1;
     await process.mq.admin.updateTopic(TOPIC, { readQueueNums: this.#queues, writeQueueNums: this.#queues });
     // With it other things may have been committed.
-    for (let count = 0; count < 3; count += 1) await letPromisesSettle();
+    for (let count = 0; count < 2; count += 1) await letPromisesSettle();
   }
 
   async close(process: Process, isHasty: boolean): Promise<void> {
