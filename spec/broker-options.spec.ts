@@ -4,6 +4,7 @@ import { PROFILES } from "../lib/broker/profile.js";
 import { type BrokerOptions, resolveBrokerOptions } from "../lib/broker-options.js";
 import { openBroker, systemClock } from "../lib/index.js";
 import { systemChance } from "../lib/time/chance.js";
+import { DELAY_LEVELS_MS } from "../lib/time/delay-levels.js";
 import { tempFolder } from "./support/temp-folder.js";
 import { thrown } from "./support/thrown.js";
 import { VirtualClock } from "./support/virtual-clock.js";
@@ -27,6 +28,8 @@ describe("resolveBrokerOptions", () => {
         autoCreateTopic: true,
         autoCreateGroup: true,
         defaultQueueCount: 4,
+        delayLevelsMs: DELAY_LEVELS_MS,
+        recallMessageEnable: true,
         busyTimeoutMs: 50,
         leaseMs: 10_000,
         clock: systemClock,
@@ -49,6 +52,8 @@ describe("resolveBrokerOptions", () => {
       autoCreateTopic: undefined,
       autoCreateGroup: undefined,
       defaultQueueCount: undefined,
+      messageDelayLevels: undefined,
+      recallMessageEnable: undefined,
       clock: undefined,
       seed: undefined,
       logger: undefined,
@@ -170,7 +175,8 @@ describe("resolveBrokerOptions", () => {
 
     expect(error.message).toBe(
       `BrokerOptions has no option "${name}"; it has path, database, profile, synchronous, allowNetworkFileSystem, busyTimeoutMs, leaseMs, ` +
-        "brokerName, clusterName, autoCreateTopic, autoCreateGroup, defaultQueueCount, clock, seed, logger",
+        "brokerName, clusterName, autoCreateTopic, autoCreateGroup, defaultQueueCount, messageDelayLevels, recallMessageEnable, clock, seed, " +
+        "logger",
     );
   });
 

@@ -37,7 +37,7 @@ export class PopTable {
   readonly #update: SqliteStatement;
   readonly #delete: SqliteStatement;
   readonly #listDue: SqliteStatement<PopRow>;
-  readonly #countInHand: SqliteStatement<[number, number, number, number]>;
+  readonly #countInHand: SqliteStatement<[number, number, number]>;
   readonly #earliest: SqliteStatement<number>;
 
   constructor(connection: SqliteConnection) {
@@ -49,10 +49,9 @@ export class PopTable {
       connection,
       `SELECT ${COLUMNS} FROM mq_pop WHERE visible_at <= ? ORDER BY visible_at, pop_key LIMIT ?`,
     ).raw();
-    this.#countInHand = prepare<[number, number, number, number]>(
+    this.#countInHand = prepare<[number, number, number]>(
       connection,
-      `SELECT queue_key, message_count, acknowledged, count(*) FROM mq_pop WHERE consumer_group = ?
-       GROUP BY queue_key, message_count, acknowledged`,
+      "SELECT queue_key, message_count, acknowledged FROM mq_pop WHERE consumer_group = ?",
     ).raw();
     this.#earliest = prepare<number>(connection, "SELECT visible_at FROM mq_pop ORDER BY visible_at LIMIT 1").pluck();
   }
@@ -82,11 +81,11 @@ export class PopTable {
     return this.#listDue.all(now, limit).map(toCheckpoint);
   }
 
-  /** Of each queue, by its key, how many messages the group has popped and not acknowledged. Looks at every row: a million take a third of a second. */
+  /** Of each queue, by its key, how many messages the group has popped and not acknowledged. Looks at every row, and makes nothing of it but the counts. */
   countInHand(group: string): ReadonlyMap<number, number> {
     const counts = new Map<number, number>();
-    for (const [queueKey, length, acknowledged, rows] of this.#countInHand.iterate(group))
-      counts.set(queueKey, (counts.get(queueKey) ?? 0) + rows * (length - countBits(acknowledged)));
+    for (const [queueKey, length, acknowledged] of this.#countInHand.iterate(group))
+      counts.set(queueKey, (counts.get(queueKey) ?? 0) + length - countBits(acknowledged));
     return counts;
   }
 

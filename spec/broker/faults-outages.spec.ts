@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { USUAL_CODES } from "../support/fault-codes.js";
+import { OUTAGE_CODES } from "../support/fault-codes.js";
 import { tryOutages } from "../support/fault-rules.js";
 import { WORKLOADS } from "../support/fault-workloads/all.js";
 
@@ -30,7 +30,7 @@ const OPERATIONS = [
 describe.each(OPERATIONS)("a disk that is gone for six seconds in %s", (name) => {
   const make = WORKLOADS[name]?.make ?? expect.fail(`there is no operation "${name}"`);
 
-  it.each(USUAL_CODES)(
+  it.each(OUTAGE_CODES)(
     "%s: nobody asks it without pause, nothing is lost or doubled, and all goes on",
     async (code) => {
       expect(await tryOutages(make, code)).toEqual([]);

@@ -11,6 +11,9 @@ export const USUAL_CODES: readonly FaultCode[] = TRIES_ALL
   ? FAULT_CODES
   : ["SQLITE_FULL", "SQLITE_BUSY", "SQLITE_IOERR"];
 
+/** What is tried for seconds: an I/O error that lasts goes the way of a full disk, but at a commit, where it is tried alone. */
+export const OUTAGE_CODES: readonly FaultCode[] = TRIES_ALL ? FAULT_CODES : ["SQLITE_FULL", "SQLITE_BUSY"];
+
 /** Those that are tried in both ways; SQLite may end the transaction when it has no memory too. */
 const ROLLING_BACK: readonly string[] = ["SQLITE_FULL", "SQLITE_IOERR"];
 /** They touch no file, and need no schema. Asking for one of them fails as setting it does, which always follows. */

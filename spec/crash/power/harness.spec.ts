@@ -5,7 +5,7 @@ import { whyNot } from "./recorder.mjs";
 const reason = whyNot();
 const FEW = ["--one-in", "32", "--subsets", "5"];
 /** What is looked for is found long before. */
-const UNTIL_FOUND = ["--one-in", "8", "--subsets", "20", "--problems", "40"];
+const UNTIL_FOUND = ["--one-in", "16", "--subsets", "10", "--problems", "40"];
 /** A run takes a second where nothing else runs. */
 const OPTIONS = { timeout: 120_000 };
 
