@@ -12,8 +12,8 @@ const SEEDS = Array.from({ length: Number(POCKETMQ_MODEL_SEEDS ?? 2) }, (_, inde
 const TIMEOUT_MS = 600_000;
 
 const PLACES = [
-  { where: "one broker", createPlace: memoryPlace, numRuns: 12 },
-  { where: "two brokers on a file", createPlace: filePlace, numRuns: 4 },
+  { where: "one broker", createPlace: memoryPlace, numRuns: 20 },
+  { where: "two brokers on a file", createPlace: filePlace, numRuns: 5 },
 ] as const;
 
 /** The seed, and the path to what was shrunk, are in the error. */

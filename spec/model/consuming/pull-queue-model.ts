@@ -60,7 +60,8 @@ export class PullQueueModel extends GroupQueueModel<PullHold> {
   }
 
   delivered(known: PullHold, batch: readonly Delivered[]): void {
-    const hold = this.#happenedNow(this.#dropped.get(known.owner)) ?? known;
+    const dropped = this.#happenedNow(this.#dropped.get(known.owner));
+    const hold = known.isOver && dropped !== undefined ? dropped : known;
     const names = batch.map(({ message, queueOffset }) => `${message.name} at ${queueOffset}`);
     const what = `${names.join(", ")} for ${hold.owner.clientId}`;
     const [first, last] = [batch[0] as Delivered, batch.at(-1) as Delivered];
@@ -68,7 +69,9 @@ export class PullQueueModel extends GroupQueueModel<PullHold> {
     const isLate = hold !== known;
     if (hold.isOver && !isLate) this.broken(`${what}, who has dropped the queue`);
     if (!isLate) this.#takeOver(hold, what);
-    const places = this.#placesOf(hold);
+    // It may have been before the queue went and came back.
+    const isEither = !isLate && dropped !== undefined;
+    const places = [...this.#placesOf(hold), ...(isEither ? this.#placesOf(dropped) : [])];
     if (!places.some((place) => this.isNext(place, first.queueOffset)))
       this.broken(`${what}, where ${[...new Set(places)].join(" or ")} comes next`);
     this.checkBatch(batch, what);
@@ -78,7 +81,7 @@ export class PullQueueModel extends GroupQueueModel<PullHold> {
     if (!hold.wasHeardOf) hold.pausedAt = undefined;
     if (hold.pausedAt !== undefined && last.queueOffset >= hold.pausedAt) this.broken(`${what}, who has paused it`);
     hold.seeks.clear();
-    hold.places = [last.queueOffset + 1];
+    hold.places = isEither ? [last.queueOffset + 1, ...this.#starts()] : [last.queueOffset + 1];
     if (!isLate) hold.confirm();
     else if (hold.owner.settings.autoCommit) this.tell(hold);
   }
