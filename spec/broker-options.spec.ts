@@ -5,6 +5,7 @@ import { type BrokerOptions, resolveBrokerOptions } from "../lib/broker-options.
 import { openBroker, systemClock } from "../lib/index.js";
 import { systemChance } from "../lib/time/chance.js";
 import { DELAY_LEVELS_MS } from "../lib/time/delay-levels.js";
+import { DeleteHours } from "../lib/time/delete-hours.js";
 import { tempFolder } from "./support/temp-folder.js";
 import { thrown } from "./support/thrown.js";
 import { VirtualClock } from "./support/virtual-clock.js";
@@ -30,6 +31,12 @@ describe("resolveBrokerOptions", () => {
         defaultQueueCount: 4,
         delayLevelsMs: DELAY_LEVELS_MS,
         recallMessageEnable: true,
+        retention: {
+          reservedMs: 72 * 3_600_000,
+          deleteWhen: DeleteHours.parse("04"),
+          keepsUnconsumed: true,
+          catchesUp: true,
+        },
         busyTimeoutMs: 50,
         leaseMs: 10_000,
         clock: systemClock,
@@ -53,6 +60,7 @@ describe("resolveBrokerOptions", () => {
       autoCreateGroup: undefined,
       defaultQueueCount: undefined,
       messageDelayLevels: undefined,
+      retention: undefined,
       recallMessageEnable: undefined,
       clock: undefined,
       seed: undefined,
@@ -175,7 +183,7 @@ describe("resolveBrokerOptions", () => {
 
     expect(error.message).toBe(
       `BrokerOptions has no option "${name}"; it has path, database, profile, synchronous, allowNetworkFileSystem, busyTimeoutMs, leaseMs, ` +
-        "brokerName, clusterName, autoCreateTopic, autoCreateGroup, defaultQueueCount, messageDelayLevels, recallMessageEnable, clock, seed, " +
+        "brokerName, clusterName, autoCreateTopic, autoCreateGroup, defaultQueueCount, messageDelayLevels, retention, recallMessageEnable, clock, seed, " +
         "logger",
     );
   });

@@ -21,6 +21,7 @@ const BACKGROUND_TASKS = [
   "members and claims",
   "offsets after 50 ms",
   "orderly listener",
+  "retention",
   "popping",
   "popping in order",
   "pull loop",

@@ -54,6 +54,17 @@ export interface BrokerEvents {
     readonly group: string;
     readonly deliveryAttempt: number;
   }) => void;
+  /**
+   * Messages were deleted because they had been kept for long enough: those of one queue from `fromOffset` on, up to and without `toOffset`, its new minimum.
+   * `unconsumedBy`: consumer groups that had not consumed all of them; they go on at the minimum.
+   */
+  "message:expired": (event: {
+    readonly topic: string;
+    readonly queueId: number;
+    readonly fromOffset: number;
+    readonly toOffset: number;
+    readonly unconsumedBy: readonly string[];
+  }) => void;
   /** The queues of a member are others than before, without those of the retry topic. */
   "group:rebalanced": (event: {
     readonly group: string;
@@ -78,6 +89,7 @@ const EVENTS: readonly BrokerEvent[] = [
   "message:consumed",
   "message:retried",
   "message:deadLettered",
+  "message:expired",
   "group:rebalanced",
   "group:conflict",
   "error",

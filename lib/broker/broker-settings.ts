@@ -3,6 +3,7 @@ import type { StoreHost } from "../message/message-view.js";
 import type { Chance } from "../time/chance.js";
 import type { Clock } from "../time/clock.js";
 import type { Profile } from "./profile.js";
+import type { RetentionSettings } from "./retention.js";
 
 /** What a broker works with, checked and complete. */
 export interface ResolvedBrokerSettings {
@@ -15,6 +16,7 @@ export interface ResolvedBrokerSettings {
   readonly defaultQueueCount: number;
   /** Of each delay level, level 1 first. */
   readonly delayLevelsMs: readonly number[];
+  readonly retention: RetentionSettings;
   readonly recallMessageEnable: boolean;
   readonly busyTimeoutMs: number;
   readonly leaseMs: number;

@@ -34,6 +34,7 @@ import { searchOffset } from "./offset-search.js";
 import { PopService } from "./pop-service.js";
 import { PullHold } from "./pull-hold.js";
 import { PullMessage } from "./pull-message.js";
+import { Retention } from "./retention.js";
 import { RouteLookup } from "./route-lookup.js";
 import type { SendBackRequest } from "./send-back.js";
 import { emitSentBack } from "./sent-back-events.js";
@@ -53,6 +54,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
   readonly #hold: PullHold;
   readonly #pops: PopService;
   readonly #scheduler: DueScheduler;
+  readonly #retention: Retention;
   readonly #lookout: Lookout;
   #isClosing = false;
   #isClosed = false;
@@ -119,6 +121,13 @@ export class LocalBroker implements EmbeddedBrokerPort {
     });
     this.#scheduler = new DueScheduler(this.engine, settings.clock, this.events);
     this.#scheduler.look();
+    this.#retention = new Retention({
+      engine: this.engine,
+      settings: settings.retention,
+      clock: settings.clock,
+      events: this.events,
+    });
+    this.#retention.start();
   }
 
   get members(): GroupMembers {
@@ -300,6 +309,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.#isClosed = true;
     this.#lookout.close();
     this.#scheduler.close();
+    this.#retention.close();
     this.#consumers.close();
     this.#failHeld(new MqError("ERR_MQ_CLOSED", "the broker is closed"));
     await this.engine.close();

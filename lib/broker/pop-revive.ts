@@ -95,9 +95,9 @@ export class PopRevive implements DueRows {
     let bytes = 0;
     this.#require(group, topic);
     for (const [index, offset] of offsets.entries()) {
-      if (isAcknowledged(checkpoint, index)) continue;
+      // What retention has deleted may still be in memory.
+      if (isAcknowledged(checkpoint, index) || offset < queue.minOffset) continue;
       const [message] = scan.read(queue, { offset, maxMessages: 1, maxBytes: 0 }).messages;
-      // Retention has deleted it.
       if (message?.queueOffset !== offset) continue;
       bytes += message.storeSize;
       this.#append(topic, message, checkpoint.popTime);

@@ -15,6 +15,10 @@ export interface Profile {
   readonly timerPrecisionMs: number;
   /** Whether timers can be recalled unless the broker's `recallMessageEnable` says otherwise. */
   readonly recallMessageEnable: boolean;
+  /** Whether messages that a group has not consumed stay, however old they are, unless the broker's `retention.keepUnconsumed` says otherwise. */
+  readonly keepUnconsumed: boolean;
+  /** Whether an hour of deleting in which nobody had the store open is made up for when it is opened. */
+  readonly catchesUpRetention: boolean;
   /** Whether `RETRY_TOPIC` of a dead letter of a simple consumer names the retry topic that it was popped from last. */
   readonly keepsPopRetryTopic: boolean;
   /** Whether a message that an orderly group received behind one that it did not acknowledge has used up an attempt, too. */
@@ -27,6 +31,8 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     keepsDelayProperties: false,
     timerPrecisionMs: 1,
     recallMessageEnable: true,
+    keepUnconsumed: true,
+    catchesUpRetention: true,
     keepsPopRetryTopic: false,
     countsAttemptsBehind: false,
   },
@@ -35,6 +41,8 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     keepsDelayProperties: true,
     timerPrecisionMs: 1_000,
     recallMessageEnable: false,
+    keepUnconsumed: false,
+    catchesUpRetention: false,
     keepsPopRetryTopic: true,
     countsAttemptsBehind: true,
   },

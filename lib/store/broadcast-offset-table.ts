@@ -14,6 +14,7 @@ export interface BroadcastInstance {
  */
 export class BroadcastOffsetTable {
   readonly #find: SqliteStatement<number>;
+  readonly #listOfTopic: SqliteStatement<[string, string]>;
   readonly #put: SqliteStatement;
   readonly #raise: SqliteStatement;
   readonly #touch: SqliteStatement;
@@ -25,6 +26,12 @@ export class BroadcastOffsetTable {
       connection,
       "SELECT next_offset FROM mq_broadcast_offset WHERE consumer_group = ? AND instance_name = ? AND topic = ? AND queue_id = ?",
     ).pluck();
+    this.#listOfTopic = prepare<[string, string]>(
+      connection,
+      `SELECT consumer_group, instance_name FROM mq_broadcast_instance AS instance WHERE EXISTS
+         (SELECT 1 FROM mq_broadcast_offset AS progress WHERE progress.consumer_group = instance.consumer_group
+            AND progress.instance_name = instance.instance_name AND topic = ?)`,
+    ).raw();
     const insert =
       "INSERT INTO mq_broadcast_offset (consumer_group, instance_name, topic, queue_id, next_offset) VALUES (?, ?, ?, ?, ?)";
     this.#put = prepare(connection, `${insert} ON CONFLICT DO UPDATE SET next_offset = excluded.next_offset`);
@@ -47,6 +54,11 @@ export class BroadcastOffsetTable {
 
   find({ group, instanceName }: BroadcastInstance, topic: string, queueId: number): number | undefined {
     return this.#find.get(group, instanceName, topic, queueId);
+  }
+
+  /** Those that have progress in any queue of the topic. */
+  listOfTopic(topic: string): readonly BroadcastInstance[] {
+    return this.#listOfTopic.all(topic).map(([group, instanceName]) => ({ group, instanceName }));
   }
 
   put({ group, instanceName }: BroadcastInstance, topic: string, queueId: number, nextOffset: number): void {

@@ -38,7 +38,7 @@ interface QueueProgress {
  * Finds everything in the store that breaks a rule, in steps between which the caller may let others run; nothing is changed.
  *
  * The rules: SQLite finds the tables sound · the format is ours · each block belongs to a known queue, holds as many whole records as it says,
- * each with the code of its tag, and lies behind the block before it and the log's floor · offsets of a queue are dense and not below its floor ·
+ * each with the code of its tag, and lies behind the block before it · offsets of a queue are dense and not below its floor ·
  * topics, groups and offsets have legal values, and each offset an existing group · what is put off holds whole records as well, for a queue of
  * a topic that exists · what was sent back lies in its queue, and the group's offset has not passed it · what was popped lies in its queue, in the order of
  * its offsets, is not acknowledged as a whole, and has a key that was given out · a broadcasting instance has a group, and its offsets have the instance ·
@@ -102,13 +102,13 @@ function* checkDue(store: Store, problems: string[]): Generator<void, void> {
 
 function* checkLog(store: Store, problems: string[]): Generator<void, void> {
   const queues = new Map<number, QueueProgress>();
-  let logEnd = store.meta.logFloor();
+  let logEnd = 0;
   let after = Number.MIN_SAFE_INTEGER;
   for (;;) {
     const blocks = store.log.listFromPosition(after + 1, BLOCKS_A_STEP);
     for (const block of blocks) {
       if (block.commitLogOffset < logEnd)
-        problems.push(`block ${block.commitLogOffset}: lies in front of ${logEnd}, where what is before it ends`);
+        problems.push(`block ${block.commitLogOffset}: lies in front of ${logEnd}, where the one before it ends`);
       logEnd = block.commitLogOffset + block.records.length;
       problems.push(...findBlockProblems(store, block, queues));
     }

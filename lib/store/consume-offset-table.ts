@@ -17,6 +17,7 @@ export interface ConsumeOffsetRow {
 export class ConsumeOffsetTable {
   readonly #find: SqliteStatement<number>;
   readonly #listOfGroup: SqliteStatement<[string, number, number]>;
+  readonly #hasTopic: SqliteStatement;
   readonly #put: SqliteStatement;
   readonly #raise: SqliteStatement;
 
@@ -29,6 +30,10 @@ export class ConsumeOffsetTable {
       connection,
       "SELECT topic, queue_id, next_offset FROM mq_consume_offset WHERE consumer_group = ? ORDER BY topic, queue_id",
     ).raw();
+    this.#hasTopic = prepare(
+      connection,
+      "SELECT 1 FROM mq_consume_offset WHERE consumer_group = ? AND topic = ? LIMIT 1",
+    );
     this.#put = prepare(
       connection,
       `INSERT INTO mq_consume_offset (consumer_group, topic, queue_id, next_offset) VALUES (?, ?, ?, ?)
@@ -47,6 +52,11 @@ export class ConsumeOffsetTable {
 
   listOfGroup(group: string): readonly ConsumeOffsetRow[] {
     return this.#listOfGroup.all(group).map(([topic, queueId, nextOffset]) => ({ topic, queueId, nextOffset }));
+  }
+
+  /** Whether the group has progress in any queue of the topic. */
+  hasTopic(group: string, topic: string): boolean {
+    return this.#hasTopic.get(group, topic) !== undefined;
   }
 
   put(group: string, topic: string, queueId: number, nextOffset: number): void {

@@ -73,9 +73,8 @@ export const FORBIDDEN_ROWS: readonly (readonly [rule: string, sql: string])[] =
   ],
   [
     "mq_sent_back: no message of the queue",
-    `SELECT consumer_group || ' ' || queue_key || ' ' || queue_offset FROM mq_sent_back AS back WHERE queue_offset >= coalesce(
-       (SELECT first_offset + message_count FROM mq_log AS log WHERE log.queue_key = back.queue_key AND first_offset <= queue_offset
-        ORDER BY first_offset DESC LIMIT 1), queue_offset)`,
+    `SELECT consumer_group || ' ' || queue_key || ' ' || queue_offset FROM mq_sent_back AS back
+     WHERE queue_offset < 0 OR queue_offset >= ${queueEnd("back")}`,
   ],
   [
     "mq_sent_back: the consume offset has passed it",

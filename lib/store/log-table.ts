@@ -19,6 +19,11 @@ export interface LogBlockHead {
   readonly storeTimestamp: number;
 }
 
+/** A head and where its block begins. */
+export interface LocatedHead extends LogBlockHead {
+  readonly commitLogOffset: number;
+}
+
 type BlockRow = [number, number, number, number, number, Buffer];
 type HeadRow = [number, number, number];
 
@@ -36,6 +41,9 @@ export class LogTable {
   readonly #firstHead: SqliteStatement<HeadRow>;
   readonly #lastHead: SqliteStatement<HeadRow>;
   readonly #end: SqliteStatement<number>;
+  readonly #listHeads: SqliteStatement<[number, ...HeadRow]>;
+  readonly #delete: SqliteStatement;
+  readonly #oldest: SqliteStatement<number>;
 
   constructor(connection: SqliteConnection) {
     this.#insert = prepare(connection, `INSERT INTO mq_log (${BLOCK}) VALUES (?, ?, ?, ?, ?, ?)`);
@@ -70,6 +78,15 @@ export class LogTable {
     this.#end = prepare<number>(
       connection,
       "SELECT commit_log_offset + length(records) FROM mq_log ORDER BY commit_log_offset DESC LIMIT 1",
+    ).pluck();
+    this.#listHeads = prepare<[number, ...HeadRow]>(
+      connection,
+      `SELECT commit_log_offset, ${HEAD} FROM mq_log WHERE queue_key = ? ORDER BY first_offset LIMIT ?`,
+    ).raw();
+    this.#delete = prepare(connection, "DELETE FROM mq_log WHERE commit_log_offset = ?");
+    this.#oldest = prepare<number>(
+      connection,
+      "SELECT store_timestamp FROM mq_log ORDER BY commit_log_offset LIMIT 1",
     ).pluck();
   }
 
@@ -116,6 +133,22 @@ export class LogTable {
 
   findLastHead(queueKey: number): LogBlockHead | undefined {
     return toHead(this.#lastHead.get(queueKey));
+  }
+
+  /** The first blocks of a queue. */
+  listHeads(queueKey: number, limit: number): readonly LocatedHead[] {
+    return this.#listHeads.all(queueKey, limit).map(([commitLogOffset, firstOffset, messageCount, storeTimestamp]) => {
+      return { commitLogOffset, firstOffset, messageCount, storeTimestamp };
+    });
+  }
+
+  delete(commitLogOffset: number): void {
+    this.#delete.run(commitLogOffset);
+  }
+
+  /** When the first block of all was stored. */
+  oldest(): number | undefined {
+    return this.#oldest.get();
   }
 
   /** The byte position behind the last record, 0 when the table is empty. */

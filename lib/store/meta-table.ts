@@ -5,6 +5,7 @@ export class MetaTable {
   readonly #find: SqliteStatement<unknown>;
   readonly #count: SqliteStatement<number>;
   readonly #reserve: SqliteStatement<number>;
+  readonly #set: SqliteStatement;
 
   constructor(connection: SqliteConnection) {
     this.#find = prepare<unknown>(connection, "SELECT value FROM mq_meta WHERE name = ?").pluck();
@@ -16,6 +17,11 @@ export class MetaTable {
       connection,
       "INSERT INTO mq_meta (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = value + ? RETURNING value",
     ).pluck();
+    // The column takes what it gets, which is a real number.
+    this.#set = prepare(
+      connection,
+      "INSERT INTO mq_meta (name, value) VALUES (?, CAST(? AS INTEGER)) ON CONFLICT DO UPDATE SET value = excluded.value",
+    );
   }
 
   formatVersion(): number {
@@ -59,6 +65,19 @@ export class MetaTable {
   /** Where `commitLogOffset` goes on when the log is empty. */
   logFloor(): number {
     return this.#number("log_floor");
+  }
+
+  setLogFloor(commitLogOffset: number): void {
+    this.#set.run("log_floor", commitLogOffset);
+  }
+
+  /** When the last hour began in which old messages were deleted; 0: never. */
+  lastRetention(): number {
+    return this.#number("last_retention");
+  }
+
+  setLastRetention(begin: number): void {
+    this.#set.run("last_retention", begin);
   }
 
   #number(name: string): number {

@@ -38,6 +38,7 @@ export class PopTable {
   readonly #delete: SqliteStatement;
   readonly #listDue: SqliteStatement<PopRow>;
   readonly #countInHand: SqliteStatement<[number, number, number]>;
+  readonly #listPlaces: SqliteStatement<[number, string, number]>;
   readonly #earliest: SqliteStatement<number>;
 
   constructor(connection: SqliteConnection) {
@@ -52,6 +53,10 @@ export class PopTable {
     this.#countInHand = prepare<[number, number, number]>(
       connection,
       "SELECT queue_key, message_count, acknowledged FROM mq_pop WHERE consumer_group = ?",
+    ).raw();
+    this.#listPlaces = prepare<[number, string, number]>(
+      connection,
+      "SELECT queue_key, consumer_group, start_offset FROM mq_pop",
     ).raw();
     this.#earliest = prepare<number>(connection, "SELECT visible_at FROM mq_pop ORDER BY visible_at LIMIT 1").pluck();
   }
@@ -87,6 +92,11 @@ export class PopTable {
     for (const [queueKey, length, acknowledged] of this.#countInHand.iterate(group))
       counts.set(queueKey, (counts.get(queueKey) ?? 0) + length - countBits(acknowledged));
     return counts;
+  }
+
+  /** Where each pop began that is not acknowledged. Looks at every row. */
+  listPlaces(): Iterable<readonly [queueKey: number, group: string, startOffset: number]> {
+    return this.#listPlaces.iterate();
   }
 
   /** When the next one's time is up. */

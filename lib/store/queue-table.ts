@@ -13,6 +13,8 @@ export class QueueTable {
   readonly #find: SqliteStatement<[number, number]>;
   readonly #findByKey: SqliteStatement<[string, number, number]>;
   readonly #insert: SqliteStatement<number>;
+  readonly #listFrom: SqliteStatement<[number, string, number]>;
+  readonly #setFloor: SqliteStatement;
 
   constructor(connection: SqliteConnection) {
     this.#find = prepare<[number, number]>(
@@ -27,6 +29,24 @@ export class QueueTable {
       connection,
       "INSERT INTO mq_queue (topic, queue_id, floor_offset) VALUES (?, ?, 0) RETURNING queue_key",
     ).pluck();
+    this.#listFrom = prepare<[number, string, number]>(
+      connection,
+      "SELECT queue_key, topic, queue_id FROM mq_queue WHERE queue_key >= ? ORDER BY queue_key LIMIT ?",
+    ).raw();
+    this.#setFloor = prepare(connection, "UPDATE mq_queue SET floor_offset = ? WHERE queue_key = ?");
+  }
+
+  /** In the order of their keys, from this one on. */
+  listFrom(
+    queueKey: number,
+    limit: number,
+  ): readonly { readonly queueKey: number; readonly topic: string; readonly queueId: number }[] {
+    return this.#listFrom.all(queueKey, limit).map(([key, topic, queueId]) => ({ queueKey: key, topic, queueId }));
+  }
+
+  /** Where offsets go on. */
+  setFloor(queueKey: number, floorOffset: number): void {
+    this.#setFloor.run(floorOffset, queueKey);
   }
 
   find(topic: string, queueId: number): QueueRow | undefined {

@@ -114,10 +114,10 @@ describe.each(CONNECTIONS)("sendSync inside a transaction of an %s", (kind) => {
 describe("sendSync inside a transaction of a file that two brokers share", () => {
   it("goes on where the other one stopped, which this one has not looked at yet", async () => {
     await using shared = await openShared("owned file");
-    const { mq, database } = shared;
+    const { mq, database, clock } = shared;
     const producer = mq.producer({ group: "shop" });
     producer.sendSync({ topic: "orders", body: "a" });
-    const other = await openBroker(database.name);
+    const other = await openBroker({ path: database.name, clock });
 
     other.producer({ group: "shop" }).sendSync({ topic: "orders", body: "b" });
     database.exec("BEGIN");

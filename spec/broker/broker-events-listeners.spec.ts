@@ -284,6 +284,7 @@ describe.each(["on", "once", "off"] as const)("Broker.%s", (method) => {
       "message:consumed": true,
       "message:retried": true,
       "message:deadLettered": true,
+      "message:expired": true,
       "group:rebalanced": true,
       "group:conflict": true,
       error: true,

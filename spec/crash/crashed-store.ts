@@ -3,9 +3,13 @@ import { expect } from "vitest";
 import type { Broker } from "../../lib/index.js";
 import { openTestBroker, type TestBroker } from "../support/test-broker.js";
 
+/** What is left is looked at however long after the crash. */
+const retention = { fileReservedTimeHours: 1_000_000 };
+
 /** Opens what a crash left and proves that it is whole. @param place - a connection in attached mode. */
 export async function openCrashedStore(place: string | Database.Database): Promise<TestBroker> {
-  const test = await openTestBroker(typeof place === "string" ? { path: place } : { database: place });
+  const where = typeof place === "string" ? { path: place } : { database: place };
+  const test = await openTestBroker({ ...where, retention });
   expect(test.mq.database.pragma("integrity_check", { simple: true })).toBe("ok");
   expect(await test.mq.admin.checkStore()).toEqual({ problems: [] });
   return test;

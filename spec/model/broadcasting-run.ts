@@ -126,6 +126,8 @@ class BroadcastingRun {
       seed: this.#files,
       synchronous: "off",
       defaultQueueCount: QUEUES,
+      // Months pass.
+      retention: { fileReservedTimeHours: 1_000_000 },
     });
     this.#producer = this.#mq.producer({ group: "senders" });
   }

@@ -33,11 +33,6 @@ describe("checkStore", () => {
       /^mq_meta: an illegal value: log_floor$/,
     ],
     [
-      "a floor of the log behind its messages",
-      "INSERT INTO mq_meta VALUES ('log_floor', 10000)",
-      /^block 0: lies in front of 10000/,
-    ],
-    [
       "a negative number of read queues",
       "UPDATE mq_topic SET read_queue_nums = -1",
       /^mq_topic: illegal values: orders$/,

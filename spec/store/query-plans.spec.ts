@@ -27,7 +27,7 @@ async function plans(): Promise<ReadonlyMap<string, string>> {
 
 /**
  * What may look at every row: lists of names for operators, the few brokers on the store, the one row of the log that is last and those that are due first, what a group has
- * popped, for operators, and forgetting the broadcasting instances that are gone, once a day.
+ * popped, for operators, and forgetting the broadcasting instances that are gone, once a day; in the hours of deleting, which of these consume a topic, and where pops began.
  */
 const SCANS = [
   "FROM mq_topic ORDER BY topic",
@@ -37,6 +37,9 @@ const SCANS = [
   "SELECT due_at FROM mq_due ORDER BY due_at LIMIT 1",
   "SELECT visible_at FROM mq_pop ORDER BY visible_at LIMIT 1",
   "FROM mq_pop WHERE consumer_group = ?",
+  "SELECT queue_key, consumer_group, start_offset FROM mq_pop",
+  "SELECT store_timestamp FROM mq_log ORDER BY commit_log_offset LIMIT 1",
+  "WHERE progress.consumer_group = instance.consumer_group AND progress.instance_name = instance.instance_name AND topic = ?)",
   "DELETE FROM mq_broadcast_instance WHERE last_seen_at < ?",
   "DELETE FROM mq_broadcast_offset WHERE (consumer_group, instance_name) NOT IN (SELECT consumer_group, instance_name FROM mq_broadcast_instance)",
 ];

@@ -184,7 +184,7 @@ async function findTrialProblems(
   if (!trial.isOpen) return problems;
   // Whoever reads commits when it comes back for more.
   if (operation.reader !== undefined) await trial.pass(SOON_MS);
-  problems.push(...(await laterProblems(trial, isStopped, isClosed, outcome)));
+  problems.push(...(await laterProblems(trial, isStopped, isClosed, outcome, operation)));
   if (trial.starts.length > 0 && (isStopped || !trial.hasConsumer || !isDone(trial.starts.at(-1)))) trial.start();
   await trial.pass();
   for (let round = 0; round < MAX_ROUNDS && !isOver(trial, operation); round += 1) await trial.pass(ROUND_MS);
@@ -220,10 +220,11 @@ async function laterProblems(
   isStopped: boolean,
   isClosed: boolean,
   outcome: FaultOutcome,
+  operation: Operation,
 ): Promise<readonly string[]> {
   const problems: string[] = [];
   await trial.pass(SOON_MS);
-  if (!isStopped && !isClosed) problems.push(...overdueProblems(trial));
+  if (!isStopped && !isClosed) problems.push(...overdueProblems(trial), ...(operation.overdue?.(trial) ?? []));
   const again = isStopped ? [] : trial.repeatCalls();
   trial.send("next", 1);
   await trial.pass(ROUND_MS);

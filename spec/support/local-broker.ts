@@ -10,7 +10,7 @@ import { adopt } from "../../lib/store/adopt-database.js";
 import { openOwned } from "../../lib/store/open-database.js";
 import type { SqliteDatabase } from "../../lib/store/sqlite.js";
 import type { Chance } from "../../lib/time/chance.js";
-import { findProblems } from "./test-broker.js";
+import { findProblems, USUAL_TIMERS } from "./test-broker.js";
 import { VirtualClock } from "./virtual-clock.js";
 
 const ignore = (): void => undefined;
@@ -46,6 +46,7 @@ export async function openTestPort(given: BrokerSettings = {}, parts: TestPortPa
   parts.fill?.(opened.connection as unknown as Database.Database);
   prepareStore(opened);
   const port = new LocalBroker(opened, settings);
+  const closed = clock.expectTimers(USUAL_TIMERS);
   const { chance, logger } = settings;
   const ids = new UniqueIdGenerator({ clock, chance, address: "127.0.0.1", processId: 1 });
   const context = { port, clock, chance, logger, events: port.events, ids, address: "127.0.0.1" };
@@ -58,6 +59,7 @@ export async function openTestPort(given: BrokerSettings = {}, parts: TestPortPa
       if (mq.database.open && !mq.database.inTransaction) expect(findProblems(mq.database)).toEqual([]);
       await mq.close({ graceMs: 0 });
       await clock.settle();
+      closed();
       expect(clock.pendingTimers).toBe(0);
     },
   };

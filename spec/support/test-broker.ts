@@ -5,6 +5,9 @@ import type { SqliteConnection, SqliteDatabase } from "../../lib/store/sqlite.js
 import { Store } from "../../lib/store/store.js";
 import { VirtualClock } from "./virtual-clock.js";
 
+/** What an open broker has all the time: for the next hour in which old messages are deleted. */
+export const USUAL_TIMERS = 1;
+
 /** What was logged, instead of stderr. */
 export interface LoggedLine {
   readonly level: "debug" | "info" | "warn" | "error";
@@ -37,6 +40,7 @@ export async function openTestBroker<D extends SqliteDatabase = SqliteDatabase>(
   const logger: Logger = { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") };
   const place = options.path === undefined && options.database === undefined ? { path: ":memory:" } : {};
   const mq = await openBroker<D>({ logger, seed: 1, ...options, clock, ...place } as BrokerOptions<D>);
+  const closed = clock.expectTimers(USUAL_TIMERS);
   return {
     mq,
     clock,
@@ -46,6 +50,7 @@ export async function openTestBroker<D extends SqliteDatabase = SqliteDatabase>(
       if (database.open && !database.inTransaction) expect(findProblems(database)).toEqual([]);
       await mq.close({ graceMs: 0 });
       await clock.settle();
+      closed();
       expect(clock.pendingTimers).toBe(0);
     },
   };

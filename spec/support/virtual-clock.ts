@@ -18,15 +18,26 @@ const QUIET_TURNS = 4;
 export class VirtualClock implements Clock {
   #nowMs: number;
   #pendingTurns = 0;
+  #usual = 0;
   readonly #timers: Set<VirtualTimer> = new Set();
 
   constructor(nowMs = 1_700_000_000_000) {
     this.#nowMs = nowMs;
   }
 
-  /** Armed, neither run nor cancelled. */
+  /** Armed, neither run nor cancelled; without those that a broker has for as long as it is open. */
   get pendingTimers(): number {
-    return this.#timers.size;
+    return Math.max(0, this.#timers.size - this.#usual);
+  }
+
+  /** So many timers are those of a broker that was opened, until what is returned is called: it is closed. */
+  expectTimers(count: number): () => void {
+    this.#usual += count;
+    let isOver = false;
+    return () => {
+      if (!isOver) this.#usual -= count;
+      isOver = true;
+    };
   }
 
   now(): number {

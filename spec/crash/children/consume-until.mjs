@@ -4,7 +4,7 @@
 // Tells: consumed BODY (the listener is about to return) · stopped
 
 import { openBroker } from "../../../dist/esm/index.js";
-import { stopHere, tell, watchStatements } from "./crash-point.mjs";
+import { KEEP_ALL, stopHere, tell, watchStatements } from "./crash-point.mjs";
 
 const [path, point] = process.argv.slice(2);
 const [stored, more] = [40, 10];
@@ -23,7 +23,7 @@ watchStatements({
   },
 });
 
-const mq = await openBroker({ path, synchronous: "normal" });
+const mq = await openBroker({ path, synchronous: "normal", retention: KEEP_ALL });
 const producer = mq.producer({ group: "senders" });
 const offset = mq.database.prepare("SELECT next_offset FROM mq_consume_offset").pluck();
 let first = 0;

@@ -8,7 +8,7 @@
 
 import Database from "better-sqlite3";
 import { openBroker } from "../../../dist/esm/index.js";
-import { killHere, tell, watchStatements } from "./crash-point.mjs";
+import { KEEP_ALL, killHere, tell, watchStatements } from "./crash-point.mjs";
 
 const [path, mode, scenario, json] = process.argv.slice(2);
 const steps = JSON.parse(json);
@@ -22,7 +22,11 @@ watchStatements({ before: pass("before"), after: pass("after") });
 
 // Ends by itself should the point never be reached.
 setTimeout(() => process.exit(1), 20_000);
-const mq = await openBroker(mode === "owned" ? { path, synchronous: "normal" } : { database: openSmall() });
+const mq = await openBroker(
+  mode === "owned"
+    ? { path, synchronous: "normal", retention: KEEP_ALL }
+    : { database: openSmall(), retention: KEEP_ALL },
+);
 if (scenario !== "due") {
   const consumer = mq.pushConsumer({
     group: "readers",

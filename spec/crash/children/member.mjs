@@ -3,11 +3,11 @@
 // Tells: started · assigned QUEUES, whenever that changes · got BODY · stored OFFSET, when one is higher than before
 
 import { openBroker } from "../../../dist/esm/index.js";
-import { tell } from "./crash-point.mjs";
+import { KEEP_ALL, tell } from "./crash-point.mjs";
 
 const [path, group, topic, instanceName] = process.argv.slice(2);
 // Seeded, its address is that of seeded brokers in specs.
-const mq = await openBroker({ path, synchronous: "normal", seed: process.pid });
+const mq = await openBroker({ path, retention: KEEP_ALL, synchronous: "normal", seed: process.pid });
 mq.on("group:rebalanced", ({ assignment }) => tell("assigned", assignment.map(({ queueId }) => queueId).join()));
 const consumer = mq.pushConsumer({
   group,

@@ -5,10 +5,10 @@
 
 import { createInterface } from "node:readline";
 import { openBroker } from "../../../dist/esm/index.js";
-import { tell } from "./crash-point.mjs";
+import { KEEP_ALL, tell } from "./crash-point.mjs";
 
 const [path, name, ...topics] = process.argv.slice(2);
-const mq = await openBroker({ path, synchronous: "normal" });
+const mq = await openBroker({ path, synchronous: "normal", retention: KEEP_ALL });
 const producer = mq.producer({ group: name });
 if (topics.length > 0) {
   const consumer = mq.pushConsumer({

@@ -5,6 +5,7 @@ import { CLOSING } from "./closing.js";
 import { COMPANY } from "./company.js";
 import { CONSUMING } from "./consuming.js";
 import { CONSUMING_IN_ORDER } from "./consuming-in-order.js";
+import { EXPIRING } from "./expiring.js";
 import { OPENING } from "./opening.js";
 import { POLLING } from "./polling.js";
 import { POPPING } from "./popping.js";
@@ -21,6 +22,7 @@ export const WORKLOADS: Workload = {
   ...COMPANY,
   ...CONSUMING,
   ...CONSUMING_IN_ORDER,
+  ...EXPIRING,
   ...OPENING,
   ...POLLING,
   ...POPPING,

@@ -1,0 +1,369 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Broker, BrokerEvents, BrokerSettings, MessageView } from "../../lib/index.js";
+import { tempFolder } from "../support/temp-folder.js";
+import { openTestBroker, type TestBroker } from "../support/test-broker.js";
+import { VirtualClock } from "../support/virtual-clock.js";
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+/** Noon in the time zone of these specs. */
+const NOON = Date.UTC(2026, 5, 1, 12);
+
+type Expired = Parameters<BrokerEvents["message:expired"]>[0];
+
+let zone: string | undefined;
+beforeEach(() => {
+  zone = process.env["TZ"];
+  process.env["TZ"] = "UTC";
+});
+afterEach(() => {
+  if (zone === undefined) delete process.env["TZ"];
+  else process.env["TZ"] = zone;
+});
+
+interface Kept extends TestBroker {
+  readonly expired: Expired[];
+}
+
+/** One queue a topic; at noon. */
+async function openAtNoon(settings: Omit<BrokerSettings, "clock"> & { readonly path?: string } = {}): Promise<Kept> {
+  const broker = await openTestBroker({ defaultQueueCount: 1, clock: new VirtualClock(NOON), ...settings });
+  const expired: Expired[] = [];
+  broker.mq.on("message:expired", (range) => void expired.push(range));
+  return { ...broker, expired };
+}
+
+async function send(mq: Broker, ...bodies: readonly string[]): Promise<void> {
+  for (const body of bodies) await mq.producer({ group: "shop" }).send({ topic: "orders", body });
+}
+
+/** Minimum and maximum of queue 0 of "orders". */
+async function ends(mq: Broker): Promise<readonly number[]> {
+  const [queue] = await mq.admin.topicStats("orders");
+  return [queue?.minOffset ?? -1, queue?.maxOffset ?? -1];
+}
+
+/** A group that consumes everything that is there, and leaves. */
+async function consumeAll({ mq, clock }: TestBroker, group = "billing"): Promise<readonly string[]> {
+  const received: string[] = [];
+  const consumer = mq.pushConsumer({
+    group,
+    subscriptions: { orders: "*" },
+    consumeFromWhere: "first-offset",
+    listener: (message: MessageView) => void received.push(message.text()),
+  });
+  await consumer.start();
+  await clock.advance(100);
+  await consumer.close();
+  return received;
+}
+
+describe("messages that have been kept for 72 hours", () => {
+  it("are deleted at the next four o'clock in the morning, not before", async () => {
+    await using broker = await openAtNoon();
+    const { mq, clock, expired } = broker;
+    await send(mq, "a", "b");
+    await clock.advance(20 * HOUR);
+    await send(mq, "c");
+
+    await clock.advance(3 * DAY + 16 * HOUR - 20 * HOUR - 1);
+    const before = await ends(mq);
+    await clock.advance(1);
+
+    expect(before).toEqual([0, 3]);
+    expect(await ends(mq)).toEqual([2, 3]);
+    expect(expired).toEqual([{ topic: "orders", queueId: 0, fromOffset: 0, toOffset: 2, unconsumedBy: [] }]);
+  });
+
+  it("are deleted as soon as they are so old within that hour", async () => {
+    await using broker = await openAtNoon({ retention: { fileReservedTimeHours: 16 } });
+    const { mq, clock } = broker;
+    await clock.advance(5 * 60_000);
+    await send(mq, "a");
+
+    await clock.advance(16 * HOUR);
+    const before = await ends(mq);
+    await clock.advance(10_000);
+
+    expect([before, await ends(mq)]).toEqual([
+      [0, 1],
+      [1, 1],
+    ]);
+  });
+
+  it("are deleted in each of several hours, and after as long as the broker is told", async () => {
+    await using broker = await openAtNoon({ retention: { fileReservedTimeHours: 1, deleteWhen: "09;14" } });
+    const { mq, clock } = broker;
+    await send(mq, "a");
+
+    await clock.advance(2 * HOUR + 10_000);
+    const afternoon = await ends(mq);
+    await send(mq, "b");
+    await clock.advance(19 * HOUR);
+
+    expect([afternoon, await ends(mq)]).toEqual([
+      [1, 1],
+      [2, 2],
+    ]);
+  });
+
+  it("leave the numbers of their queue behind, over a restart too", async () => {
+    using folder = tempFolder();
+    const path = folder.file("app.db");
+    const first = await openAtNoon({ path });
+    await send(first.mq, "a", "b");
+    const { offsetMessageId } = await first.mq.producer({ group: "shop" }).send({ topic: "orders", body: "c" });
+    await first.clock.advance(4 * DAY);
+    const emptied = await ends(first.mq);
+    await first[Symbol.asyncDispose]();
+
+    await using broker = await openTestBroker({ path });
+    const receipt = await broker.mq.producer({ group: "shop" }).send({ topic: "orders", body: "d" });
+
+    expect(emptied).toEqual([3, 3]);
+    expect(receipt).toMatchObject({ queueOffset: 3 });
+    expect(receipt.offsetMessageId > offsetMessageId).toBe(true);
+    expect(await ends(broker.mq)).toEqual([3, 4]);
+  });
+
+  it("are deleted from every queue, in transactions of at most 128 blocks, between which others send", async () => {
+    await using broker = await openAtNoon({ defaultQueueCount: 3 });
+    const { mq, clock, expired } = broker;
+    const producer = mq.producer({ group: "shop" });
+    for (let index = 0; index < 200; index += 1)
+      for (const queue of [0, 1, 2]) producer.sendSync({ topic: "orders", body: `${index}` }, { queue });
+
+    await clock.advance(4 * DAY);
+
+    expect(expired.map(({ queueId, fromOffset, toOffset }) => [queueId, fromOffset, toOffset])).toEqual([
+      [0, 0, 128],
+      [0, 128, 200],
+      [1, 0, 56],
+      [1, 56, 184],
+      [1, 184, 200],
+      [2, 0, 112],
+      [2, 112, 200],
+    ]);
+    expect((await mq.admin.topicStats("orders")).map(({ minOffset }) => minOffset)).toEqual([200, 200, 200]);
+  });
+});
+
+describe("messages that somebody has not consumed", () => {
+  it("stay until their group has consumed them, however old they are", async () => {
+    await using broker = await openAtNoon();
+    const { mq, clock, expired } = broker;
+    await send(mq, "a");
+    await consumeAll(broker);
+    await send(mq, "b");
+
+    await clock.advance(10 * DAY);
+    const before = await ends(mq);
+    const received = await consumeAll(broker);
+    await clock.advance(DAY);
+
+    expect([before, received]).toEqual([[1, 2], ["b"]]);
+    expect(await ends(mq)).toEqual([2, 2]);
+    expect(expired.map(({ unconsumedBy }) => unconsumedBy)).toEqual([[], []]);
+  });
+
+  it("stay while one of several groups has not, or an instance of a broadcasting one", async () => {
+    await using broker = await openAtNoon();
+    const { mq, clock } = broker;
+    await send(mq, "a");
+    await consumeAll(broker, "first");
+    const board = mq.pushConsumer({
+      group: "boards",
+      messageModel: "broadcasting",
+      instanceName: "lobby",
+      subscriptions: { orders: "*" },
+      consumeFromWhere: "first-offset",
+      listener: () => undefined,
+    });
+    await board.start();
+    await clock.advance(100);
+    await board.close();
+    await send(mq, "b");
+    await consumeAll(broker, "first");
+
+    await clock.advance(5 * DAY);
+
+    expect(await ends(mq)).toEqual([1, 2]);
+  });
+
+  it("stay while a simple consumer has them in hand", async () => {
+    await using broker = await openAtNoon();
+    const { mq, clock } = broker;
+    await send(mq, "a", "b");
+    const consumer = mq.simpleConsumer({ group: "billing", subscriptions: { orders: "*" } });
+    await consumer.start();
+    const [, second] = await consumer.receive({ maxMessages: 2, invisibleDurationMs: 12 * HOUR });
+    await consumer.ack(second as MessageView);
+    await clock.advance(HOUR);
+
+    await clock.advance(15 * HOUR);
+    const retried = await mq.admin.consumeStats("billing");
+    await clock.advance(4 * DAY);
+
+    // What it did not acknowledge came to its retry topic, where it is not consumed.
+    expect(retried).toMatchObject({ lag: 1 });
+    expect(await ends(mq)).toEqual([2, 2]);
+    expect(await mq.admin.consumeStats("billing")).toMatchObject({ lag: 1 });
+  });
+
+  it("are deleted all the same where keepUnconsumed is false, as in the profile rocketmq, and their group goes on behind them", async () => {
+    for (const settings of [{ profile: "rocketmq" }, { retention: { keepUnconsumed: false } }] as const) {
+      await using broker = await openAtNoon(settings);
+      const { mq, clock, expired } = broker;
+      await send(mq, "a");
+      await consumeAll(broker);
+      await send(mq, "b", "c");
+
+      await clock.advance(4 * DAY);
+      await send(mq, "d");
+      const received = await consumeAll(broker);
+
+      expect(expired).toEqual([{ topic: "orders", queueId: 0, fromOffset: 0, toOffset: 3, unconsumedBy: ["billing"] }]);
+      expect(received).toEqual(["d"]);
+    }
+  });
+});
+
+describe("messages that go while somebody has them in hand", () => {
+  const soon = { profile: "rocketmq", retention: { fileReservedTimeHours: 1, deleteWhen: "14" } } as const;
+
+  it("do not come again to a simple consumer, and leave nothing behind", async () => {
+    await using broker = await openAtNoon(soon);
+    const { mq, clock, expired } = broker;
+    await send(mq, "a", "b");
+    const consumer = mq.simpleConsumer({ group: "billing", subscriptions: { orders: "*" } });
+    await consumer.start();
+    await consumer.receive({ maxMessages: 2, invisibleDurationMs: 12 * HOUR });
+
+    await clock.advance(2 * HOUR + 10_000);
+    const inHand = await mq.admin.checkStore();
+    await clock.advance(12 * HOUR);
+
+    expect(inHand.problems).toEqual([]);
+    expect(expired).toMatchObject([{ toOffset: 2, unconsumedBy: ["billing"] }]);
+    expect(await mq.admin.consumeStats("billing")).toMatchObject({ lag: 0, inflight: 0 });
+  });
+
+  it("count for a push consumer whose listener is at them, and what failed comes again", async () => {
+    await using broker = await openAtNoon(soon);
+    const { mq, clock } = broker;
+    const got: string[] = [];
+    let end = (): void => undefined;
+    const consumer = mq.pushConsumer({
+      group: "billing",
+      subscriptions: { orders: "*" },
+      consumeTimeoutMs: DAY,
+      listener: (message, context) => {
+        got.push(`${message.text()} ${message.deliveryAttempt}`);
+        if (message.text() === "fails" && message.deliveryAttempt === 1) {
+          context.delayLevelWhenNextConsume = 18;
+          return "retry";
+        }
+        if (message.text() !== "held") return "success";
+        return new Promise<void>((resolve) => {
+          end = resolve;
+        });
+      },
+    });
+    await consumer.start();
+    await send(mq, "held", "fails");
+
+    await clock.advance(2 * HOUR + 10_000);
+    const during = await mq.admin.checkStore();
+    end();
+    await send(mq, "next");
+    await clock.advance(HOUR);
+
+    expect(during.problems).toEqual([]);
+    expect(got).toEqual(["held 1", "fails 1", "fails 2", "next 1"]);
+    expect(await ends(mq)).toEqual([2, 3]);
+  });
+});
+
+describe("an hour in which nobody had the store open", () => {
+  async function openLater(
+    path: string,
+    at: number,
+    settings: Omit<BrokerSettings, "clock"> = {},
+  ): Promise<readonly number[]> {
+    await using broker = await openTestBroker({ path, clock: new VirtualClock(at), ...settings });
+    await broker.clock.advance(1_000);
+    return ends(broker.mq);
+  }
+
+  async function fill(path: string): Promise<void> {
+    await using broker = await openAtNoon({ path });
+    await send(broker.mq, "a");
+  }
+
+  it("is made up for when it is opened, once", async () => {
+    using folder = tempFolder();
+    const path = folder.file("app.db");
+    await fill(path);
+
+    const early = await openLater(path, NOON + 2 * DAY);
+    const late = await openLater(path, NOON + 4 * DAY);
+    const broker = await openTestBroker({ path, clock: new VirtualClock(NOON + 4 * DAY + HOUR) });
+    await send(broker.mq, "b");
+    await broker[Symbol.asyncDispose]();
+    const again = await openLater(path, NOON + 4 * DAY + 2 * HOUR, { retention: { fileReservedTimeHours: 0 } });
+
+    expect([early, late, again]).toEqual([
+      [0, 1],
+      [1, 1],
+      [1, 2],
+    ]);
+  });
+
+  it("is not in the profile rocketmq, where it waits for the next", async () => {
+    using folder = tempFolder();
+    const path = folder.file("app.db");
+    await fill(path);
+
+    expect(await openLater(path, NOON + 4 * DAY, { profile: "rocketmq" })).toEqual([0, 1]);
+  });
+});
+
+describe("the hours of deleting", () => {
+  it("are those of the process's time zone, and one that a clock change leaves out begins when the clock changes", async () => {
+    process.env["TZ"] = "Europe/Berlin";
+    const ran: string[] = [];
+    for (const profile of ["embedded", "rocketmq"] as const) {
+      // The clock goes from 2 to 3 in the night to 29 March 2026, at 1 UTC.
+      const clock = new VirtualClock(Date.UTC(2026, 2, 28, 12));
+      await using broker = await openTestBroker({
+        profile,
+        clock,
+        retention: { fileReservedTimeHours: 1, deleteWhen: "02" },
+      });
+      broker.mq.on("message:expired", () => void ran.push(`${profile} ${new Date(clock.now()).toISOString()}`));
+      await send(broker.mq, "a");
+      await clock.advance(2 * DAY);
+    }
+
+    expect(ran).toEqual(["embedded 2026-03-29T01:00:00.000Z", "rocketmq 2026-03-30T00:00:00.000Z"]);
+  });
+});
+
+describe("bad input to retention", () => {
+  it.each<[options: unknown, text: string]>([
+    [{ fileReservedTimeHours: -1 }, "retention.fileReservedTimeHours must be an integer from 0 to 1000000, got -1"],
+    [{ fileReservedTimeHours: 1.5 }, "retention.fileReservedTimeHours"],
+    [{ deleteWhen: "4" }, 'retention.deleteWhen must be hours like "04" or "04;16", got "4"'],
+    [{ deleteWhen: "24" }, "retention.deleteWhen"],
+    [{ deleteWhen: "04;" }, "retention.deleteWhen"],
+    [{ deleteWhen: 4 }, "retention.deleteWhen"],
+    [{ keepUnconsumed: "yes" }, "retention.keepUnconsumed"],
+    [{ hours: 1 }, "hours"],
+    [7, "retention must be an object"],
+  ])("is refused: %j", async (retention, text) => {
+    await expect(openTestBroker({ retention: retention as object })).rejects.toMatchObject({
+      code: "ERR_MQ_INVALID_ARGUMENT",
+      message: expect.stringContaining(text),
+    });
+  });
+});
