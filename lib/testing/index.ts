@@ -1,4 +1,4 @@
 /** PocketMQ's tools for tests. */
-export { checkHistory } from "./check-history.js";
+export { checkHistory } from "./check-history/check-history.js";
+export type { GoneClient, HistoryRules, StoredOffset } from "./check-history/history-rules.js";
 export type { HistoryEvent, MessageState } from "./history.js";
-export type { GoneClient, HistoryRules, StoredOffset } from "./history-rules.js";

@@ -1,4 +1,4 @@
-import type { HistoryEvent } from "./history.js";
+import type { HistoryEvent } from "../history.js";
 import type { Consumption, TrackedMessage } from "./tracked-message.js";
 
 /**

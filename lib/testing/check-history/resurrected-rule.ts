@@ -1,4 +1,4 @@
-import type { HistoryEvent } from "./history.js";
+import type { HistoryEvent } from "../history.js";
 import type { HistoryRule } from "./history-rule.js";
 import { nameConsumer, nameDelivery, nameMessage } from "./history-text.js";
 import { attemptOf, type Consumption, type TrackedMessage } from "./tracked-message.js";

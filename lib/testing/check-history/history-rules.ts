@@ -1,5 +1,5 @@
-import { booleanOption, describe, invalid, oneOf, refuseUnknownOptions } from "../options.js";
-import type { HistoryEvent } from "./history.js";
+import { booleanOption, describe, invalid, oneOf, refuseUnknownOptions } from "../../options.js";
+import type { HistoryEvent } from "../history.js";
 
 /** From this moment on a client has nothing in hand any more: its process ended, or its queues were taken from it. */
 export interface GoneClient {

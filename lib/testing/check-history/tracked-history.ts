@@ -1,5 +1,5 @@
+import type { HistoryEvent } from "../history.js";
 import { getOrAdd } from "./get-or-add.js";
-import type { HistoryEvent } from "./history.js";
 import { type Consumer, Consumption, TrackedMessage } from "./tracked-message.js";
 
 /** Every message that a history spoke of so far, in the order in which it did, and who takes part in which topic. */

@@ -1,5 +1,5 @@
+import type { HistoryEvent } from "../history.js";
 import { getOrAdd } from "./get-or-add.js";
-import type { HistoryEvent } from "./history.js";
 import type { HistoryRule } from "./history-rule.js";
 import { nameConsumer, nameDelivery, nameMessage } from "./history-text.js";
 import type { Consumer, Consumption, TrackedMessage } from "./tracked-message.js";

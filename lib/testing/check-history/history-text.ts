@@ -1,4 +1,4 @@
-import type { HistoryEvent } from "./history.js";
+import type { HistoryEvent } from "../history.js";
 import type { Consumer, TrackedMessage } from "./tracked-message.js";
 
 /** `message 7F… (orders, queue 1, offset 7)` */

@@ -1,4 +1,4 @@
-import type { HistoryEvent } from "./history.js";
+import type { HistoryEvent } from "../history.js";
 
 /** Who is to get each message once: a group, or one client of a broadcasting group. */
 export interface Consumer {

@@ -1,7 +1,7 @@
+import type { HistoryEvent } from "../history.js";
 import { Departures } from "./departures.js";
 import { doubleOwnedRule } from "./double-owned-rule.js";
 import { duplicatedRule } from "./duplicated-rule.js";
-import type { HistoryEvent } from "./history.js";
 import type { HistoryRule } from "./history-rule.js";
 import { type HistoryRules, type ResolvedHistoryRules, resolveHistoryRules } from "./history-rules.js";
 import { findLost } from "./lost-rule.js";
