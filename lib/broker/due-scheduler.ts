@@ -35,11 +35,13 @@ export class DueScheduler {
   #rang(): void {
     this.#armedFor = undefined;
     for (const rows of this.#engine.dueRows) rows.forgetEarliest();
-    this.#look((dueAt) => {
-      if (dueAt !== undefined && dueAt <= this.#clock.now()) this.#move();
-      else this.#arm(dueAt);
-    });
+    this.#look(this.#moveOrArm);
   }
+
+  readonly #moveOrArm = (dueAt: number | undefined): void => {
+    if (isDue(dueAt, this.#clock.now())) this.#move();
+    else this.#arm(dueAt);
+  };
 
   #look(found: (dueAt: number | undefined) => void): void {
     if (this.#isBusy || this.#isClosed) return;
@@ -90,12 +92,14 @@ export class DueScheduler {
     this.#isBusy = true;
     this.#engine
       .write(() => {
-        for (const rows of this.#engine.dueRows) rows.moveDue(this.#clock.now());
+        const now = this.#clock.now();
+        for (const rows of this.#engine.dueRows) if (isDue(rows.earliest(), now)) rows.moveDue(now);
       })
       .then(
         () => {
           this.#isBusy = false;
-          this.look();
+          // What was too much for one transaction waits for no timer, whose shortest is a millisecond.
+          this.#look(this.#moveOrArm);
         },
         (error: unknown) => {
           this.#isBusy = false;
@@ -105,4 +109,8 @@ export class DueScheduler {
         },
       );
   }
+}
+
+function isDue(dueAt: number | undefined, now: number): boolean {
+  return dueAt !== undefined && dueAt <= now;
 }

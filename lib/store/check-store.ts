@@ -2,6 +2,7 @@ import { javaStringHash } from "../message/java-hash.js";
 import { decodeProperties, PROPERTY } from "../message/properties.js";
 import { findRecordProblem, propertiesAt, sizeAt, tagsCodeAt } from "../message/record.js";
 import { SYSTEM_GROUPS } from "../message/system-topics.js";
+import type { DuePlace } from "./due-table.js";
 import { FORBIDDEN_ROWS } from "./forbidden-rows.js";
 import type { LogBlock } from "./log-table.js";
 import { FORMAT_VERSION } from "./migrations.js";
@@ -90,12 +91,13 @@ function findRowProblems(connection: SqliteConnection): readonly string[] {
 }
 
 function* checkDue(store: Store, problems: string[]): Generator<void, void> {
-  for (let after = Number.MIN_SAFE_INTEGER; ; ) {
+  for (let after: DuePlace = { dueAt: Number.MIN_SAFE_INTEGER, dueKey: 0 }; ; ) {
     const blocks = store.due.listAfter(after, BLOCKS_A_STEP);
-    for (const block of blocks) problems.push(...findRecordProblems(`due block ${block.dueKey}`, block));
+    for (const block of blocks)
+      problems.push(...findRecordProblems(`due block ${block.dueKey} of ${block.dueAt}`, block));
     const last = blocks.at(-1);
     if (last === undefined) return;
-    after = last.dueKey;
+    after = last;
     yield;
   }
 }

@@ -1,10 +1,14 @@
 import { prepare, type SqliteConnection, type SqliteStatement } from "./sqlite.js";
 
-/** Records that become visible in one message queue at one time. */
-export interface DueBlock {
-  /** Blocks of the same time are due in the order of their keys, which is that in which they were stored. */
-  readonly dueKey: number;
+/** The place of a block: blocks are due in the order of their times, and those of the same time in that of their keys, which is that in which they were stored. */
+export interface DuePlace {
   readonly dueAt: number;
+  /** Among the blocks of its time. */
+  readonly dueKey: number;
+}
+
+/** Records that become visible in one message queue at one time. */
+export interface DueBlock extends DuePlace {
   readonly topic: string;
   readonly queueId: number;
   readonly messageCount: number;
@@ -14,12 +18,13 @@ export interface DueBlock {
 
 type DueRow = [number, number, string, number, number, Buffer];
 
-const COLUMNS = "due_key, due_at, topic, queue_id, message_count, records";
+const COLUMNS = "due_at, due_key, topic, queue_id, message_count, records";
 
 /** Messages that wait for their time. They are in no queue yet, and nothing that cuts off the log touches them. */
 export class DueTable {
   readonly #insert: SqliteStatement;
   readonly #delete: SqliteStatement;
+  readonly #deleteUpTo: SqliteStatement;
   readonly #replace: SqliteStatement;
   readonly #listAt: SqliteStatement<DueRow>;
   readonly #listDue: SqliteStatement<DueRow>;
@@ -29,10 +34,15 @@ export class DueTable {
   constructor(connection: SqliteConnection) {
     this.#insert = prepare(
       connection,
-      "INSERT INTO mq_due (due_at, topic, queue_id, message_count, records) VALUES (?, ?, ?, ?, ?)",
+      `INSERT INTO mq_due (${COLUMNS})
+       VALUES (?, (SELECT coalesce(max(due_key), 0) + 1 FROM mq_due WHERE due_at = ?), ?, ?, ?, ?)`,
     );
-    this.#delete = prepare(connection, "DELETE FROM mq_due WHERE due_key = ?");
-    this.#replace = prepare(connection, "UPDATE mq_due SET message_count = ?, records = ? WHERE due_key = ?");
+    this.#delete = prepare(connection, "DELETE FROM mq_due WHERE due_at = ? AND due_key = ?");
+    this.#deleteUpTo = prepare(connection, "DELETE FROM mq_due WHERE (due_at, due_key) <= (?, ?)");
+    this.#replace = prepare(
+      connection,
+      "UPDATE mq_due SET message_count = ?, records = ? WHERE due_at = ? AND due_key = ?",
+    );
     this.#listAt = prepare<DueRow>(
       connection,
       `SELECT ${COLUMNS} FROM mq_due WHERE due_at = ? AND topic = ? ORDER BY due_key`,
@@ -43,22 +53,27 @@ export class DueTable {
     ).raw();
     this.#listAfter = prepare<DueRow>(
       connection,
-      `SELECT ${COLUMNS} FROM mq_due WHERE due_key > ? ORDER BY due_key LIMIT ?`,
+      `SELECT ${COLUMNS} FROM mq_due WHERE (due_at, due_key) > (?, ?) ORDER BY due_at, due_key LIMIT ?`,
     ).raw();
     this.#earliest = prepare<number>(connection, "SELECT due_at FROM mq_due ORDER BY due_at LIMIT 1").pluck();
   }
 
   insert({ dueAt, topic, queueId, messageCount, records }: Omit<DueBlock, "dueKey">): void {
-    this.#insert.run(dueAt, topic, queueId, messageCount, records);
+    this.#insert.run(dueAt, dueAt, topic, queueId, messageCount, records);
   }
 
-  delete(dueKey: number): void {
-    this.#delete.run(dueKey);
+  delete({ dueAt, dueKey }: DuePlace): void {
+    this.#delete.run(dueAt, dueKey);
+  }
+
+  /** This block and all that are due before it. */
+  deleteUpTo({ dueAt, dueKey }: DuePlace): void {
+    this.#deleteUpTo.run(dueAt, dueKey);
   }
 
   /** The block has these messages from now on. */
-  replace(dueKey: number, messageCount: number, records: Buffer): void {
-    this.#replace.run(messageCount, records, dueKey);
+  replace({ dueAt, dueKey }: DuePlace, messageCount: number, records: Buffer): void {
+    this.#replace.run(messageCount, records, dueAt, dueKey);
   }
 
   /** What is due at exactly this time in this topic; not to be written to meanwhile. */
@@ -79,9 +94,9 @@ export class DueTable {
     return blocks;
   }
 
-  /** Whatever its time, in the order in which it was stored. */
-  listAfter(dueKey: number, limit: number): readonly DueBlock[] {
-    return this.#listAfter.all(dueKey, limit).map(toBlock);
+  /** Whatever its time. */
+  listAfter({ dueAt, dueKey }: DuePlace, limit: number): readonly DueBlock[] {
+    return this.#listAfter.all(dueAt, dueKey, limit).map(toBlock);
   }
 
   /** When the next block is due. */
@@ -90,6 +105,6 @@ export class DueTable {
   }
 }
 
-function toBlock([dueKey, dueAt, topic, queueId, messageCount, records]: DueRow): DueBlock {
-  return { dueKey, dueAt, topic, queueId, messageCount, records };
+function toBlock([dueAt, dueKey, topic, queueId, messageCount, records]: DueRow): DueBlock {
+  return { dueAt, dueKey, topic, queueId, messageCount, records };
 }

@@ -23,7 +23,10 @@ interface Migration {
  * end counts. So a commit that only appends writes one row a queue and nothing else.
  *
  * `mq_due` holds blocks of records as the log does, one for all that a commit puts off to one time for one queue: when they are due they move to the
- * log without being read. `mq_sent_back` has a row for each message that a group acknowledged by sending it back, until its consume offset passes it.
+ * log without being read. Its rows lie in the order of their times, so that what is due together goes with its pages. Measured against rows in the order of the
+ * sends with an index of times (blocks of one message of 280 bytes, 100,000 over one second, 64 a commit, synchronous = normal, µs of CPU a block): times
+ * in the order of the sends, put off 6.1 / 3.6, moved 3.6 / 5.1; in any order, put off 36 / 11, moved 3.7 / 18. So it is the sender who waits, and
+ * not what is due. `mq_sent_back` has a row for each message that a group acknowledged by sending it back, until its consume offset passes it.
  *
  * `mq_pop` has a row for each pop and queue, with a bit for each of its at most 32 messages: RocketMQ's check point. Its key is the generation that receipt
  * handles name. Measured in benchmarks/micro/pop-checkpoints.mjs (synchronous = normal, µs of CPU a message with both commits and the offset) against a
@@ -113,10 +116,24 @@ const MIGRATIONS: readonly Migration[] = [
       ALTER TABLE mq_member ADD COLUMN consume_type TEXT NOT NULL DEFAULT 'push';
       ALTER TABLE mq_member ADD COLUMN strict INTEGER NOT NULL DEFAULT 0;`,
   },
+  {
+    version: 5,
+    // Renaming a table fails where the owner of the database has a view that does.
+    sql: `
+      CREATE TABLE mq_due_before AS SELECT * FROM mq_due;
+      DROP TABLE mq_due;
+      CREATE TABLE mq_due (
+        due_at INTEGER NOT NULL, due_key INTEGER NOT NULL, topic TEXT NOT NULL, queue_id INTEGER NOT NULL, message_count INTEGER NOT NULL,
+        records BLOB NOT NULL, PRIMARY KEY (due_at, due_key)
+      ) STRICT, WITHOUT ROWID;
+      INSERT INTO mq_due (due_at, due_key, topic, queue_id, message_count, records)
+        SELECT due_at, due_key, topic, queue_id, message_count, records FROM mq_due_before ORDER BY due_at, due_key;
+      DROP TABLE mq_due_before;`,
+  },
 ];
 
 /** The format this library writes. A store with a higher one is refused. */
-export const FORMAT_VERSION = 4;
+export const FORMAT_VERSION = 5;
 
 /** The version of the store in this database, 0 when there is none. Throws `ERR_MQ_STORE_FORMAT` for what this library cannot read. */
 export function readFormatVersion(connection: SqliteConnection): number {

@@ -40,14 +40,15 @@ export function putOff({ port }: TestPort, ...messages: readonly PutOff[]): Prom
 /** Puts messages off as another process does, each in a block of its own; the store exists. */
 export function insertDue(database: Database.Database, messages: Iterable<PutOff>): void {
   const insert = database.prepare(
-    "INSERT INTO mq_due (due_at, topic, queue_id, message_count, records) VALUES (?, 'orders', ?, 1, ?)",
+    `INSERT INTO mq_due (due_at, due_key, topic, queue_id, message_count, records)
+     VALUES (?, (SELECT coalesce(max(due_key), 0) + 1 FROM mq_due WHERE due_at = ?), 'orders', ?, 1, ?)`,
   );
   database.transaction(() => {
     for (const { afterMs, body, queueId = 0 } of messages) {
       const content = recordOf(body);
       const records = Buffer.alloc(recordSize(content.uniqueId, 0, content.bodySize));
       writeRecord(records, 0, content);
-      insert.run(START + afterMs, queueId, records);
+      insert.run(START + afterMs, START + afterMs, queueId, records);
     }
   })();
 }

@@ -20,28 +20,28 @@ const OF_WHAT_IS_PUT_OFF: readonly Damage[] = [
   [
     "with more messages than records",
     "UPDATE mq_due SET message_count = 3",
-    /^due block 1: holds 2 records and says 3$/,
+    /^due block 1 of 1700000010000: holds 2 records and says 3$/,
   ],
   [
     "with fewer messages than records",
     "UPDATE mq_due SET message_count = 1",
-    /^due block 1: holds 2 records and says 1$/,
+    /^due block 1 of 1700000010000: holds 2 records and says 1$/,
   ],
-  ["without records", "UPDATE mq_due SET records = x''", /^due block 1: holds 0 records and says 2$/],
+  ["without records", "UPDATE mq_due SET records = x''", /^due block 1 of 1700000010000: holds 0 records and says 2$/],
   [
     "whose last record was cut off",
     `UPDATE mq_due SET records = (${RECORDS.replace("records", "substr(records, 1, length(records) - 1)")})`,
-    /^due block 1, record 1: a record of \d+ bytes has only \d+$/,
+    /^due block 1 of 1700000010000, record 1: a record of \d+ bytes has only \d+$/,
   ],
   [
     "with bytes behind the last record",
     "UPDATE mq_due SET records = CAST(records || x'0102' AS BLOB)",
-    /^due block 1, record 2: 2 bytes are too few for a record$/,
+    /^due block 1 of 1700000010000, record 2: 2 bytes are too few for a record$/,
   ],
   [
     "with a tags code that is not the tag's",
     "UPDATE mq_due SET records = CAST(substr(records, 1, 4) || x'07' || substr(records, 6) AS BLOB)",
-    /^due block 1, record 0: has the code -?\d+, which is not that of its tag$/,
+    /^due block 1 of 1700000010000, record 0: has the code -?\d+, which is not that of its tag$/,
   ],
 ];
 
@@ -109,7 +109,7 @@ describe("checkStore", () => {
   );
 
   it.each([
-    ["mq_due", "UPDATE mq_due SET due_at = NULL", "NULL value in mq_due.due_at"],
+    ["mq_due", "UPDATE mq_due SET topic = NULL", "NULL value in mq_due.topic"],
     ["mq_sent_back", "UPDATE mq_sent_back SET queue_offset = 'two'", "non-INTEGER value in mq_sent_back.queue_offset"],
     [
       "mq_broadcast_instance",
@@ -191,15 +191,15 @@ describe("checkStore", () => {
   it("looks at thousands of blocks that are put off in steps, and finds the one that is damaged", async () => {
     const database = await storeWithMessages();
     const insert = database.prepare(
-      `INSERT INTO mq_due (due_key, due_at, topic, queue_id, message_count, records)
-       SELECT ?, 1, '%RETRY%billing', 0, 2, records FROM mq_log WHERE commit_log_offset = ${FIRST_BLOCK}`,
+      `INSERT INTO mq_due (due_at, due_key, topic, queue_id, message_count, records)
+       SELECT ?, ?, '%RETRY%billing', 0, 2, records FROM mq_log WHERE commit_log_offset = ${FIRST_BLOCK}`,
     );
-    for (let key = 1; key <= 2_000; key += 1) insert.run(key * 3 - 3_000);
+    for (let key = 1; key <= 2_000; key += 1) insert.run(key % 7, key);
     database.exec("UPDATE mq_due SET message_count = 5 WHERE due_key = 1500");
 
     const steps = [...checkStore(new Store(database as unknown as SqliteConnection))];
 
-    expect(problemsOf(database)).toEqual(["due block 1500: holds 2 records and says 5"]);
+    expect(problemsOf(database)).toEqual(["due block 1500 of 2: holds 2 records and says 5"]);
     expect(steps.length).toBeGreaterThan(2_001 / 16);
     database.close();
   });

@@ -31,8 +31,8 @@ export async function storeWithMessages(): Promise<Database.Database> {
   database.exec(`
     INSERT INTO mq_consume_offset VALUES ('billing', 'orders', 0, 1);
     INSERT INTO mq_topic VALUES ('%RETRY%billing', 1, 1, 6, 0, 'NORMAL');
-    INSERT INTO mq_due (due_at, topic, queue_id, message_count, records)
-      SELECT 1700000010000, '%RETRY%billing', 0, message_count, records FROM mq_log WHERE commit_log_offset = ${FIRST_BLOCK};
+    INSERT INTO mq_due (due_at, due_key, topic, queue_id, message_count, records)
+      SELECT 1700000010000, 1, '%RETRY%billing', 0, message_count, records FROM mq_log WHERE commit_log_offset = ${FIRST_BLOCK};
     INSERT INTO mq_sent_back SELECT 'billing', queue_key, 2 FROM mq_queue WHERE topic = 'orders' AND queue_id = 0;
     INSERT INTO mq_broadcast_instance VALUES ('billing', 'DEFAULT', 1700000000000);
     INSERT INTO mq_broadcast_offset VALUES ('billing', 'DEFAULT', 'orders', 0, 3)`);
