@@ -7,7 +7,7 @@ import { booleanOption, describe, integerOption, invalid, oneOf, refuseUnknownOp
 import type { SqliteDatabase } from "./store/sqlite.js";
 import { seededChance, systemChance } from "./time/chance.js";
 import { type Clock, systemClock } from "./time/clock.js";
-import { DELAY_LEVELS, parseDelayLevels } from "./time/delay-levels.js";
+import { DELAY_LEVELS_MS, parseDelayLevels } from "./time/delay-levels.js";
 import { DeleteHours } from "./time/delete-hours.js";
 
 /** How long messages are kept, and what happens when the disk is full. */
@@ -221,7 +221,8 @@ function retentionOptions(options: RetentionOptions = {}, profile: Profile): Ret
 }
 
 function delayLevelsOption(value: unknown): readonly number[] {
-  const levels = typeof value === "string" || value === undefined ? parseDelayLevels(value ?? DELAY_LEVELS) : undefined;
+  if (value === undefined) return DELAY_LEVELS_MS;
+  const levels = typeof value === "string" ? parseDelayLevels(value) : undefined;
   if (levels !== undefined) return levels;
   throw invalid(`messageDelayLevels must be delays like "1s 5s 1m 2h", got ${describe(value)}`);
 }

@@ -1,4 +1,5 @@
 import { MqError } from "../errors.js";
+import type { MessageDelay } from "../message/message-delay.js";
 import type { RecordContent } from "../message/record.js";
 import type { AppendObserver, AppendRequest, WithdrawableWrite } from "./broker-port.js";
 import type { DueMessages } from "./due-messages.js";
@@ -49,7 +50,7 @@ export class AppendWrite implements Write, WithdrawableWrite {
 
   apply(): void {
     const { topics, retryTopics, appender } = this.#parts;
-    const { topic, messages, chooseQueue } = this.#request;
+    const { topic, messages, delay, chooseQueue } = this.#request;
     if (chooseQueue !== undefined) this.#request.queueId = chooseQueue();
     const { queueId } = this.#request;
     for (const { body, bodySize } of messages) {
@@ -61,14 +62,11 @@ export class AppendWrite implements Write, WithdrawableWrite {
       }
     }
     const created = topics.checkForAppend(topic, queueId);
-    const delayed = this.#resolveDelays();
+    const delayed = delay === undefined ? undefined : this.#resolve(delay);
     retryTopics.requireGroupOf(topic);
     if (created !== undefined) topics.put(created);
-    for (const [index, message] of messages.entries()) {
-      const delay = delayed?.[index];
-      if (delay === undefined) appender.add(topic, queueId, message);
-      else this.#add(message, delay);
-    }
+    if (delayed === undefined) for (const message of messages) appender.add(topic, queueId, message);
+    else this.#add(delayed);
   }
 
   committed(): void {
@@ -83,20 +81,21 @@ export class AppendWrite implements Write, WithdrawableWrite {
     this.#observer.failed(error);
   }
 
-  /** Of each message that says when it is to be delivered; `undefined`: none does. */
-  #resolveDelays(): readonly (DelayedMessage | undefined)[] | undefined {
-    const { messages } = this.#request;
-    if (messages.every(({ delay }) => delay === undefined)) return undefined;
+  #resolve(delay: MessageDelay): DelayedMessage {
     const { delays, now } = this.#parts;
-    return messages.map((message) => message.delay && delays.resolve(message, message.delay, this.#request, now()));
+    return delays.resolve(this.#onlyMessage, delay, this.#request, now());
   }
 
-  #add(message: MessageToAppend, { record, dueAt, recallAt }: DelayedMessage): void {
+  #add({ record, dueAt, recallAt }: DelayedMessage): void {
     const { appender, due } = this.#parts;
     const { topic, queueId } = this.#request;
-    message.recallAt = recallAt;
-    if (dueAt === undefined) appender.add(topic, queueId, withContent(message, record));
+    this.#request.recallAt = recallAt;
+    if (dueAt === undefined) appender.add(topic, queueId, withContent(this.#onlyMessage, record));
     else due.add(topic, queueId, dueAt, record);
+  }
+
+  get #onlyMessage(): MessageToAppend {
+    return this.#request.messages[0] as MessageToAppend;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { MqError } from "../errors.js";
+import type { MessageDelay } from "../message/message-delay.js";
 import type { MessageQueue } from "../message/message-queue.js";
 import type { StoredMessageView, StoreHost } from "../message/message-view.js";
 import type { RecallHandle } from "../message/recall-handle.js";
@@ -42,6 +43,10 @@ export interface AppendRequest {
   /** Bytes of the messages' properties and bodies. */
   readonly bytes: number;
   readonly deadline: number;
+  /** When its message asks to be delivered; the messages of a batch are not put off. Absent: at once. */
+  readonly delay?: MessageDelay | undefined;
+  /** Filled in where the message is put off and can be recalled: the moment in its recall handle. */
+  recallAt?: number | undefined;
 }
 
 /** A write that has not ended yet. */

@@ -1,4 +1,3 @@
-import type { MessageDelay } from "../message/message-delay.js";
 import { type RecordContent, writeRecord } from "../message/record.js";
 import type { LogBlock } from "../store/log-table.js";
 import type { Store } from "../store/store.js";
@@ -9,10 +8,6 @@ import { MAX_BLOCK_SIZE, nextChunk } from "./record-chunk.js";
 export interface MessageToAppend extends RecordContent {
   queueOffset: number;
   commitLogOffset: number;
-  /** When it asks to be delivered. Absent: at once. */
-  readonly delay?: MessageDelay | undefined;
-  /** Filled in where it is put off and can be recalled: the moment in its recall handle. */
-  recallAt?: number | undefined;
 }
 
 /** Records that were encoded before, those of several blocks while they fit into one. */

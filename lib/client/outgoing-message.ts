@@ -1,5 +1,4 @@
 import type { MessageToAppend } from "../broker/log-appender.js";
-import type { MessageDelay } from "../message/message-delay.js";
 import type { PreparedMessage } from "../message/message-validation.js";
 
 /** A checked message with its id, on its way to the broker, which fills in where it was stored. */
@@ -14,10 +13,8 @@ export class OutgoingMessage implements MessageToAppend {
   readonly propertiesSize: number;
   readonly body: Uint8Array | string;
   readonly bodySize: number;
-  readonly delay: MessageDelay | undefined;
   queueOffset = -1 as number;
   commitLogOffset = -1 as number;
-  recallAt: number | undefined = undefined;
 
   constructor(prepared: PreparedMessage, uniqueId: string, bornTimestamp: number) {
     this.tagsCode = prepared.tagsCode;
@@ -28,6 +25,5 @@ export class OutgoingMessage implements MessageToAppend {
     this.propertiesSize = prepared.propertiesSize;
     this.body = prepared.body;
     this.bodySize = prepared.bodySize;
-    this.delay = prepared.delay;
   }
 }

@@ -192,7 +192,7 @@ export class LocalProducer implements EmbeddedProducer {
   #address(prepared: readonly PreparedMessage[], first: Message, options: SendOptions | undefined): Sending {
     const timeoutMs = options === undefined ? this.#sendTimeoutMs : this.#checkOptions(options);
     const preparedFirst = prepared[0] as PreparedMessage;
-    const { topic } = preparedFirst;
+    const { topic, delay } = preparedFirst;
     assertSendable(topic, CLIENT_ERROR);
     const queueId = this.#tryToChoose(preparedFirst, first, options?.queue);
     const chooseQueue = queueId === undefined ? this.#choosingLate(preparedFirst, first, options?.queue) : undefined;
@@ -204,7 +204,17 @@ export class LocalProducer implements EmbeddedProducer {
       messages[index] = new OutgoingMessage(content, this.#context.ids.next(now), now);
       bytes += content.propertiesSize + content.bodySize;
     }
-    return { topic, queueId: queueId ?? UNKNOWN_QUEUE, chooseQueue, messages, bytes, deadline: now + timeoutMs };
+    const deadline = now + timeoutMs;
+    return {
+      topic,
+      queueId: queueId ?? UNKNOWN_QUEUE,
+      chooseQueue,
+      messages,
+      bytes,
+      deadline,
+      delay,
+      recallAt: undefined,
+    };
   }
 
   /** `undefined`: another connection keeps readers out, so that the topic's queues are not known. */
@@ -244,8 +254,8 @@ export class LocalProducer implements EmbeddedProducer {
     return sending.messages.map((message) => this.#toReceipt(sending, message));
   }
 
-  #toReceipt({ topic, queueId }: Sending, message: OutgoingMessage): SendReceipt {
-    const { uniqueId, queueOffset, commitLogOffset, recallAt } = message;
+  #toReceipt({ topic, queueId, recallAt }: Sending, message: OutgoingMessage): SendReceipt {
+    const { uniqueId, queueOffset, commitLogOffset } = message;
     const { brokerName } = this.#context.port;
     const receipt = {
       status: "SEND_OK",

@@ -5,14 +5,23 @@ const UNITS_MS: ReadonlyMap<string, number> = new Map([
   ["d", 86_400_000],
 ]);
 
-/** `messageDelayLevels` unless it is set. Source: RocketMQ, `MessageStoreConfig.java`, `messageDelayLevel`. */
-export const DELAY_LEVELS = "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h";
-
-/** How long the messages of each of RocketMQ's 18 delay levels wait, level 1 first. */
-export const DELAY_LEVELS_MS: readonly number[] = parseDelayLevels(DELAY_LEVELS) ?? [];
+const SECONDS = [1, 5, 10, 30];
+const MINUTES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30];
+const HOURS = [1, 2];
 
 /**
- * The delays that a text like {@link DELAY_LEVELS} names; `undefined`: it is none.
+ * How long the messages of each of RocketMQ's 18 delay levels wait, level 1 first.
+ *
+ * Source: RocketMQ, `MessageStoreConfig.java`, `messageDelayLevel`.
+ */
+export const DELAY_LEVELS_MS: readonly number[] = [
+  ...SECONDS.map((seconds) => seconds * 1_000),
+  ...MINUTES.map((minutes) => minutes * 60_000),
+  ...HOURS.map((hours) => hours * 3_600_000),
+];
+
+/**
+ * The delays that a text like `1s 30m 2h` names; `undefined`: it is none.
  *
  * Source: RocketMQ, `broker/.../schedule/ScheduleMessageService.java`, `parseDelayLevel`.
  */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { AppendRequest } from "../../lib/broker/broker-port.js";
 import type { MessageView } from "../../lib/index.js";
 import type { MessageDelay } from "../../lib/message/message-delay.js";
 import { prepareMessage } from "../../lib/message/message-validation.js";
@@ -50,14 +51,18 @@ async function observe(test: TestPort, delay: (now: number) => MessageDelay, mil
   const outgoing = {
     ...prepared,
     ...{ sysFlag: 0, bornTimestamp: sentAt, reconsumeTimes: 0, uniqueId: "0".repeat(32) },
-    ...{ delay: delay(sentAt), queueOffset: -1, commitLogOffset: -1, recallAt: undefined as number | undefined },
+    ...{ queueOffset: -1, commitLogOffset: -1 },
+  };
+  const request: AppendRequest = {
+    ...{ topic: "Dly", queueId: 0, messages: [outgoing], bytes: 1, deadline: sentAt + SECOND },
+    delay: delay(sentAt),
   };
   await new Promise<void>((stored, failed) => {
-    const request = { topic: "Dly", queueId: 0, messages: [outgoing], bytes: 1, deadline: sentAt + SECOND };
     port.append(request, { stored, failed });
     void clock.settle();
   });
-  const { queueOffset, recallAt } = outgoing;
+  const { queueOffset } = outgoing;
+  const { recallAt } = request;
   await clock.advance(60 * SECOND);
   return { sentAt, queueOffset, recallAt, delivered: message, deliveredAt };
 }
