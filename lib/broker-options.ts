@@ -1,6 +1,7 @@
 import type { ResolvedBrokerSettings } from "./broker/broker-settings.js";
 import { PROFILES, type Profile, type ProfileName } from "./broker/profile.js";
 import type { RetentionSettings } from "./broker/retention.js";
+import { outsideOfDelivery } from "./client/delivery.js";
 import type { Logger } from "./logger.js";
 import { neverThrowing, stderrLogger } from "./logger.js";
 import { booleanOption, describe, integerOption, invalid, oneOf, refuseUnknownOptions } from "./options.js";
@@ -236,13 +237,15 @@ function withMethods<T extends object>(name: string, value: T | undefined, metho
   throw invalid(`${name} must have the methods ${methods.join(", ")}; ${missing} is missing`);
 }
 
-/** Times are stored as integers; a clock of the user's may give fractions. */
+/** Times are stored as integers; a clock of the user's may give fractions. And what a broker arms while a listener calls it is not the listener's. */
 function wholeMilliseconds(clock: Clock | undefined): Clock | undefined {
-  return (
-    clock && {
-      now: () => Math.floor(clock.now()),
-      at: (dueMs, run) => clock.at(dueMs, run),
-      turn: (run) => clock.turn(run),
-    }
-  );
+  if (clock === undefined) return undefined;
+  const whole: Clock = {
+    now: () => Math.floor(clock.now()),
+    at: (dueMs, run) => outsideOfDelivery(() => clock.at(dueMs, run)),
+    turn: (run) => clock.turn(run),
+  };
+  const { hold } = clock;
+  if (typeof hold === "function") whole.hold = (describe, delivery) => hold.call(clock, describe, delivery);
+  return whole;
 }

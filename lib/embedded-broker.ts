@@ -4,6 +4,7 @@ import { type BrokerEvents, checkListener } from "./broker/broker-events.js";
 import type { ResolvedBrokerSettings } from "./broker/broker-settings.js";
 import type { LocalBroker } from "./broker/local-broker.js";
 import type { EmbeddedClientContext } from "./client/client-context.js";
+import type { ConsumerOptions } from "./client/consumer-options.js";
 import { excuseRunningDelivery } from "./client/delivery.js";
 import { LocalPullConsumer } from "./client/local-pull-consumer.js";
 import { LocalPushConsumer } from "./client/local-push-consumer.js";
@@ -59,6 +60,11 @@ export interface Broker<D extends SqliteDatabase = SqliteDatabase> extends Messa
   off<E extends keyof BrokerEvents>(event: E, listener: BrokerEvents[E]): this;
 }
 
+/** What a client is given. @param options - of it, not looked at yet. */
+export type NewContext = (kind: ClientKind, options: ProducerOptions | ConsumerOptions) => EmbeddedClientContext;
+
+export type ClientKind = "producer" | "push consumer" | "pull consumer" | "simple consumer";
+
 interface Closable {
   close(options?: CloseOptions): Promise<void>;
 }
@@ -69,20 +75,16 @@ export class EmbeddedBroker<D extends SqliteDatabase> implements Broker<D> {
   readonly admin: EmbeddedAdmin;
   readonly #opened: OpenedDatabase;
   readonly #broker: LocalBroker;
-  readonly #context: EmbeddedClientContext;
+  readonly #newContext: NewContext;
   readonly #consumers = new Set<Closable>();
   readonly #producers = new Set<Closable>();
   #closing: Promise<void> | undefined;
 
-  constructor(
-    opened: OpenedDatabase,
-    broker: LocalBroker,
-    settings: ResolvedBrokerSettings,
-    context: EmbeddedClientContext,
-  ) {
+  /** @param newContext - called for each client. */
+  constructor(opened: OpenedDatabase, broker: LocalBroker, settings: ResolvedBrokerSettings, newContext: NewContext) {
     this.#opened = opened;
     this.#broker = broker;
-    this.#context = context;
+    this.#newContext = newContext;
     this.database = opened.connection as SqliteDatabase as D;
     this.admin = new LocalAdmin(broker, settings);
   }
@@ -93,28 +95,36 @@ export class EmbeddedBroker<D extends SqliteDatabase> implements Broker<D> {
 
   producer(options: ProducerOptions): EmbeddedProducer {
     this.#assertOpen();
-    const producer = new LocalProducer(options, this.#context, (closed) => this.#producers.delete(closed));
+    const producer = new LocalProducer(options, this.#newContext("producer", options), (closed) =>
+      this.#producers.delete(closed),
+    );
     this.#producers.add(producer);
     return producer;
   }
 
   pushConsumer(options: PushConsumerOptions): PushConsumer {
     this.#assertOpen();
-    const consumer = new LocalPushConsumer(options, this.#context, (closed) => this.#consumers.delete(closed));
+    const consumer = new LocalPushConsumer(options, this.#newContext("push consumer", options), (closed) =>
+      this.#consumers.delete(closed),
+    );
     this.#consumers.add(consumer);
     return consumer;
   }
 
   pullConsumer(options: PullConsumerOptions): PullConsumer {
     this.#assertOpen();
-    const consumer = new LocalPullConsumer(options, this.#context, (closed) => this.#consumers.delete(closed));
+    const consumer = new LocalPullConsumer(options, this.#newContext("pull consumer", options), (closed) =>
+      this.#consumers.delete(closed),
+    );
     this.#consumers.add(consumer);
     return consumer;
   }
 
   simpleConsumer(options: SimpleConsumerOptions): SimpleConsumer {
     this.#assertOpen();
-    const consumer = new LocalSimpleConsumer(options, this.#context, (closed) => this.#consumers.delete(closed));
+    const consumer = new LocalSimpleConsumer(options, this.#newContext("simple consumer", options), (closed) =>
+      this.#consumers.delete(closed),
+    );
     this.#consumers.add(consumer);
     return consumer;
   }
@@ -170,11 +180,15 @@ export class EmbeddedBroker<D extends SqliteDatabase> implements Broker<D> {
     return this.close();
   }
 
+  async closeConsumers(options: CloseOptions): Promise<void> {
+    await Promise.all([...this.#consumers].map((consumer) => consumer.close(options)));
+  }
+
   async #close(options: CloseOptions): Promise<void> {
     // A stopped store fails each step with the same error.
     const failures = new Set<unknown>();
     for (const step of [
-      () => Promise.all([...this.#consumers].map((consumer) => consumer.close(options))),
+      () => this.closeConsumers(options),
       () => Promise.all([...this.#producers].map((producer) => producer.close())),
       () => this.#broker.close(),
     ]) {

@@ -1,12 +1,15 @@
+import type { EventHub } from "./broker/broker-events.js";
+import type { ResolvedBrokerSettings } from "./broker/broker-settings.js";
 import { LocalBroker } from "./broker/local-broker.js";
 import { prepareStore } from "./broker/prepare-store.js";
 import { untilFree } from "./broker/until-free.js";
-import { type BrokerOptions, resolveBrokerOptions } from "./broker-options.js";
+import { type BrokerOptions, type ResolvedBrokerOptions, resolveBrokerOptions } from "./broker-options.js";
+import type { EmbeddedClientContext } from "./client/client-context.js";
 import { findHostAddress } from "./client/host-address.js";
 import { type Broker, EmbeddedBroker } from "./embedded-broker.js";
 import { UniqueIdGenerator } from "./message/unique-id.js";
 import { adopt } from "./store/adopt-database.js";
-import { openOwned } from "./store/open-database.js";
+import { type OpenedDatabase, openOwned } from "./store/open-database.js";
 import type { SqliteDatabase } from "./store/sqlite.js";
 
 /**
@@ -22,31 +25,51 @@ import type { SqliteDatabase } from "./store/sqlite.js";
 export function openBroker(path: string): Promise<Broker>;
 export function openBroker<D extends SqliteDatabase = SqliteDatabase>(options: BrokerOptions<D>): Promise<Broker<D>>;
 export async function openBroker<D extends SqliteDatabase>(options: string | BrokerOptions<D>): Promise<Broker<D>> {
-  const { path, database, synchronous, allowNetworkFileSystem, isSeeded, settings } = resolveBrokerOptions(options);
-  const opened =
-    path === undefined
-      ? await untilFree(() => adopt(database as SqliteDatabase, { allowNetworkFileSystem }))
-      : await openOwned({ path, synchronous, busyTimeoutMs: settings.busyTimeoutMs, allowNetworkFileSystem });
+  const resolved = resolveBrokerOptions(options);
+  const { settings } = resolved;
+  const opened = await openStore(resolved);
   try {
-    const port = await untilFree(() => {
-      prepareStore(opened);
-      return new LocalBroker(opened, settings);
-    });
-    const { clock, chance, logger } = settings;
-    const address = isSeeded ? "127.0.0.1" : findHostAddress();
-    const processId = isSeeded ? chance.nextInt(2 ** 16) : process.pid;
-    const ids = new UniqueIdGenerator({ clock, chance, address, processId });
-    return new EmbeddedBroker<D>(opened, port, settings, {
-      port,
-      clock,
-      chance,
-      logger,
-      events: port.events,
-      ids,
-      address,
-    });
+    const port = await prepareBroker(opened, settings);
+    const context = { ...clientParts(resolved), port, events: port.events };
+    return new EmbeddedBroker<D>(opened, port, settings, () => context);
   } catch (error) {
     opened.close();
     throw error;
   }
+}
+
+/** The database of these options, its tables not looked at yet. */
+export function openStore({
+  path,
+  database,
+  synchronous,
+  allowNetworkFileSystem,
+  settings,
+}: ResolvedBrokerOptions): Promise<OpenedDatabase> {
+  return path === undefined
+    ? untilFree(() => adopt(database as SqliteDatabase, { allowNetworkFileSystem }))
+    : openOwned({ path, synchronous, busyTimeoutMs: settings.busyTimeoutMs, allowNetworkFileSystem });
+}
+
+/** A broker on an open database. @param events - as of {@link LocalBroker}. */
+export function prepareBroker(
+  opened: OpenedDatabase,
+  settings: ResolvedBrokerSettings,
+  events?: EventHub,
+): Promise<LocalBroker> {
+  return untilFree(() => {
+    prepareStore(opened);
+    return new LocalBroker(opened, settings, events);
+  });
+}
+
+/** What all clients of a broker share, besides the broker. */
+export function clientParts({
+  isSeeded,
+  settings,
+}: ResolvedBrokerOptions): Omit<EmbeddedClientContext, "port" | "events"> {
+  const { clock, chance, logger } = settings;
+  const address = isSeeded ? "127.0.0.1" : findHostAddress();
+  const processId = isSeeded ? chance.nextInt(2 ** 16) : process.pid;
+  return { clock, chance, logger, address, ids: new UniqueIdGenerator({ clock, chance, address, processId }) };
 }

@@ -86,10 +86,11 @@ export class AppendWrite implements Write, WithdrawableWrite {
     return delays.resolve(this.#onlyMessage, delay, this.#request, now());
   }
 
-  #add({ record, dueAt, recallAt }: DelayedMessage): void {
+  #add(delayed: DelayedMessage): void {
     const { appender, due } = this.#parts;
     const { topic, queueId } = this.#request;
-    this.#request.recallAt = recallAt;
+    const { record, dueAt } = delayed;
+    this.#request.delayed = delayed;
     if (dueAt === undefined) appender.add(topic, queueId, withContent(this.#onlyMessage, record));
     else due.add(topic, queueId, dueAt, record);
   }

@@ -34,6 +34,8 @@ export interface BrokerEvents {
     readonly messageId: string;
     readonly topic: string;
     readonly group: string;
+    /** Which member of the group it was. */
+    readonly clientId?: string | undefined;
     readonly costMs: number;
   }) => void;
   /**

@@ -8,6 +8,7 @@ import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 import type { ConsumeType } from "../store/member-table.js";
 import type { OffsetRule } from "./consume-offsets.js";
 import type { MessageToAppend } from "./log-appender.js";
+import type { DelayedMessage } from "./message-delays.js";
 import type { PopRequest } from "./pop-message.js";
 import type { ReceiptRequest } from "./pop-receipts.js";
 import type { SendBackOutcome, SendBackRequest } from "./send-back.js";
@@ -45,8 +46,8 @@ export interface AppendRequest {
   readonly deadline: number;
   /** When its message asks to be delivered; the messages of a batch are not put off. Absent: at once. */
   readonly delay?: MessageDelay | undefined;
-  /** Filled in where the message is put off and can be recalled: the moment in its recall handle. */
-  recallAt?: number | undefined;
+  /** Filled in where the message asks for a delay: what became of it. */
+  delayed?: DelayedMessage | undefined;
 }
 
 /** A write that has not ended yet. */

@@ -349,15 +349,25 @@ export class Engine {
         await this.persistOffsets();
       }
     } finally {
-      this.#commits.close();
-      this.#commits.abandon(new MqError("ERR_MQ_CLOSED", "the broker was closed before this could be stored"));
-      this.progress.close();
-      this.#guest.close();
-      this.#openFile?.close();
-      this.#isClosed = true;
+      this.#letGo();
       this.#database.close();
       this.reads.close();
     }
+  }
+
+  /** Lets go of the store as a process does that dies. Leaves the connection open. */
+  abandon(): void {
+    this.#letGo();
+    this.reads.close();
+  }
+
+  #letGo(): void {
+    this.#commits.close();
+    this.#commits.abandon(new MqError("ERR_MQ_CLOSED", "the broker was closed before this could be stored"));
+    this.progress.close();
+    this.#guest.close();
+    this.#openFile?.close();
+    this.#isClosed = true;
   }
 
   #guestEnded(): void {

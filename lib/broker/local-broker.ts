@@ -59,11 +59,16 @@ export class LocalBroker implements EmbeddedBrokerPort {
   #isClosing = false;
   #isClosed = false;
 
-  constructor(database: OpenedDatabase, settings: ResolvedBrokerSettings) {
+  /** @param events - of a broker before it, whose listeners stay. */
+  constructor(
+    database: OpenedDatabase,
+    settings: ResolvedBrokerSettings,
+    events: EventHub = new EventHub(settings.logger),
+  ) {
     this.brokerName = settings.brokerName;
     this.clusterName = settings.clusterName;
     this.storeHost = settings.storeHost;
-    this.events = new EventHub(settings.logger);
+    this.events = events;
     this.engine = new Engine(database, settings, this.events, {
       committed: (written, topicsChanged) => {
         this.#lookout.wrote();
@@ -300,19 +305,30 @@ export class LocalBroker implements EmbeddedBrokerPort {
 
   /** Throws once the broker closes or can go on no longer. */
   assertOpen(): void {
-    if (this.#isClosed) throw new MqError("ERR_MQ_CLOSED", "the broker is closed");
+    if (this.#isClosed) throw closedError();
     this.engine.assertUsable();
   }
 
   /** From now on nothing is taken; what was taken is finished. The clients are closed by then. */
   async close(): Promise<void> {
+    this.#stop();
+    await this.engine.close();
+  }
+
+  /** Lets go of the store at once, as a process does that dies: what is not committed is lost, and clients can go on no longer. Closes no connection. */
+  abandon(): void {
+    this.#consumers.failed(closedError());
+    this.#stop();
+    this.engine.abandon();
+  }
+
+  #stop(): void {
     this.#isClosed = true;
     this.#lookout.close();
     this.#scheduler.close();
     this.#retention.close();
     this.#consumers.close();
-    this.#failHeld(new MqError("ERR_MQ_CLOSED", "the broker is closed"));
-    await this.engine.close();
+    this.#failHeld(closedError());
   }
 
   /** Pulls and pops that wait. */
@@ -357,4 +373,8 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.members.rebalanceAll();
     this.#consumers.look();
   }
+}
+
+function closedError(): MqError {
+  return new MqError("ERR_MQ_CLOSED", "the broker is closed");
 }

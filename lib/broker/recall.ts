@@ -47,7 +47,11 @@ export class Recall {
   }
 }
 
-function findMessage(blocks: Iterable<DueBlock>, messageId: string): { block: DueBlock; position: number } | undefined {
+/** Where the message lies in one of these blocks. */
+export function findMessage(
+  blocks: Iterable<DueBlock>,
+  messageId: string,
+): { block: DueBlock; position: number } | undefined {
   for (const block of blocks) {
     let position = 0;
     for (let index = 0; index < block.messageCount; index += 1) {

@@ -4,7 +4,12 @@ import type { DeliveryContext } from "./consume-result.js";
 import type { CachedMessage, ProcessQueue } from "./process-queue.js";
 
 /** Which delivery the running code was called from, over all consumers of the process. */
-export const runningDelivery: AsyncLocalStorage<Delivery> = new AsyncLocalStorage();
+export const runningDelivery: AsyncLocalStorage<Delivery | undefined> = new AsyncLocalStorage();
+
+/** What is called for no listener, though one may have led to it. */
+export function outsideOfDelivery<T>(run: () => T): T {
+  return runningDelivery.run(undefined, run);
+}
 
 /** A close that is called from inside a listener, and perhaps awaited there, must not wait for that listener. */
 export function excuseRunningDelivery(closing: Promise<unknown>): void {
@@ -26,6 +31,8 @@ export abstract class Delivery implements DeliveryContext {
   readonly startedAt: number;
   /** It ran out of time. */
   hasTimedOut = false as boolean;
+  /** Nobody waits for its listener any more, who waited for it in time that is moved by hand. */
+  endHold: (() => void) | undefined;
   readonly #onExcused: () => void;
   #pendingCloses = 0;
   #controller: AbortController | undefined;

@@ -49,7 +49,10 @@ export class ListenerCalls<D extends Delivery> {
   constructor(options: ListenerCallsOptions<D>) {
     this.#options = options;
     const { timeoutMs, clock, timedOut } = options;
-    this.#timeouts = new ConsumeTimeouts(this.#running, timeoutMs, clock, timedOut);
+    this.#timeouts = new ConsumeTimeouts(this.#running, timeoutMs, clock, (delivery) => {
+      delivery.endHold?.();
+      timedOut(delivery);
+    });
   }
 
   /** There may be something for the listener. */
@@ -84,12 +87,16 @@ export class ListenerCalls<D extends Delivery> {
 
   /** Tells the listeners that still run that their results count no more. */
   abort(reason: unknown): void {
-    for (const delivery of this.#running) delivery.abort(reason);
+    for (const delivery of this.#running) {
+      delivery.endHold?.();
+      delivery.abort(reason);
+    }
   }
 
   /** Those that still run may do so for ever: nobody looks after them any more. */
   close(): void {
     this.#timeouts.stop();
+    for (const delivery of this.#running) delivery.endHold?.();
   }
 
   #deliver(delivery: D): void {
@@ -107,6 +114,7 @@ export class ListenerCalls<D extends Delivery> {
       return;
     }
     if (isObject(result)) {
+      delivery.endHold = this.#options.clock.hold?.(() => describeDelivery(delivery), delivery);
       // Settles once, whatever a promise of somebody else's make does.
       Promise.resolve(result).then(
         (settled) => this.#ended(delivery, { result: settled, hasThrown: false }),
@@ -130,19 +138,20 @@ export class ListenerCalls<D extends Delivery> {
 
   #ended(delivery: D, outcome: ListenerOutcome): void {
     this.#running.delete(delivery);
+    delivery.endHold?.();
     this.#options.ended(delivery, outcome);
     this.wakeIdle();
     this.pump();
   }
 
   /** For {@link ListenerCallsOptions.ended}: the group is done with these messages, and a listener was successful. */
-  tellConsumed({ startedAt, group }: D, messages: readonly CachedMessage[]): void {
+  tellConsumed({ startedAt, group, clientId }: D, messages: readonly CachedMessage[]): void {
     const { events, clock } = this.#options;
     if (!events.isHeard("message:consumed")) return;
     const costMs = clock.now() - startedAt;
     for (const { message } of messages) {
       const { messageId, topic } = message;
-      events.emit("message:consumed", { messageId, topic, group, costMs });
+      events.emit("message:consumed", { messageId, topic, group, clientId, costMs });
     }
   }
 
@@ -169,6 +178,14 @@ export class ListenerCalls<D extends Delivery> {
       this.pump();
     });
   }
+}
+
+function describeDelivery({ group, clientId, batch }: Delivery): string {
+  const [first] = batch as readonly [CachedMessage, ...CachedMessage[]];
+  const { messageId, topic, keys, deliveryAttempt } = first.message;
+  const more = batch.length === 1 ? "" : ` and ${batch.length - 1} more`;
+  const named = keys.length === 0 ? "" : `, keys ${keys.join(" ")}`;
+  return `a listener of group ${group} (client ${clientId}) with message ${messageId} (${topic}${named}, attempt ${deliveryAttempt})${more}`;
 }
 
 function isObject(value: unknown): boolean {

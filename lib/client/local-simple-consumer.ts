@@ -102,7 +102,8 @@ export class LocalSimpleConsumer implements SimpleConsumer {
     const { events, clock } = this.#context;
     if (!events.isHeard("message:consumed")) return;
     const { messageId, topic } = stored;
-    events.emit("message:consumed", { messageId, topic, group, costMs: clock.now() - handle.popTime });
+    const { clientId } = this;
+    events.emit("message:consumed", { messageId, topic, group, clientId, costMs: clock.now() - handle.popTime });
   }
 
   async changeInvisibleDuration(message: MessageView, durationMs: number): Promise<void> {

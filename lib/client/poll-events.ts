@@ -55,13 +55,13 @@ export class PollEvents {
   /** These are done with, unless it was told of them before. */
   consumed(done: readonly HandedOut[]): void {
     if (done.length === 0) return;
-    const { group, clock, events } = this.#options;
+    const { group, clientId, clock, events } = this.#options;
     const costMs = clock.now() - this.#handedOutAt;
     const left = new Set(this.#inHand);
     for (const message of done) {
       if (!left.delete(message)) continue;
       const { messageId, topic } = message;
-      events.emit("message:consumed", { messageId, topic, group, costMs });
+      events.emit("message:consumed", { messageId, topic, group, clientId, costMs });
     }
     this.#inHand = [...left];
   }

@@ -213,7 +213,7 @@ export class LocalProducer implements EmbeddedProducer {
       bytes,
       deadline,
       delay,
-      recallAt: undefined,
+      delayed: undefined,
     };
   }
 
@@ -254,7 +254,7 @@ export class LocalProducer implements EmbeddedProducer {
     return sending.messages.map((message) => this.#toReceipt(sending, message));
   }
 
-  #toReceipt({ topic, queueId, recallAt }: Sending, message: OutgoingMessage): SendReceipt {
+  #toReceipt({ topic, queueId, delayed }: Sending, message: OutgoingMessage): SendReceipt {
     const { uniqueId, queueOffset, commitLogOffset } = message;
     const { brokerName } = this.#context.port;
     const receipt = {
@@ -267,6 +267,7 @@ export class LocalProducer implements EmbeddedProducer {
       queueOffset,
       transactionId: uniqueId,
     } as const;
+    const recallAt = delayed?.recallAt;
     if (recallAt === undefined) return receipt;
     return {
       ...receipt,

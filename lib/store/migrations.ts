@@ -135,6 +135,12 @@ const MIGRATIONS: readonly Migration[] = [
 /** The format this library writes. A store with a higher one is refused. */
 export const FORMAT_VERSION = 5;
 
+/** What our tables are called, in any format. */
+export function tableNames(): ReadonlySet<string> {
+  const created = MIGRATIONS.flatMap(({ sql }) => [...sql.matchAll(/CREATE TABLE (\w+)/g)]);
+  return new Set(created.map(([, name]) => name as string));
+}
+
 /** The version of the store in this database, 0 when there is none. Throws `ERR_MQ_STORE_FORMAT` for what this library cannot read. */
 export function readFormatVersion(connection: SqliteConnection): number {
   const exists =

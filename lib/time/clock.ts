@@ -23,6 +23,14 @@ export interface Clock {
    * the process alive until then. What `run` throws is an uncaught exception.
    */
   turn(run: () => void): void;
+  /**
+   * Something runs that neither a timer nor a turn will end, a listener for example: time that is moved by hand should wait for it. Absent where nobody moves time.
+   *
+   * @param describe - who it is, for an error.
+   * @param delivery - what {@link Clock.at} is called within, when what runs waits for the clock itself.
+   * @returns to be called when it has ended.
+   */
+  hold?(describe: () => string, delivery?: object): () => void;
 }
 
 interface Alarm {

@@ -5,6 +5,7 @@ import { type Engine, type Engines, GROUP, openEngines, queueIdsOf, TOPIC } from
 
 const LEASE_MS = 10_000;
 const LOOK_MS = 250;
+const RENEWED_AFTER_MS = 3_333;
 const REFUSE_BEATS = "CREATE TRIGGER refuse BEFORE UPDATE ON mq_engine BEGIN SELECT RAISE(ABORT, 'no'); END";
 
 /** Two engines of which the first has every queue of the topic, with two messages, the second of which is with the listener. */
@@ -57,9 +58,9 @@ describe("the queues of a process that hangs", () => {
 
     for (let round = 0; round < 3; round += 1) {
       a.clock.stall();
-      await engines.advance(LEASE_MS - LEASE_MS / 3 - 2 * LOOK_MS);
+      await engines.advance(LEASE_MS - RENEWED_AFTER_MS - 2 * LOOK_MS);
       a.clock.resume();
-      await engines.advance(LEASE_MS / 3);
+      await engines.advance(RENEWED_AFTER_MS);
     }
 
     expect([queueIdsOf(ofB), b.received]).toEqual([[], []]);

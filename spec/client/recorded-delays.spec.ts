@@ -62,7 +62,7 @@ async function observe(test: TestPort, delay: (now: number) => MessageDelay, mil
     void clock.settle();
   });
   const { queueOffset } = outgoing;
-  const { recallAt } = request;
+  const recallAt = request.delayed?.recallAt;
   await clock.advance(60 * SECOND);
   return { sentAt, queueOffset, recallAt, delivered: message, deliveredAt };
 }

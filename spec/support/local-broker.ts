@@ -50,7 +50,7 @@ export async function openTestPort(given: BrokerSettings = {}, parts: TestPortPa
   const { chance, logger } = settings;
   const ids = new UniqueIdGenerator({ clock, chance, address: "127.0.0.1", processId: 1 });
   const context = { port, clock, chance, logger, events: port.events, ids, address: "127.0.0.1" };
-  const mq = new EmbeddedBroker<SqliteDatabase>(opened, port, settings, context);
+  const mq = new EmbeddedBroker<SqliteDatabase>(opened, port, settings, () => context);
   return {
     mq,
     port,

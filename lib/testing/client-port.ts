@@ -1,0 +1,354 @@
+import type {
+  AppendObserver,
+  AppendRequest,
+  EmbeddedBrokerPort,
+  GroupMember,
+  GroupProgress,
+  OffsetRule,
+  PopObserver,
+  PopRequest,
+  PullRequest,
+  PullResult,
+  QueueOffset,
+  QueueProgress,
+  RecallHandle,
+  ReceiptHandle,
+  ReceiptRequest,
+  SendBackObserver,
+  SubscriptionTable,
+  TopicRoute,
+  WithdrawableWrite,
+} from "../broker/broker-port.js";
+import type { LocalBroker } from "../broker/local-broker.js";
+import type { SendBackRequest } from "../broker/send-back.js";
+import type { ClientKind } from "../embedded-broker.js";
+import { MqError } from "../errors.js";
+import type { MessageQueue } from "../message/message-queue.js";
+import type { StoreHost } from "../message/message-view.js";
+import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
+import type { Clock } from "../time/clock.js";
+import { DelayedAppends } from "./delayed-append.js";
+import { DeliveredAgain } from "./delivered-again.js";
+import type { FaultPlan } from "./faults.js";
+import { Link } from "./link.js";
+import type { MessageRecorder } from "./message-recorder.js";
+import { sendFault } from "./send-fault.js";
+
+export interface ClientPortParts {
+  readonly broker: LocalBroker;
+  readonly plan: FaultPlan;
+  readonly recorder: MessageRecorder;
+  /** In which faults wait. */
+  readonly clock: Clock;
+  readonly kind: ClientKind;
+  /** Of the client. */
+  readonly group: string;
+}
+
+/** One client's way to the broker, on which things can go wrong; writes down what passes. */
+export class ClientPort implements EmbeddedBrokerPort {
+  readonly #plan: FaultPlan;
+  readonly #recorder: MessageRecorder;
+  readonly #kind: ClientKind;
+  readonly #group: string;
+  readonly #appends: DelayedAppends;
+  readonly #again = new DeliveredAgain();
+  readonly #acksWithoutEffect = new Set<string>();
+  readonly #clock: Clock;
+  #broker: LocalBroker;
+  #link: Link | undefined;
+  /** Sends that were not settled. */
+  #pendingSends = 0;
+
+  constructor({ broker, plan, recorder, clock, kind, group }: ClientPortParts) {
+    this.#broker = broker;
+    this.#plan = plan;
+    this.#recorder = recorder;
+    this.#clock = clock;
+    this.#kind = kind;
+    this.#group = group;
+    this.#appends = new DelayedAppends(clock, (request, observer) => this.#broker.append(request, observer));
+  }
+
+  get pendingSends(): number {
+    return this.#pendingSends;
+  }
+
+  /** What can be cut, once the client has registered. */
+  get link(): Link | undefined {
+    return this.#link;
+  }
+
+  /** A consumer that was started and not closed. */
+  get isTakingPart(): boolean {
+    return this.#link?.hasLeft === false;
+  }
+
+  /** The broker of before is gone, and with it what was on its way. The client goes on with another one. */
+  moveTo(broker: LocalBroker): void {
+    this.#appends.fail(gone());
+    this.#broker = broker;
+  }
+
+  /** What is on its way arrives at once. */
+  hurry(): void {
+    this.#appends.hurry();
+  }
+
+  /** The process of the client has died. */
+  die(): void {
+    this.#appends.fail(gone());
+    this.#link?.close();
+  }
+
+  get brokerName(): string {
+    return this.#broker.brokerName;
+  }
+  get clusterName(): string {
+    return this.#broker.clusterName;
+  }
+  get storeHost(): StoreHost {
+    return this.#broker.storeHost;
+  }
+  get isInTransaction(): boolean {
+    return this.#broker.isInTransaction;
+  }
+
+  getRoute(topic: string): TopicRoute {
+    return this.#broker.getRoute(topic);
+  }
+  findRoute(topic: string): TopicRoute | undefined {
+    return this.#broker.findRoute(topic);
+  }
+  async queryRoute(topic: string): Promise<TopicRoute> {
+    await this.#link?.whole();
+    return this.#broker.queryRoute(topic);
+  }
+  assertRoom(): void {
+    this.#broker.assertRoom();
+  }
+
+  append(request: AppendRequest, observer: AppendObserver): WithdrawableWrite {
+    this.#broker.assertOpen();
+    const fault = this.#plan.takeSendFault(request.topic);
+    if (fault !== undefined) return this.#refuse(observer, fault);
+    this.#pendingSends += 1;
+    const ended = (): void => {
+      this.#pendingSends -= 1;
+    };
+    const watched: AppendObserver = {
+      stored: () => {
+        ended();
+        this.#recorder.sent(request);
+        observer.stored();
+      },
+      failed: (error) => {
+        ended();
+        observer.failed(error);
+      },
+    };
+    this.#recorder.sending(request, this.#group);
+    const write = this.#appends.append(request, watched, this.#plan.delayOf(request.topic));
+    return {
+      withdraw: () => {
+        const isWithdrawn = write.withdraw();
+        if (isWithdrawn) ended();
+        return isWithdrawn;
+      },
+    };
+  }
+
+  appendSync(request: AppendRequest): void {
+    this.#broker.assertOpen();
+    const fault = this.#plan.takeSendFault(request.topic);
+    if (fault !== undefined) throw sendFault(fault);
+    this.#recorder.sending(request, this.#group);
+    this.#broker.appendSync(request);
+    if (this.#broker.isInTransaction) this.#recorder.sentInTransaction(request);
+    else this.#recorder.sent(request);
+  }
+
+  async recall(topic: string, handle: RecallHandle): Promise<void> {
+    await this.#broker.recall(topic, handle);
+  }
+
+  async pull(request: PullRequest, signal: AbortSignal): Promise<PullResult> {
+    for (;;) {
+      await this.#link?.whole(signal);
+      const found = await this.#again.whileHeld(request, signal, (ended) => this.#broker.pull(request, ended));
+      // What was answered while nothing passed did not arrive.
+      if (this.#link?.isCut === true && !signal.aborted) continue;
+      const again = signal.aborted ? undefined : this.#again.take(request, found);
+      if (again !== undefined) return again;
+      this.#pulled(request, found);
+      return found;
+    }
+  }
+
+  sendBack(request: SendBackRequest, observer: SendBackObserver): WithdrawableWrite {
+    return this.#link?.isCut === true ? this.#timeOut(observer) : this.#broker.sendBack(request, observer);
+  }
+
+  pop(request: PopRequest, observer: PopObserver): WithdrawableWrite {
+    if (this.#link?.isCut === true) return this.#timeOut(observer);
+    return this.#broker.pop(request, {
+      popped: (messages) => {
+        // They stay invisible until their time is up.
+        if (this.#link?.isCut === true) {
+          observer.failed(timedOut());
+          return;
+        }
+        for (const message of messages) {
+          this.#recorder.saw(request.group, message);
+          const { receiptHandle } = message;
+          if (receiptHandle !== undefined && this.#plan.takeDuplicate(request.group))
+            this.#acksWithoutEffect.add(keyOf(receiptHandle));
+        }
+        observer.popped(messages);
+      },
+      failed: (error) => observer.failed(error),
+    });
+  }
+
+  async acknowledge(request: ReceiptRequest): Promise<void> {
+    if (this.#acksWithoutEffect.delete(keyOf(request.handle))) return;
+    if (this.#isLost() || this.#plan.takeLostAck(request.group)) throw timedOut();
+    await this.#broker.acknowledge(request);
+  }
+
+  async changeInvisible(request: ReceiptRequest, invisibleMs: number): Promise<ReceiptHandle> {
+    if (this.#isLost()) throw timedOut();
+    return this.#broker.changeInvisible(request, invisibleMs);
+  }
+
+  async registerConsumer(member: GroupMember): Promise<void> {
+    this.#link ??= new Link(member, this.#broker, this.#clock);
+    await this.#broker.registerConsumer(this.#link.member);
+  }
+
+  checkSubscriptions(_member: GroupMember, subscriptions: SubscriptionTable): void {
+    const member = this.#link?.member;
+    if (member !== undefined) this.#broker.checkSubscriptions(member, subscriptions);
+  }
+
+  heartbeat(): void {
+    if (!this.#isLost()) this.#link?.heartbeat();
+  }
+
+  rebalance(group: string): void {
+    if (!this.#isLost()) this.#broker.rebalance(group);
+  }
+
+  unregisterConsumer(): void {
+    this.#link?.leave();
+  }
+
+  memberIds(group: string): readonly string[] {
+    return this.#broker.memberIds(group);
+  }
+  catchUp(then: () => void): boolean {
+    return this.#broker.catchUp(then);
+  }
+  holdsQueue(group: string, queue: MessageQueue): boolean {
+    return this.#broker.holdsQueue(group, queue);
+  }
+
+  lockQueues(group: string, owner: string, queues: readonly MessageQueue[]): readonly MessageQueue[] {
+    return this.#isLost() ? [] : this.#broker.lockQueues(group, owner, queues);
+  }
+
+  unlockQueues(group: string, owner: string, queues: readonly MessageQueue[]): void {
+    if (!this.#isLost()) this.#broker.unlockQueues(group, owner, queues);
+  }
+
+  async queryOffset(group: string, topic: string, queueId: number): Promise<GroupProgress> {
+    await this.#link?.whole();
+    return this.#broker.queryOffset(group, topic, queueId);
+  }
+
+  updateOffset(group: string, topic: string, queueId: number, nextOffset: number, rule: OffsetRule): void {
+    this.#again.consumed(topic, queueId, nextOffset);
+    if (this.#isLost() || this.#plan.takeLostAck(group)) return;
+    this.#broker.updateOffset(group, topic, queueId, nextOffset, rule);
+  }
+
+  async commitOffsets(group: string, offsets: readonly QueueOffset[], rule: OffsetRule): Promise<void> {
+    if (this.#isLost() || this.#plan.takeLostAck(group)) return;
+    await this.#broker.commitOffsets(group, offsets, rule);
+  }
+
+  async queryBroadcastOffset(instance: BroadcastInstance, topic: string, queueId: number): Promise<QueueProgress> {
+    await this.#link?.whole();
+    return this.#broker.queryBroadcastOffset(instance, topic, queueId);
+  }
+
+  /** RocketMQ's broadcasting consumers keep their progress themselves: no acknowledgement is on the way that could be lost. */
+  updateBroadcastOffset(
+    instance: BroadcastInstance,
+    topic: string,
+    queueId: number,
+    nextOffset: number,
+    rule: OffsetRule,
+  ): void {
+    this.#again.consumed(topic, queueId, nextOffset);
+    this.#broker.updateBroadcastOffset(instance, topic, queueId, nextOffset, rule);
+  }
+
+  async persistOffsets(): Promise<void> {
+    await this.#broker.persistOffsets();
+  }
+
+  async searchOffset(topic: string, queueId: number, timestamp: number, boundary: "lower" | "upper"): Promise<number> {
+    await this.#link?.whole();
+    return this.#broker.searchOffset(topic, queueId, timestamp, boundary);
+  }
+
+  #isLost(): boolean {
+    return this.#link?.isCut === true;
+  }
+
+  #pulled(request: PullRequest, { messages }: PullResult): void {
+    const { group } = request;
+    const isPull = this.#kind === "pull consumer";
+    for (const message of messages) {
+      this.#recorder.saw(group, message);
+      if (this.#plan.takeDuplicate(group)) this.#again.add(request, message, isPull);
+    }
+  }
+
+  #refuse(observer: AppendObserver, responseCode: number): WithdrawableWrite {
+    return this.#failLater(observer, sendFault(responseCode));
+  }
+
+  #timeOut(observer: { failed(error: unknown): void }): WithdrawableWrite {
+    return this.#failLater(observer, timedOut());
+  }
+
+  #failLater(observer: { failed(error: unknown): void }, error: MqError): WithdrawableWrite {
+    let isOver = false;
+    this.#clock.turn(() => {
+      if (isOver) return;
+      isOver = true;
+      observer.failed(error);
+    });
+    return {
+      withdraw: () => {
+        if (isOver) return false;
+        isOver = true;
+        return true;
+      },
+    };
+  }
+}
+
+function keyOf({ popKey, queueId, queueOffset }: ReceiptHandle): string {
+  return `${popKey} ${queueId} ${queueOffset}`;
+}
+
+function timedOut(): MqError {
+  return new MqError("ERR_MQ_TIMEOUT", "the broker did not answer: the fault that a test has set keeps it from it");
+}
+
+function gone(): MqError {
+  return new MqError("ERR_MQ_CLOSED", "the broker is closed");
+}

@@ -1,0 +1,89 @@
+import { describe, integerOption, invalid, refuseUnknownOptions } from "../options.js";
+import type { FaultPlan, Faults } from "./faults.js";
+import type { Link } from "./link.js";
+import { checkResponseCode } from "./send-fault.js";
+import type { ManualClock } from "./virtual-clock.js";
+
+/** What faults act on. */
+export interface FaultTargets {
+  readonly clock: ManualClock;
+  /** Of a client; throws where there is none of this name. */
+  readonly linkOf: (clientId: string) => Link;
+  readonly fillDisk: () => () => void;
+  readonly crash: () => Promise<void>;
+  readonly failed: (error: unknown) => void;
+}
+
+const MOST = Number.MAX_SAFE_INTEGER;
+
+/** {@link Faults}: checks what it is asked for. */
+export class InjectedFaults implements Faults {
+  readonly #plan: FaultPlan;
+  readonly #targets: FaultTargets;
+
+  constructor(plan: FaultPlan, targets: FaultTargets) {
+    this.#plan = plan;
+    this.#targets = targets;
+  }
+
+  failSend(options: Parameters<Faults["failSend"]>[0]): () => void {
+    refuseUnknownOptions("failSend", options, ["nth", "times", "topic", "responseCode"]);
+    const { topic, responseCode } = options;
+    const nth = integerOption("failSend: nth", options.nth, { min: 1, max: MOST, fallback: 1 });
+    const all = options.nth === undefined ? Number.POSITIVE_INFINITY : 1;
+    const times = integerOption("failSend: times", options.times, { min: 1, max: MOST, fallback: all });
+    return this.#plan.failSends(nameOption("failSend: topic", topic), checkResponseCode(responseCode), nth, times);
+  }
+
+  slowSend(options: Parameters<Faults["slowSend"]>[0]): () => void {
+    refuseUnknownOptions("slowSend", options, ["byMs", "topic"]);
+    const byMs = integerOption("slowSend: byMs", options.byMs ?? null, { min: 0, max: MOST, fallback: 0 });
+    return this.#plan.slowSends(nameOption("slowSend: topic", options.topic), byMs);
+  }
+
+  loseAck(options: NonNullable<Parameters<Faults["loseAck"]>[0]> = {}): () => void {
+    const { group, times } = groupFault("loseAck", options);
+    return this.#plan.loseAcks(group, times);
+  }
+
+  duplicateDelivery(options: NonNullable<Parameters<Faults["duplicateDelivery"]>[0]> = {}): () => void {
+    const { group, times } = groupFault("duplicateDelivery", options);
+    return this.#plan.duplicate(group, times);
+  }
+
+  partition(clientId: string): () => void {
+    const link = this.#targets.linkOf(clientId);
+    link.cut();
+    return this.#plan.undoing(() => void link.mend().catch(this.#targets.failed));
+  }
+
+  fillDisk(): () => void {
+    return this.#plan.undoing(this.#targets.fillDisk());
+  }
+
+  jumpClock(byMs: number): void {
+    if (!Number.isSafeInteger(byMs)) throw invalid(`jumpClock: byMs must be whole milliseconds, got ${describe(byMs)}`);
+    const { clock } = this.#targets;
+    clock.setTime(clock.now() + byMs);
+  }
+
+  crash(): Promise<void> {
+    return this.#targets.crash();
+  }
+}
+
+function groupFault(
+  name: string,
+  options: { readonly group?: string | undefined; readonly times?: number | undefined },
+): { readonly group: string | undefined; readonly times: number } {
+  refuseUnknownOptions(name, options, ["group", "times"]);
+  return {
+    group: nameOption(`${name}: group`, options.group),
+    times: integerOption(`${name}: times`, options.times, { min: 1, max: MOST, fallback: Number.POSITIVE_INFINITY }),
+  };
+}
+
+function nameOption(name: string, value: unknown): string | undefined {
+  if (value === undefined || typeof value === "string") return value;
+  throw invalid(`${name} must be a string, got ${describe(value)}`);
+}

@@ -1,0 +1,286 @@
+import type { EmbeddedAdmin } from "../admin/admin.js";
+import { type BrokerEvents, EventHub } from "../broker/broker-events.js";
+import type { LocalBroker } from "../broker/local-broker.js";
+import type { ResolvedBrokerOptions } from "../broker-options.js";
+import type { EmbeddedClientContext } from "../client/client-context.js";
+import type { EmbeddedProducer } from "../client/producer.js";
+import type { ProducerOptions } from "../client/producer-options.js";
+import type { PullConsumer } from "../client/pull-consumer.js";
+import type { PullConsumerOptions } from "../client/pull-consumer-options.js";
+import type { CloseOptions, PushConsumer } from "../client/push-consumer.js";
+import type { PushConsumerOptions } from "../client/push-consumer-options.js";
+import type { SimpleConsumer } from "../client/simple-consumer.js";
+import type { SimpleConsumerOptions } from "../client/simple-consumer-options.js";
+import { type ClientKind, EmbeddedBroker } from "../embedded-broker.js";
+import { MqError } from "../errors.js";
+import type { Logger } from "../logger.js";
+import { isRetryTopic } from "../message/derived-names.js";
+import type { MessageView } from "../message/message-view.js";
+import { clientParts, openStore, prepareBroker } from "../open-broker.js";
+import { describe, integerOption, invalid, refuseUnknownOptions } from "../options.js";
+import { emptyStore } from "../store/empty-store.js";
+import type { OpenedDatabase } from "../store/open-database.js";
+import type { SqliteDatabase } from "../store/sqlite.js";
+import { describeThrown } from "../thrown.js";
+import { ClientPort } from "./client-port.js";
+import { FaultPlan, type Faults } from "./faults.js";
+import type { HistoryEvent } from "./history.js";
+import { InjectedFaults } from "./injected-faults.js";
+import type { Link } from "./link.js";
+import { MessageRecorder } from "./message-recorder.js";
+import type { RealTimeout, TestBroker } from "./test-broker.js";
+import type { ResolvedTestBrokerOptions } from "./test-broker-options.js";
+import type { ManualClock } from "./virtual-clock.js";
+import { type HistoryMatch, waitForEvent } from "./wait-for.js";
+
+/** Under the five seconds that test runners give a test, so that this error comes first. */
+const DEFAULT_TIMEOUT_MS = 3_000;
+
+/** A client of the broker. */
+interface Client {
+  readonly kind: ClientKind;
+  readonly group: string;
+  readonly port: ClientPort;
+  isDead: boolean;
+}
+
+/** {@link TestBroker} around the same parts as `openBroker` puts together; after a crash around others. */
+export class LocalTestBroker implements TestBroker {
+  readonly clock: ManualClock;
+  readonly faults: Faults;
+  readonly #resolved: ResolvedBrokerOptions;
+  readonly #leaks: "warn" | "throw" | "ignore";
+  readonly #events: EventHub;
+  readonly #plan = new FaultPlan();
+  readonly #recorder: MessageRecorder;
+  readonly #parts: Omit<EmbeddedClientContext, "port" | "events">;
+  /** Those of the broker that there is now. */
+  #clients: Client[] = [];
+  /** Those of before a reset go on, and nobody else closes them. */
+  readonly #producers = new Set<EmbeddedProducer>();
+  #opened: OpenedDatabase;
+  #broker: LocalBroker;
+  #mq: EmbeddedBroker<SqliteDatabase>;
+  #closing: Promise<void> | undefined;
+
+  static async open(options: ResolvedTestBrokerOptions): Promise<LocalTestBroker> {
+    const { broker: resolved } = options;
+    const events = new EventHub(resolved.settings.logger);
+    const opened = await openStore(resolved);
+    try {
+      const broker = await prepareBroker(opened, resolved.settings, events);
+      return new LocalTestBroker(options, events, opened, broker);
+    } catch (error) {
+      opened.close();
+      throw error;
+    }
+  }
+
+  private constructor(
+    { broker: resolved, clock, leaks }: ResolvedTestBrokerOptions,
+    events: EventHub,
+    opened: OpenedDatabase,
+    broker: LocalBroker,
+  ) {
+    this.clock = clock;
+    this.#resolved = resolved;
+    this.#leaks = leaks;
+    this.#events = events;
+    this.#recorder = new MessageRecorder(clock, events);
+    this.#parts = clientParts(resolved);
+    this.#opened = opened;
+    this.#broker = broker;
+    this.#mq = this.#newFrontDoor();
+    this.faults = new InjectedFaults(this.#plan, {
+      clock,
+      linkOf: (clientId) => this.#linkOf(clientId),
+      fillDisk: () => this.#plan.failSends(undefined, 14, 1, Number.POSITIVE_INFINITY),
+      crash: () => this.#crash(),
+      failed: (error) => resolved.settings.logger.error(`undoing a partition failed: ${describeThrown(error)}`),
+    });
+  }
+
+  get history(): readonly HistoryEvent[] {
+    return this.#recorder.history;
+  }
+  get database(): SqliteDatabase {
+    return this.#mq.database;
+  }
+  get synchronous(): "full" | "normal" | "off" {
+    return this.#mq.synchronous;
+  }
+  get admin(): EmbeddedAdmin {
+    return this.#mq.admin;
+  }
+
+  producer(options: ProducerOptions): EmbeddedProducer {
+    const producer = this.#mq.producer(options);
+    this.#producers.add(producer);
+    return producer;
+  }
+  pushConsumer(options: PushConsumerOptions): PushConsumer {
+    return this.#mq.pushConsumer(options);
+  }
+  pullConsumer(options: PullConsumerOptions): PullConsumer {
+    return this.#mq.pullConsumer(options);
+  }
+  simpleConsumer(options: SimpleConsumerOptions): SimpleConsumer {
+    return this.#mq.simpleConsumer(options);
+  }
+
+  transaction<T>(work: (database: SqliteDatabase) => T extends PromiseLike<unknown> ? never : T): T {
+    return this.#mq.transaction(work);
+  }
+
+  on<E extends keyof BrokerEvents>(event: E, listener: BrokerEvents[E]): this {
+    this.#mq.on(event, listener);
+    return this;
+  }
+  once<E extends keyof BrokerEvents>(event: E, listener: BrokerEvents[E]): this {
+    this.#mq.once(event, listener);
+    return this;
+  }
+  off<E extends keyof BrokerEvents>(event: E, listener: BrokerEvents[E]): this {
+    this.#mq.off(event, listener);
+    return this;
+  }
+
+  sent(topic?: string): readonly MessageView[] {
+    return this.#recorder.sentTo(topic);
+  }
+  consumed(group?: string): readonly MessageView[] {
+    return this.#recorder.consumedBy(group);
+  }
+
+  async waitFor(match: HistoryMatch, options: RealTimeout = {}): Promise<HistoryEvent> {
+    return waitForEvent(this.#recorder, match, timeoutOption("waitFor", options));
+  }
+
+  async runUntilIdle(options: RealTimeout = {}): Promise<void> {
+    await this.clock.runUntilIdle(timeoutOption("runUntilIdle", options));
+  }
+
+  async reset(): Promise<void> {
+    this.#assertOpen();
+    if (this.#broker.isInTransaction)
+      throw new MqError("ERR_MQ_IN_TRANSACTION", "reset: the connection is in a transaction");
+    this.#plan.clear();
+    await this.#mq.closeConsumers({ graceMs: 0 });
+    this.#broker.abandon();
+    const { connection } = this.#opened;
+    connection.exec("BEGIN IMMEDIATE");
+    emptyStore(connection);
+    connection.exec("COMMIT");
+    const producers = this.#clients.filter(({ kind }) => kind === "producer");
+    await this.#goOn();
+    for (const { port } of producers) port.moveTo(this.#broker);
+    this.#clients = producers;
+    this.#recorder.clear();
+  }
+
+  close(options?: CloseOptions): Promise<void> {
+    this.#closing ??= this.#close(options);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(options: CloseOptions | undefined): Promise<void> {
+    const leaks = this.#clients.flatMap(findLeaks);
+    this.#plan.clear();
+    for (const { port } of this.#clients) port.hurry();
+    await this.#mq.close(options);
+    await Promise.all([...this.#producers].map((producer) => producer.close()));
+    if (leaks.length === 0 || this.#leaks === "ignore") return;
+    const report = `the test broker was closed with ${leaks.join("; ")}`;
+    if (this.#leaks === "throw") throw new MqError("ERR_MQ_INVALID_ARGUMENT", report);
+    this.#resolved.settings.logger.warn(report);
+  }
+
+  async #crash(): Promise<void> {
+    this.#assertOpen();
+    for (const client of this.#clients) {
+      client.isDead = true;
+      client.port.die();
+    }
+    this.#clients = [];
+    this.#producers.clear();
+    this.#broker.abandon();
+    if (this.#opened.owned && this.#opened.realPath !== undefined) {
+      this.#opened.close();
+      this.#opened = await openStore(this.#resolved);
+    }
+    await this.#goOn();
+  }
+
+  /** With another broker on what is stored. */
+  async #goOn(): Promise<void> {
+    this.#broker = await prepareBroker(this.#opened, this.#resolved.settings, this.#events);
+    this.#mq = this.#newFrontDoor();
+  }
+
+  #newFrontDoor(): EmbeddedBroker<SqliteDatabase> {
+    this.#recorder.watch(this.#broker);
+    return new EmbeddedBroker(this.#opened, this.#broker, this.#resolved.settings, (kind, options) =>
+      this.#newContext(kind, (options as Partial<ProducerOptions> | undefined)?.group ?? ""),
+    );
+  }
+
+  #newContext(kind: Client["kind"], group: string): EmbeddedClientContext {
+    const port = new ClientPort({
+      broker: this.#broker,
+      plan: this.#plan,
+      recorder: this.#recorder,
+      clock: this.clock,
+      ...{ kind, group },
+    });
+    const client: Client = { kind, group, port, isDead: false };
+    this.#clients.push(client);
+    const logger = silencedWhen(() => client.isDead, this.#parts.logger);
+    return { ...this.#parts, logger, port, events: this.#events };
+  }
+
+  #linkOf(clientId: string): Link {
+    const links = this.#clients.flatMap(({ port }) => (port.link === undefined ? [] : [port.link]));
+    const found = links.find(({ member }) => member.clientId === clientId);
+    if (found !== undefined) return found;
+    const known = links.map(({ member }) => member.clientId).join(", ");
+    throw invalid(`partition: there is no started consumer ${describe(clientId)}; there are: ${known || "none"}`);
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new MqError("ERR_MQ_CLOSED", "the broker is closed");
+  }
+}
+
+function findLeaks({ kind, group, port }: Client): readonly string[] {
+  const { pendingSends, link } = port;
+  const leaks: string[] = [];
+  if (kind === "producer" && pendingSends > 0)
+    leaks.push(`${pendingSends} ${pendingSends === 1 ? "send" : "sends"} of a producer of group ${group} not settled`);
+  if (port.isTakingPart && link !== undefined) {
+    const { clientId, subscriptions } = link.member;
+    const topics = [...subscriptions.keys()].filter((topic) => !isRetryTopic(topic)).join(", ");
+    leaks.push(`consumer ${clientId} of group ${group} (${topics}) not closed`);
+  }
+  return leaks;
+}
+
+/** A process that has died logs nothing. */
+function silencedWhen(isSilent: () => boolean, logger: Logger): Logger {
+  const tell = (level: keyof Logger) => (text: string, data?: object) => {
+    if (!isSilent()) logger[level](text, data);
+  };
+  return { debug: tell("debug"), info: tell("info"), warn: tell("warn"), error: tell("error") };
+}
+
+function timeoutOption(what: string, options: RealTimeout): number {
+  refuseUnknownOptions(what, options, ["timeoutMs"]);
+  return integerOption(`${what}: timeoutMs`, options.timeoutMs, {
+    min: 1,
+    max: 2 ** 31 - 1,
+    fallback: DEFAULT_TIMEOUT_MS,
+  });
+}

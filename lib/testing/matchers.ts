@@ -1,0 +1,166 @@
+import { isDeepStrictEqual } from "node:util";
+import type { MessageView } from "../message/message-view.js";
+import { describe, integerOption, invalid, refuseUnknownOptions } from "../options.js";
+import type { TestBroker } from "./test-broker.js";
+import { describeHistory } from "./wait-for.js";
+
+/** Which messages are expected: all that is given must fit. Asymmetric matchers of the test runner fit everywhere but in `group` and `times`. */
+export interface ExpectedMessage {
+  readonly topic?: string | undefined;
+  readonly tag?: string | undefined;
+  /** One of its keys. */
+  readonly key?: string | undefined;
+  readonly keys?: readonly string[] | undefined;
+  /** As text, or as bytes. */
+  readonly body?: string | Uint8Array | undefined;
+  /** The body parsed as JSON. */
+  readonly json?: unknown;
+  readonly properties?: Readonly<Record<string, string>> | undefined;
+  readonly messageGroup?: string | undefined;
+  readonly messageId?: string | undefined;
+  readonly deliverAt?: number | undefined;
+  /** Who consumed it, or did not; not for `toHaveSent`. */
+  readonly group?: string | undefined;
+  /** How many fit, exactly. @defaultValue at least one */
+  readonly times?: number | undefined;
+}
+
+/** What Vitest and Jest call a matcher with, as far as it is used. */
+interface MatcherContext {
+  readonly equals?: (actual: unknown, expected: unknown) => boolean;
+  readonly utils?: {
+    readonly diff?: (expected: unknown, actual: unknown) => string | null | undefined;
+    readonly printExpected?: (value: unknown) => string;
+  };
+}
+
+interface MatcherResult {
+  pass: boolean;
+  message(): string;
+}
+
+type Matcher = (received: TestBroker, expected: object) => MatcherResult;
+type Field = Exclude<keyof ExpectedMessage, "group" | "times">;
+
+/** What matchers are called for, to be merged into the runner's own: see the README beside this file. */
+export interface TestBrokerMatchers<R = unknown> {
+  /** A message was sent that fits. */
+  toHaveSent(expected: ExpectedMessage): R;
+  /** A group has consumed a message that fits; a message that was consumed twice counts twice. */
+  toHaveConsumed(expected: ExpectedMessage): R;
+  /** A message that fits went to the dead letters of a group. */
+  toHaveDeadLettered(expected: ExpectedMessage): R;
+}
+
+const READ: Readonly<Record<Field, (message: MessageView, expected: unknown) => unknown>> = {
+  topic: ({ topic }) => topic,
+  tag: ({ tag }) => tag,
+  key: ({ keys }, expected) => keys.find((key) => key === expected) ?? keys.join(" "),
+  keys: ({ keys }) => keys,
+  body: (message, expected) => (expected instanceof Uint8Array ? new Uint8Array(message.body) : message.text()),
+  json: jsonOf,
+  properties: ({ properties }) => properties,
+  messageGroup: ({ messageGroup }) => messageGroup,
+  messageId: ({ messageId }) => messageId,
+  deliverAt: ({ deliverAt }) => deliverAt,
+};
+const FIELDS = Object.keys(READ) as readonly Field[];
+/** How many messages an error shows. */
+const MOST_SHOWN = 5;
+
+/** `expect.extend(matchers)` in Vitest and in Jest. */
+export const matchers: Record<"toHaveSent" | "toHaveConsumed" | "toHaveDeadLettered", Matcher> = {
+  toHaveSent(this: unknown, received, expected) {
+    const wanted = check("toHaveSent", received, expected);
+    if (wanted.group !== undefined) throw invalid("toHaveSent has no group: it is producers that send");
+    return compare(this, "sent", received, wanted, received.sent());
+  },
+  toHaveConsumed(this: unknown, received, expected) {
+    const wanted = check("toHaveConsumed", received, expected);
+    return compare(this, "consumed", received, wanted, received.consumed(wanted.group));
+  },
+  toHaveDeadLettered(this: unknown, received, expected) {
+    const wanted = check("toHaveDeadLettered", received, expected);
+    return compare(this, "dead-lettered", received, wanted, deadLettersOf(received, wanted.group));
+  },
+};
+
+function check(name: string, received: unknown, expected: object): ExpectedMessage {
+  if (typeof received !== "object" || received === null || !("sent" in received && "history" in received))
+    throw invalid(`${name} needs a test broker of openTestBroker, got ${describe(received)}`);
+  refuseUnknownOptions(name, expected, [...FIELDS, "group", "times"]);
+  const wanted: ExpectedMessage = expected;
+  integerOption(`${name}: times`, wanted.times, { min: 0, max: Number.MAX_SAFE_INTEGER, fallback: 1 });
+  return wanted;
+}
+
+function deadLettersOf(broker: TestBroker, group: string | undefined): readonly MessageView[] {
+  const dead = broker.history.filter(
+    (event) => event.state === "dead-lettered" && (group ?? event.group) === event.group,
+  );
+  const known = new Map(broker.sent().map((message) => [message.messageId, message]));
+  return dead.flatMap(({ messageId }) => known.get(messageId) ?? []);
+}
+
+function compare(
+  context: unknown,
+  verb: string,
+  broker: TestBroker,
+  wanted: ExpectedMessage,
+  messages: readonly MessageView[],
+): MatcherResult {
+  const { equals = isDeepStrictEqual, utils = {} } = (context ?? {}) as MatcherContext;
+  const fields = FIELDS.filter((field) => wanted[field] !== undefined);
+  const differing = (message: MessageView): readonly Field[] =>
+    fields.filter((field) => !equals(READ[field](message, wanted[field]), wanted[field]));
+  const fitting = messages.filter((message) => differing(message).length === 0);
+  const pass = wanted.times === undefined ? fitting.length > 0 : fitting.length === wanted.times;
+  const message = (): string => {
+    const by = wanted.group === undefined ? "" : ` by group ${wanted.group}`;
+    const print = utils.printExpected ?? JSON.stringify;
+    const description = Object.fromEntries(fields.map((field) => [field, wanted[field]]));
+    const count = wanted.times === undefined ? "a message" : `${wanted.times} messages`;
+    const head = `expected the broker ${pass ? "not " : ""}to have ${verb}${by} ${count} like ${print(description)}`;
+    return `${head}\n\n${explain(verb, fitting, messages, wanted, fields, utils.diff, differing)}\n\nwhat happened: ${describeHistory(broker.history)}`;
+  };
+  return { pass, message };
+}
+
+/** The closest ones, each with what is different. */
+function explain(
+  verb: string,
+  fitting: readonly MessageView[],
+  messages: readonly MessageView[],
+  wanted: ExpectedMessage,
+  fields: readonly Field[],
+  diff: NonNullable<MatcherContext["utils"]>["diff"],
+  differing: (message: MessageView) => readonly Field[],
+): string {
+  if (messages.length === 0) return `no message was ${verb}`;
+  if (fitting.length > 0)
+    return `${fitting.length} of the ${messages.length} that were ${verb} fit: ${fitting
+      .slice(0, MOST_SHOWN)
+      .map(({ messageId }) => messageId)
+      .join(", ")}`;
+  const closest = [...messages].sort((a, b) => differing(a).length - differing(b).length).slice(0, MOST_SHOWN);
+  const left = messages.length - closest.length;
+  const shown = closest.map((message) => {
+    const names = differing(message);
+    const pick = (read: (field: Field) => unknown): object =>
+      Object.fromEntries(names.map((field) => [field, read(field)]));
+    const expected = pick((field) => wanted[field]);
+    const actual = pick((field) => READ[field](message, wanted[field]));
+    const difference =
+      diff?.(expected, actual) ?? `expected ${JSON.stringify(expected)}, got ${JSON.stringify(actual)}`;
+    return `message ${message.messageId} differs in ${names.length} of ${fields.length}:\n${difference}`;
+  });
+  return `${messages.length} were ${verb}, none fits${left > 0 ? `; the closest ${closest.length}` : ""}:\n\n${shown.join("\n\n")}`;
+}
+
+function jsonOf(message: MessageView): unknown {
+  try {
+    return message.json();
+  } catch {
+    return `no JSON: ${message.text()}`;
+  }
+}

@@ -1,0 +1,388 @@
+import Database from "better-sqlite3";
+import { describe, expect, it } from "vitest";
+import type { MessageView } from "../../../lib/index.js";
+import { checkHistory, openTestBroker, type TestBroker } from "../../../lib/testing/index.js";
+import { tempFolder } from "../../support/temp-folder.js";
+import { openKit } from "./open-kit.js";
+
+const START = Date.UTC(2026, 0, 1);
+const textOf = (message: MessageView): string => message.text();
+
+async function consume(broker: TestBroker, group: string, listener: (message: MessageView) => unknown): Promise<void> {
+  const consumer = broker.pushConsumer({
+    group,
+    subscriptions: { orders: "*" },
+    listener: listener as () => undefined,
+  });
+  await consumer.start();
+}
+
+describe("a test broker", () => {
+  it("is in memory, with RocketMQ's profile and its own clock", async () => {
+    await using kit = await openKit();
+    const { broker } = kit;
+    const producer = broker.producer({ group: "p" });
+
+    const receipt = await producer.send({ topic: "orders", body: "a", delayMs: 1_234 });
+    await broker.clock.advance("1234ms");
+    const early = broker.history.length;
+    await broker.clock.advance("766ms");
+
+    expect(broker.database.name).toBe(":memory:");
+    // To the next whole second, as RocketMQ's timers.
+    expect([early, (await broker.admin.topicStats("orders")).map(({ maxOffset }) => maxOffset)]).toEqual([
+      1,
+      [0, 0, 0, 0].map((_, index) => (index === receipt.queueId ? 1 : 0)),
+    ]);
+    await expect(producer.recall("orders", receipt.recallHandle ?? "")).rejects.toMatchObject({ responseCode: 16 });
+  });
+
+  it("does the same again with the same seed, and something else with another", async () => {
+    const ids = async (seed: number): Promise<readonly string[]> => {
+      await using kit = await openKit({ seed });
+      const producer = kit.broker.producer({ group: "p" });
+      for (const body of ["a", "b"]) await producer.send({ topic: "orders", body });
+      return kit.broker.history.map(({ messageId, queueId }) => `${messageId} ${queueId}`);
+    };
+
+    const [one, again, other] = [await ids(1), await ids(1), await ids(2)];
+
+    expect(again).toEqual(one);
+    expect(other).not.toEqual(one);
+  });
+
+  it("begins at startAt", async () => {
+    await using kit = await openKit({ startAt: new Date("2030-05-05T00:00:00Z") });
+
+    await kit.broker.producer({ group: "p" }).send({ topic: "orders", body: "a" });
+
+    expect(kit.broker.sent()[0]?.bornTimestamp).toBe(Date.UTC(2030, 4, 5));
+  });
+
+  it.each([
+    [{ clock: {} }, 'TestBrokerOptions has no option "clock"'],
+    [{ startAt: "today" }, 'startAt must be a Date or epoch milliseconds, got "today"'],
+    [{ startAt: new Date(Number.NaN) }, "startAt must be a Date or epoch milliseconds, got NaN"],
+    [{ leaks: "shout" }, 'leaks must be "warn" or "throw" or "ignore", got "shout"'],
+    [{ seeds: 1 }, 'BrokerOptions has no option "seeds"'],
+    [null, "TestBrokerOptions must be an object, got null"],
+  ])("refuses %o", async (options, message) => {
+    await expect(openTestBroker(options as never)).rejects.toMatchObject({
+      code: "ERR_MQ_INVALID_ARGUMENT",
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it("works on a connection of yours, beside your tables", async () => {
+    using database = Object.assign(new Database(":memory:"), {
+      [Symbol.dispose](this: Database.Database) {
+        this.close();
+      },
+    });
+    database.exec("CREATE TABLE mq_notes (text TEXT)");
+    await using kit = await openKit({ database });
+    const { broker } = kit;
+    const producer = broker.producer({ group: "p" });
+
+    broker.transaction(() => {
+      database.exec("INSERT INTO mq_notes VALUES ('kept')");
+      producer.sendSync({ topic: "orders", body: "a" });
+    });
+    await broker.runUntilIdle();
+    const sent = broker.sent().map(textOf);
+    await broker.reset();
+
+    expect(sent).toEqual(["a"]);
+    expect([broker.sent(), database.prepare("SELECT text FROM mq_notes").pluck().all()]).toEqual([[], ["kept"]]);
+  });
+});
+
+describe("the history", () => {
+  it("tells what happened to each message, with what it was sent with", async () => {
+    await using kit = await openKit();
+    const { broker } = kit;
+    await consume(broker, "billing", () => "retry");
+    await broker.admin.updateGroup("billing", { retryMaxTimes: 1 });
+    const producer = broker.producer({ group: "p" });
+    const { messageId } = await producer.send({ topic: "orders", tag: "paid", keys: ["o-1"], body: "a" }, { queue: 2 });
+
+    await broker.clock.advance("1h");
+
+    const place = { messageId, topic: "orders", queueId: 2, queueOffset: 0, tag: "paid", keys: ["o-1"] };
+    const [stored, ...rest] = broker.history;
+    expect(stored).toEqual({ at: START, state: "stored", ...place, producerGroup: "p" });
+    expect(rest.map((event) => ({ ...event, at: event.at - START, clientId: typeof event.clientId }))).toEqual(
+      (
+        [
+          ["delivered", 0, 1],
+          ["retried", 0, 1, START + 10_000],
+          ["delivered", 10_000, 2],
+          ["dead-lettered", 10_000, 2],
+        ] as const
+      ).map(([state, at, deliveryAttempt, dueAt]) => ({
+        ...{ at, state, ...place, producerGroup: "p", group: "billing", clientId: "string", deliveryAttempt },
+        ...(dueAt === undefined ? {} : { dueAt }),
+      })),
+    );
+    expect(checkHistory(broker.history)).toEqual([]);
+  });
+
+  it("has what sendSync stores at once, and of a transaction what it commits, when it has", async () => {
+    await using kit = await openKit();
+    const { broker } = kit;
+    const producer = broker.producer({ group: "p" });
+
+    producer.sendSync({ topic: "orders", body: "alone" });
+    const atOnce = broker.sent().map(textOf);
+    expect(() =>
+      broker.transaction(() => {
+        producer.sendSync({ topic: "orders", body: "rolled back" });
+        throw new Error("no");
+      }),
+    ).toThrow("no");
+    broker.transaction(() => {
+      producer.sendSync({ topic: "orders", body: "committed" });
+    });
+    await broker.runUntilIdle();
+
+    expect([atOnce, broker.sent().map(textOf)]).toEqual([["alone"], ["alone", "committed"]]);
+  });
+
+  it("has what is put off within a transaction when that has committed", async () => {
+    await using kit = await openKit();
+    const { broker } = kit;
+    const producer = broker.producer({ group: "p" });
+    const sendIn = (body: string, end: string): void => {
+      broker.database.exec("BEGIN");
+      producer.sendSync({ topic: "orders", body, delayMs: 60_000 });
+      expect(broker.sent()).toHaveLength(0);
+      broker.database.exec(end);
+    };
+
+    sendIn("rolled back", "ROLLBACK");
+    sendIn("committed", "COMMIT");
+
+    expect(broker.sent().map(textOf)).toEqual(["committed"]);
+    expect(broker.history).toMatchObject([{ state: "stored", dueAt: START + 60_000, queueOffset: -1 }]);
+    await broker.clock.advance("2m");
+    expect(broker.history).toHaveLength(1);
+  });
+
+  it("names the client of a broadcasting group that consumed a message", async () => {
+    await using kit = await openKit();
+    const { broker } = kit;
+    const clients: string[] = [];
+    for (const instanceName of ["one", "two"]) {
+      const consumer = broker.pushConsumer({
+        ...{ group: "displays", instanceName, messageModel: "broadcasting", subscriptions: { orders: "*" } },
+        listener: () => undefined,
+      });
+      await consumer.start();
+      clients.push(consumer.clientId);
+    }
+
+    await broker.producer({ group: "p" }).send({ topic: "orders", body: "a" });
+    await broker.runUntilIdle();
+
+    const consumedBy = broker.history.filter(({ state }) => state === "consumed").map(({ clientId }) => clientId);
+    expect(consumedBy.sort()).toEqual(clients.sort());
+    expect(checkHistory(broker.history, { broadcasting: ["displays"] })).toEqual([]);
+  });
+
+  it("tells which messages expired", async () => {
+    await using kit = await openKit({ retention: { fileReservedTimeHours: 1 } });
+    const { broker } = kit;
+    const { messageId } = await broker.producer({ group: "p" }).send({ topic: "orders", body: "a" });
+
+    await broker.clock.advance("2d");
+
+    expect(broker.history.at(-1)).toMatchObject({ state: "expired", messageId });
+  });
+
+  it("has sends and acknowledgements of pull and simple consumers, too", async () => {
+    await using kit = await openKit();
+    const { broker } = kit;
+    await using pull = broker.pullConsumer({ group: "pullers", subscriptions: { orders: "*" } });
+    await using simple = broker.simpleConsumer({ group: "poppers", subscriptions: { orders: "*" } });
+    await pull.start();
+    await simple.start();
+    await broker.producer({ group: "p" }).sendBatch(["a", "b"].map((body) => ({ topic: "orders", body })));
+
+    const polled = await pull.poll({ timeoutMs: 1_000, maxMessages: 10 });
+    await pull.commit();
+    const received = await simple.receive({ maxMessages: 10, invisibleDurationMs: 10_000 });
+    for (const message of received) await simple.ack(message);
+    await broker.runUntilIdle();
+
+    expect([polled.map(textOf), received.map(textOf)]).toEqual([
+      ["a", "b"],
+      ["a", "b"],
+    ]);
+    expect(broker.consumed("pullers").map(textOf)).toEqual(["a", "b"]);
+    expect(broker.consumed("poppers").map(textOf)).toEqual(["a", "b"]);
+    expect(broker.consumed().map(textOf)).toHaveLength(4);
+    expect(checkHistory(broker.history)).toEqual([]);
+  });
+
+  it("of a message that is put off says when it is due, and that it lies nowhere yet", async () => {
+    await using kit = await openKit();
+    const { broker } = kit;
+
+    const { messageId } = await broker.producer({ group: "p" }).send({ topic: "orders", body: "a", delayLevel: 3 });
+    const [stored] = broker.history;
+    const [sent] = broker.sent();
+    await consume(broker, "billing", () => undefined);
+    await broker.clock.advance("10s");
+
+    expect(stored).toMatchObject({ state: "stored", messageId, queueOffset: -1, dueAt: START + 10_000 });
+    expect([sent?.text(), sent?.messageId]).toEqual(["a", messageId]);
+    expect(broker.history.map(({ state, at }) => `${state} ${at - START}`)).toEqual([
+      "stored 0",
+      "delivered 10000",
+      "consumed 10000",
+    ]);
+    expect(checkHistory(broker.history)).toEqual([]);
+  });
+});
+
+describe("waitFor", () => {
+  it("resolves with what has happened already, or happens", async () => {
+    await using kit = await openKit();
+    const { broker } = kit;
+    const producer = broker.producer({ group: "p" });
+    const awaited = broker.waitFor({ state: "stored", key: "o-2" });
+    for (const key of ["o-1", "o-2"]) await producer.send({ topic: "orders", tag: "paid", keys: [key], body: "a" });
+
+    const [future, past] = [await awaited, await broker.waitFor({ state: "stored", topic: "orders", tag: "paid" })];
+
+    expect([future.keys, past.keys]).toEqual([["o-2"], ["o-1"]]);
+  });
+
+  it("rejects after its time with what did happen", async () => {
+    await using kit = await openKit();
+    const { broker } = kit;
+    const { messageId } = await broker.producer({ group: "p" }).send({ topic: "orders", keys: ["o-1"], body: "a" });
+
+    const waiting = broker.waitFor({ state: "consumed", group: "billing" }, { timeoutMs: 10 });
+
+    await expect(waiting).rejects.toMatchObject({
+      code: "ERR_MQ_TIMEOUT",
+      message: `waited 10 ms of real time for state consumed, group billing; what did happen: \n  2026-01-01T00:00:00.000Z stored orders o-1 ${messageId}`,
+    });
+    await expect(broker.waitFor({ state: "half" }, { timeoutMs: 0 })).rejects.toThrow("waitFor: timeoutMs must be");
+  });
+});
+
+describe("reset", () => {
+  it("leaves nothing but the clock, producers and listeners of events", async () => {
+    await using kit = await openKit();
+    const { broker } = kit;
+    let heard = 0;
+    broker.on("message:stored", () => {
+      heard += 1;
+    });
+    await consume(broker, "billing", () => "retry");
+    const producer = broker.producer({ group: "p" });
+    await producer.send({ topic: "orders", body: "a" });
+    await producer.send({ topic: "orders", body: "b", delayLevel: 5 });
+    await broker.clock.advance("1s");
+    broker.faults.failSend({ responseCode: 14 });
+
+    await broker.reset();
+
+    expect([broker.history, broker.sent(), broker.consumed()]).toEqual([[], [], []]);
+    expect(await broker.admin.listTopics()).toEqual([]);
+    expect(await broker.admin.listGroups()).toEqual([]);
+    expect(broker.clock.now()).toBe(START + 1_000);
+    const receipt = await producer.send({ topic: "orders", body: "c" });
+    expect([receipt.queueOffset, receipt.offsetMessageId.endsWith("0000000000000000")]).toEqual([0, true]);
+    await broker.clock.advance("1d");
+    expect(broker.history.map(({ state }) => state)).toEqual(["stored"]);
+    expect(heard).toBeGreaterThan(1);
+  });
+
+  it("closes consumers without waiting for their listeners, and fails what is on its way", async () => {
+    await using kit = await openKit();
+    const { broker } = kit;
+    await consume(broker, "billing", () => new Promise(() => undefined));
+    const producer = broker.producer({ group: "p" });
+    await producer.send({ topic: "orders", body: "a" });
+    broker.faults.slowSend({ byMs: 1_000 });
+    const slow = producer.send({ topic: "orders", body: "slow" }).catch((error: { code: string }) => error.code);
+
+    await broker.reset();
+    await broker.clock.advance("1m");
+
+    expect(await slow).toBe("ERR_MQ_CLOSED");
+    expect(broker.history).toEqual([]);
+  });
+
+  it("empties a file, too", async () => {
+    using folder = tempFolder();
+    const path = folder.file("a.db");
+    await using kit = await openKit({ path });
+    const { broker } = kit;
+    await consume(broker, "billing", () => undefined);
+    await broker.producer({ group: "p" }).send({ topic: "orders", body: "a" });
+    await broker.runUntilIdle();
+
+    await broker.reset();
+    await consume(broker, "billing", () => undefined);
+    await broker.producer({ group: "p" }).send({ topic: "orders", body: "b" });
+    await broker.clock.advance("1s");
+
+    expect(broker.consumed("billing").map(textOf)).toEqual(["b"]);
+  });
+
+  it("is refused within a transaction", async () => {
+    await using kit = await openKit();
+    kit.broker.database.exec("BEGIN");
+
+    await expect(kit.broker.reset()).rejects.toMatchObject({ code: "ERR_MQ_IN_TRANSACTION" });
+    kit.broker.database.exec("ROLLBACK");
+  });
+});
+
+describe("closing", () => {
+  it("reports consumers that were not closed and sends that were not settled", async () => {
+    await using kit = await openKit({ leaks: "warn" });
+    const { broker, logged } = kit;
+    const consumer = broker.pushConsumer({
+      ...{ group: "billing", instanceName: "left", subscriptions: { orders: "*", refunds: "*" } },
+      listener: () => undefined,
+    });
+    await consumer.start();
+    broker.faults.slowSend({ byMs: 100 });
+    const producer = broker.producer({ group: "p" });
+    const sends = [producer.send({ topic: "orders", body: "a" }), producer.send({ topic: "orders", body: "b" })];
+
+    await broker.close();
+
+    expect(logged).toEqual([
+      `the test broker was closed with consumer ${consumer.clientId} of group billing (orders, refunds) not closed; 2 sends of a producer of group p not settled`,
+    ]);
+    expect((await Promise.all(sends)).map(({ status }) => status)).toEqual(["SEND_OK", "SEND_OK"]);
+  });
+
+  it("rejects with the report where it is told to, and everything is closed", async () => {
+    const broker = await openTestBroker({ leaks: "throw" });
+    await consume(broker, "billing", () => undefined);
+
+    await expect(broker.close()).rejects.toThrow(/^the test broker was closed with consumer .* not closed$/);
+    expect(broker.database.open).toBe(false);
+    await expect(broker.reset()).rejects.toMatchObject({ code: "ERR_MQ_CLOSED" });
+  });
+
+  it("says nothing where everything was closed", async () => {
+    await using kit = await openKit({ leaks: "throw" });
+    const { broker, logged } = kit;
+    const consumer = broker.pushConsumer({ group: "g", subscriptions: { orders: "*" }, listener: () => undefined });
+    await consumer.start();
+    await broker.producer({ group: "p" }).send({ topic: "orders", body: "a" });
+    await consumer.close();
+
+    await broker.close();
+
+    expect(logged).toEqual([]);
+  });
+});
