@@ -1,4 +1,4 @@
-import { isDeepStrictEqual } from "node:util";
+import { inspect, isDeepStrictEqual } from "node:util";
 import type { MessageView } from "../message/message-view.js";
 import { describe, integerOption, invalid, refuseUnknownOptions } from "../options.js";
 import type { TestBroker } from "./test-broker.js";
@@ -30,7 +30,6 @@ interface MatcherContext {
   readonly equals?: (actual: unknown, expected: unknown) => boolean;
   readonly utils?: {
     readonly diff?: (expected: unknown, actual: unknown) => string | null | undefined;
-    readonly printExpected?: (value: unknown) => string;
   };
 }
 
@@ -117,10 +116,10 @@ function compare(
   const pass = wanted.times === undefined ? fitting.length > 0 : fitting.length === wanted.times;
   const message = (): string => {
     const by = wanted.group === undefined ? "" : ` by group ${wanted.group}`;
-    const print = utils.printExpected ?? JSON.stringify;
-    const description = Object.fromEntries(fields.map((field) => [field, wanted[field]]));
-    const count = wanted.times === undefined ? "a message" : `${wanted.times} messages`;
-    const head = `expected the broker ${pass ? "not " : ""}to have ${verb}${by} ${count} like ${print(description)}`;
+    const count = wanted.times === undefined ? "a message" : `exactly ${wanted.times}`;
+    const like =
+      fields.length === 0 ? "" : ` with ${fields.map((field) => `${field} ${print(wanted[field])}`).join(", ")}`;
+    const head = `expected the broker ${pass ? "not " : ""}to have ${verb}${by} ${count}${like}`;
     return `${head}\n\n${explain(verb, fitting, messages, wanted, fields, utils.diff, differing)}\n\nwhat happened: ${describeHistory(broker.history)}`;
   };
   return { pass, message };
@@ -155,6 +154,13 @@ function explain(
     return `message ${message.messageId} differs in ${names.length} of ${fields.length}:\n${difference}`;
   });
   return `${messages.length} were ${verb}, none fits${left > 0 ? `; the closest ${closest.length}` : ""}:\n\n${shown.join("\n\n")}`;
+}
+
+/** In one line; an asymmetric matcher as it calls itself. */
+function print(value: unknown): string {
+  const { toAsymmetricMatcher } = (value ?? {}) as { readonly toAsymmetricMatcher?: () => string };
+  if (typeof toAsymmetricMatcher === "function") return toAsymmetricMatcher.call(value);
+  return inspect(value, { compact: true, breakLength: Number.POSITIVE_INFINITY, depth: 4 });
 }
 
 function jsonOf(message: MessageView): unknown {

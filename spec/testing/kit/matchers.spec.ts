@@ -1,0 +1,150 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ConsumeResult } from "../../../lib/index.js";
+import { matchers, type TestBroker, type TestBrokerMatchers } from "../../../lib/testing/index.js";
+import { type Kit, openKit } from "./open-kit.js";
+
+declare module "vitest" {
+  // biome-ignore lint/suspicious/noExplicitAny: the type parameter has to be Vitest's own
+  interface Matchers<T = any> extends TestBrokerMatchers<T> {}
+}
+
+expect.extend(matchers);
+
+let kit: Kit;
+let broker: TestBroker;
+
+beforeEach(async () => {
+  kit = await openKit();
+  broker = kit.broker;
+  const listener = (message: { readonly tag: string | undefined }): ConsumeResult =>
+    message.tag === "bad" ? ConsumeResult.RETRY : ConsumeResult.SUCCESS;
+  await broker.pushConsumer({ group: "billing", subscriptions: { orders: "*" }, listener }).start();
+  await broker.admin.updateGroup("billing", { retryMaxTimes: 0 });
+  const producer = broker.producer({ group: "p" });
+  const body = JSON.stringify({ id: 1, lines: [{ sku: "a" }] });
+  await producer.send({ topic: "orders", tag: "paid", keys: ["o-1", "c-7"], body, properties: { region: "EU" } });
+  await producer.send({ topic: "orders", tag: "bad", keys: ["o-2"], body: "no json" });
+  await producer.send({ topic: "refunds", messageGroup: "o-1", body: new Uint8Array([1, 2]) });
+  await broker.runUntilIdle();
+});
+
+afterEach(async () => {
+  await kit[Symbol.asyncDispose]();
+});
+
+/** What an assertion fails with, without colours. */
+function failureOf(assertion: () => unknown): string {
+  try {
+    assertion();
+  } catch (error) {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what colours are
+    return (error as Error).message.replace(/\u001b\[\d+m/g, "");
+  }
+  return "it passed";
+}
+
+describe("toHaveSent", () => {
+  it.each([
+    [{}],
+    [{ topic: "orders" }],
+    [{ tag: "paid", key: "c-7" }],
+    [{ keys: ["o-1", "c-7"] }],
+    [{ json: { id: 1, lines: [{ sku: "a" }] } }],
+    [{ json: expect.objectContaining({ id: 1 }) }],
+    [{ body: "no json" }],
+    [{ body: expect.stringContaining("json") }],
+    [{ body: new Uint8Array([1, 2]) }],
+    [{ properties: { region: "EU" } }],
+    [{ messageGroup: "o-1" }],
+    [{ topic: "orders", times: 2 }],
+    [{ topic: "invoices", times: 0 }],
+  ])("fits %o", (expected) => {
+    expect(broker).toHaveSent(expected);
+  });
+
+  it.each([
+    [{ topic: "invoices" }],
+    [{ key: "o" }],
+    [{ keys: ["c-7", "o-1"] }],
+    [{ json: { id: 1 } }],
+    [{ body: new Uint8Array([1]) }],
+    [{ properties: {}, topic: "orders", tag: "paid" }],
+    [{ topic: "orders", times: 1 }],
+  ])("does not fit %o", (expected) => {
+    expect(broker).not.toHaveSent(expected);
+  });
+
+  it("shows what is different in the messages that come closest, and what happened", () => {
+    const failure = failureOf(() => expect(broker).toHaveSent({ topic: "orders", tag: "paid", key: "o-9" }));
+
+    expect(failure).toMatch(/^expected the broker to have sent a message with topic 'orders', tag 'paid', key 'o-9'\n/);
+    expect(failure).toContain("3 were sent, none fits:");
+    expect(failure).toMatch(
+      /message \w{32} differs in 1 of 3:\n- Expected\n\+ Received\n\n {2}\{\n- {3}"key": "o-9",\n\+ {3}"key": "o-1 c-7",\n {2}\}/,
+    );
+    expect(failure).toMatch(/what happened: \n {2}2026-01-01T00:00:00.000Z stored orders paid o-1 c-7 \w{32}\n/);
+  });
+
+  it("says which messages fit where there are too many or none should", () => {
+    const many = failureOf(() => expect(broker).toHaveSent({ topic: "orders", times: 1 }));
+    const some = failureOf(() => expect(broker).not.toHaveSent({ topic: "orders" }));
+
+    expect(many).toMatch(
+      /^expected the broker to have sent exactly 1 with topic 'orders'\n\n2 of the 3 that were sent fit: \w{32}, \w{32}\n/,
+    );
+    expect(some).toMatch(/^expected the broker not to have sent a message with topic 'orders'\n/);
+  });
+
+  it("says so where nothing was sent", async () => {
+    await broker.reset();
+
+    expect(failureOf(() => expect(broker).toHaveSent({}))).toMatch(/no message was sent\n\nwhat happened: nothing$/);
+  });
+});
+
+describe("toHaveConsumed", () => {
+  it("looks at what a group has consumed, or any", async () => {
+    expect(broker).toHaveConsumed({ group: "billing", tag: "paid", times: 1 });
+    expect(broker).toHaveConsumed({ tag: "paid" });
+    expect(broker).not.toHaveConsumed({ group: "others" });
+    expect(broker).not.toHaveConsumed({ tag: "bad" });
+    expect(failureOf(() => expect(broker).toHaveConsumed({ group: "others" }))).toMatch(
+      /^expected the broker to have consumed by group others a message\n\nno message was consumed/,
+    );
+  });
+});
+
+describe("toHaveDeadLettered", () => {
+  it("looks at what went to the dead letters of a group, or any", () => {
+    expect(broker).toHaveDeadLettered({ group: "billing", key: "o-2", times: 1 });
+    expect(broker).toHaveDeadLettered({ body: "no json" });
+    expect(broker).not.toHaveDeadLettered({ group: "others" });
+    expect(broker).not.toHaveDeadLettered({ key: "o-1" });
+  });
+});
+
+describe("a matcher", () => {
+  it.each([
+    [() => expect(broker).toHaveSent({ topics: "orders" } as never), 'toHaveSent has no option "topics"'],
+    [() => expect(broker).toHaveSent({ group: "billing" }), "toHaveSent has no group"],
+    [() => expect(broker).toHaveConsumed({ times: -1 }), "toHaveConsumed: times must be an integer from 0"],
+    [() => expect(broker).toHaveConsumed(undefined as never), "toHaveConsumed must be an object, got undefined"],
+    [
+      () => expect({}).toHaveDeadLettered({}),
+      "toHaveDeadLettered needs a test broker of openTestBroker, got an object",
+    ],
+  ])("refuses bad input %#", (assertion, message) => {
+    expect(failureOf(assertion)).toContain(message);
+  });
+
+  it("works without a test runner, too", () => {
+    const { toHaveSent } = matchers;
+
+    expect(toHaveSent(broker, { tag: "paid" }).pass).toBe(true);
+    const missed = toHaveSent(broker, { tag: "none" });
+    expect([missed.pass, missed.message().includes('expected {"tag":"none"}, got {"tag":"paid"}')]).toEqual([
+      false,
+      true,
+    ]);
+  });
+});
