@@ -3,6 +3,7 @@ import type { AppendRequest } from "../broker/broker-port.js";
 import type { LocalBroker } from "../broker/local-broker.js";
 import { findMessage } from "../broker/recall.js";
 import { isDeadLetterTopic, isRetryTopic } from "../message/derived-names.js";
+import { queueKeyOf } from "../message/message-queue.js";
 import { type MessageView, StoredMessageView } from "../message/message-view.js";
 import { type RecordContent, recordSize, writeRecord } from "../message/record.js";
 import type { Clock } from "../time/clock.js";
@@ -24,6 +25,8 @@ export class MessageRecorder {
   #history: HistoryEvent[] = [];
   #sent: MessageView[] = [];
   #consumed: { readonly group: string; readonly view: MessageView }[] = [];
+  /** By queue, what has not expired, in order of offsets. */
+  #kept = new Map<string, { readonly messageId: string; readonly queueOffset: number }[]>();
   /** By message id. */
   #stored = new Map<string, MessageView>();
   #producerGroups = new Map<string, string>();
@@ -67,6 +70,7 @@ export class MessageRecorder {
     this.#history = [];
     this.#sent = [];
     this.#consumed = [];
+    this.#kept = new Map();
     this.#stored = new Map();
     this.#producerGroups = new Map();
     this.#uncertain = [];
@@ -109,14 +113,25 @@ export class MessageRecorder {
   /** Retries and dead letters are told of by what led to them. */
   #onStored({ messageId, topic, queueId, queueOffset }: EventOf<"message:stored">): void {
     this.#lookAtUncertain();
-    const isCopy = isRetryTopic(topic) || isDeadLetterTopic(topic);
-    if (!isCopy && !this.#stored.has(messageId)) this.#readStored(topic, queueId, queueOffset);
+    if (isRetryTopic(topic) || isDeadLetterTopic(topic)) return;
+    const known = this.#stored.get(messageId);
+    if (known === undefined) this.#readStored(topic, queueId, queueOffset);
+    // It was put off, and lies in its queue now.
+    else if (known.queueOffset < 0) this.#stored.set(messageId, this.#read(topic, queueId, queueOffset) ?? known);
+    const key = queueKeyOf(topic, queueId);
+    const kept = this.#kept.get(key);
+    if (kept === undefined) this.#kept.set(key, [{ messageId, queueOffset }]);
+    else kept.push({ messageId, queueOffset });
   }
 
   #readStored(topic: string, queueId: number, queueOffset: number): void {
-    const { engine, messages } = this.#broker as LocalBroker;
-    const [view] = engine.reads.readNow(() => messages.browse(topic, queueId, queueOffset, 1));
+    const view = this.#read(topic, queueId, queueOffset);
     if (view !== undefined) this.#add(view);
+  }
+
+  #read(topic: string, queueId: number, queueOffset: number): MessageView | undefined {
+    const { engine, messages } = this.#broker as LocalBroker;
+    return engine.reads.readNow(() => messages.browse(topic, queueId, queueOffset, 1))[0];
   }
 
   #lookAtUncertain(): void {
@@ -183,11 +198,11 @@ export class MessageRecorder {
     });
   }
 
-  #onExpired({ topic, queueId, fromOffset, toOffset }: EventOf<"message:expired">): void {
-    for (const view of this.#sent) {
-      const isGone = view.queueOffset >= fromOffset && view.queueOffset < toOffset;
-      if (isGone && view.topic === topic && view.queueId === queueId) this.#enter("expired", view.messageId, view, {});
-    }
+  #onExpired({ topic, queueId, toOffset }: EventOf<"message:expired">): void {
+    const kept = this.#kept.get(queueKeyOf(topic, queueId)) ?? [];
+    const end = kept.findIndex(({ queueOffset }) => queueOffset >= toOffset);
+    for (const { messageId } of kept.splice(0, end < 0 ? kept.length : end))
+      this.#enter("expired", messageId, this.#stored.get(messageId) ?? { topic }, {});
   }
 
   /** @param place - the message where it was sent to, or what is known of it. */

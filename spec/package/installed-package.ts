@@ -37,7 +37,7 @@ export function setup(project: TestProject): () => void {
   const installed = join(folder, "node_modules", "pocketmq");
   mkdirSync(installed, { recursive: true });
   execFileSync("tar", ["-xzf", join(folder, report.filename), "--strip-components=1", "-C", installed]);
-  for (const name of [...dependenciesOf(installed), "@types/node", "jest"]) linkFromHere(folder, name);
+  for (const name of [...dependenciesOf(installed), "@types/node", "jest", "vitest"]) linkFromHere(folder, name);
 
   cpSync("spec/package/apps", join(folder, "apps"), { recursive: true });
   const app = join(folder, "apps", "typescript", "app");

@@ -1,0 +1,183 @@
+import { createHash } from "node:crypto";
+import { ConsumeResult, type MessageView, OrderlyResult, type Producer } from "../../../lib/index.js";
+import { type HistoryEvent, openTestBroker, type TestBroker } from "../../../lib/testing/index.js";
+import { type Chance, seededChance } from "../../../lib/time/chance.js";
+
+/** What happens in a year, or a shorter time. */
+export interface YearPlan {
+  readonly seed: number;
+  readonly days: number;
+  readonly messagesADay: number;
+  readonly restarts: number;
+  readonly clockJumps: number;
+  readonly profile: "embedded" | "rocketmq";
+}
+
+export interface Year {
+  readonly history: readonly HistoryEvent[];
+  /** The same, for the checker: what was due when the clock was set back may be delivered before that time comes again. */
+  readonly checkable: readonly HistoryEvent[];
+  /** Ids of messages that were called back. */
+  readonly recalled: ReadonlySet<string>;
+  /** Of all that happened. */
+  readonly digest: string;
+  /** What `admin.checkStore` found at the end, and messages that somebody had not consumed. */
+  readonly problems: readonly string[];
+  readonly lag: number;
+  /** Messages that were left in the store. */
+  readonly kept: number;
+  readonly crashes: number;
+}
+
+export const GROUPS = ["billing", "ledger"] as const;
+const TOPIC = "orders";
+const HOUR = 3_600_000;
+const MESSAGES_A_BURST = 50;
+const quiet = (): void => undefined;
+
+/** Lets an application with two groups live through a year: traffic in bursts, delays, recalls, failures, restarts, clocks that are set. The same for the same plan. */
+export async function liveThrough(plan: YearPlan): Promise<Year> {
+  const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet };
+  const broker = await openTestBroker({ seed: plan.seed, profile: plan.profile, logger, leaks: "ignore" });
+  const life = new Life(broker, plan);
+  try {
+    return await life.live();
+  } finally {
+    await broker.close({ graceMs: 0 });
+  }
+}
+
+class Life {
+  readonly #broker: TestBroker;
+  readonly #plan: YearPlan;
+  readonly #chance: Chance;
+  readonly #recalled = new Set<string>();
+  #producer: Producer;
+  #consumers: { close(): Promise<void> }[] = [];
+  #crashes = 0;
+  /** What the clock said, and how much had happened. */
+  readonly #setBacks: { readonly from: number; readonly events: number }[] = [];
+
+  constructor(broker: TestBroker, plan: YearPlan) {
+    this.#broker = broker;
+    this.#plan = plan;
+    this.#chance = seededChance(plan.seed);
+    this.#producer = broker.producer({ group: "shop" });
+  }
+
+  async live(): Promise<Year> {
+    const { days, restarts, clockJumps } = this.#plan;
+    const restartsOn = this.#days(restarts);
+    const jumpsOn = this.#days(clockJumps);
+    await this.#start();
+    for (let day = 0; day < days; day += 1) {
+      for (let count = jumpsOn.get(day) ?? 0; count > 0; count -= 1) this.#jump();
+      await this.#traffic();
+      for (let count = restartsOn.get(day) ?? 0; count > 0; count -= 1) await this.#restart();
+    }
+    await this.#broker.clock.advance("4d");
+    return this.#report();
+  }
+
+  /** How often on which day. */
+  #days(count: number): ReadonlyMap<number, number> {
+    const days = new Map<number, number>();
+    for (let index = 0; index < count; index += 1) {
+      const day = this.#chance.nextInt(this.#plan.days);
+      days.set(day, (days.get(day) ?? 0) + 1);
+    }
+    return days;
+  }
+
+  async #start(): Promise<void> {
+    const billing = this.#broker.pushConsumer({
+      ...{ group: "billing", subscriptions: { [TOPIC]: "*" }, maxReconsumeTimes: 3, consumeFromWhere: "first-offset" },
+      listener: (message) => this.#bill(message),
+    });
+    const ledger = this.#broker.pushConsumer({
+      ...{ group: "ledger", subscriptions: { [TOPIC]: "*" }, orderly: true, consumeFromWhere: "first-offset" },
+      listener: () => (this.#happens(100) ? OrderlyResult.SUSPEND : OrderlyResult.SUCCESS),
+    });
+    this.#consumers = [billing, ledger];
+    await Promise.all([billing.start(), ledger.start()]);
+  }
+
+  /** One of a thousand can never be billed; one of thirty fails by chance. */
+  #bill(message: MessageView): ConsumeResult {
+    return message.tag === "hopeless" || this.#happens(30) ? ConsumeResult.RETRY : ConsumeResult.SUCCESS;
+  }
+
+  async #traffic(): Promise<void> {
+    const bursts = Math.ceil(this.#plan.messagesADay / MESSAGES_A_BURST);
+    for (let burst = 0; burst < bursts; burst += 1) {
+      await Promise.all(Array.from({ length: MESSAGES_A_BURST }, () => this.#send()));
+      await this.#broker.clock.advance(1 + this.#chance.nextInt((2 * 24 * HOUR) / bursts));
+    }
+  }
+
+  async #send(): Promise<void> {
+    const content = { topic: TOPIC, body: "x", tag: this.#happens(1_000) ? "hopeless" : "order" };
+    if (!this.#happens(10)) {
+      await this.#producer.send(content);
+      return;
+    }
+    const delayMs = this.#chance.nextInt(72 * HOUR);
+    const delayed = [
+      { ...content, delayLevel: 1 + this.#chance.nextInt(18) },
+      { ...content, delayMs },
+      { ...content, deliverAt: this.#broker.clock.now() + delayMs },
+    ] as const;
+    const choice = delayed[this.#chance.nextInt(3)] ?? delayed[0];
+    const isRecalled = this.#happens(5);
+    const receipt = await this.#producer.send(choice);
+    const { recallHandle, messageId } = receipt;
+    if (recallHandle === undefined || !isRecalled || this.#plan.profile === "rocketmq" || delayMs < HOUR) return;
+    await this.#producer.recall(TOPIC, recallHandle);
+    this.#recalled.add(messageId);
+  }
+
+  /** Up to six hours, back or forth. */
+  #jump(): void {
+    const byMs = this.#chance.nextInt(12 * HOUR) - 6 * HOUR;
+    const { clock, faults, history } = this.#broker;
+    if (byMs < 0) this.#setBacks.push({ from: clock.now(), events: history.length });
+    faults.jumpClock(byMs);
+  }
+
+  #wasDueWhenSetBack({ dueAt = Number.POSITIVE_INFINITY }: HistoryEvent, index: number): boolean {
+    return this.#setBacks.some(({ from, events }) => events > index && from >= dueAt);
+  }
+
+  /** By a crash or in good order, with nobody there for a while. */
+  async #restart(): Promise<void> {
+    if (this.#happens(2)) {
+      await this.#broker.faults.crash();
+      this.#crashes += 1;
+    } else await Promise.all(this.#consumers.map((consumer) => consumer.close()));
+    this.#producer = this.#broker.producer({ group: "shop" });
+    await this.#broker.clock.advance(this.#chance.nextInt(12 * HOUR));
+    await this.#start();
+  }
+
+  async #report(): Promise<Year> {
+    const { admin, history } = this.#broker;
+    const { problems } = await admin.checkStore();
+    const stats = await Promise.all(GROUPS.map((group) => admin.consumeStats(group)));
+    const queues = await admin.topicStats(TOPIC);
+    const hash = createHash("sha256");
+    for (const event of history) hash.update(JSON.stringify(event));
+    const checkable = history.map((event, index) =>
+      this.#wasDueWhenSetBack(event, index) ? { ...event, dueAt: undefined } : event,
+    );
+    return {
+      ...{ history, checkable, problems, recalled: this.#recalled, crashes: this.#crashes, digest: hash.digest("hex") },
+      lag: stats.reduce((sum, { lag }) => sum + lag, 0),
+      kept: queues.reduce((sum, { minOffset, maxOffset }) => sum + maxOffset - minOffset, 0),
+    };
+  }
+
+  /** Once in so many times. */
+  #happens(times: number): boolean {
+    return this.#chance.nextInt(times) === 0;
+  }
+}
