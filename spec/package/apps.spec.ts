@@ -31,7 +31,7 @@ describe("the installed package", () => {
 
   it("runs the recipes of its testing kit as they stand", async () => {
     const page = readFileSync(join(import.meta.dirname, "../../lib/testing/README.md"), "utf8");
-    const recipes = [...page.slice(page.indexOf("## Recipes")).matchAll(/^### (.*)\n\n```js\n(.*?)```$/gms)];
+    const recipes = [...page.slice(page.indexOf("## Recipes")).matchAll(/^### ([^\n]*)\n\n```js\n(.*?)```$/gms)];
     const folder = join(inject("installedPackage").folder, "apps", "vitest", "recipes");
     mkdirSync(folder, { recursive: true });
     for (const [index, [, , code]] of recipes.entries())
