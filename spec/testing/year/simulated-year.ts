@@ -8,6 +8,7 @@ export interface YearPlan {
   readonly seed: number;
   readonly days: number;
   readonly messagesADay: number;
+  /** Crashes, besides the closing and opening of each day. */
   readonly restarts: number;
   readonly clockJumps: number;
   readonly profile: "embedded" | "rocketmq";
@@ -26,16 +27,17 @@ export interface Year {
   readonly lag: number;
   /** Messages that were left in the store. */
   readonly kept: number;
-  readonly crashes: number;
 }
 
 export const GROUPS = ["billing", "ledger"] as const;
 const TOPIC = "orders";
 const HOUR = 3_600_000;
+/** Of each day; for the rest of it nobody is there. */
+const WORKING_HOURS = 2;
 const MESSAGES_A_BURST = 50;
 const quiet = (): void => undefined;
 
-/** Lets an application with two groups live through a year: traffic in bursts, delays, recalls, failures, restarts, clocks that are set. The same for the same plan. */
+/** Lets an application with two groups live through a year: traffic in bursts for some hours a day, delays, recalls, failures, crashes, clocks that are set. The same for the same plan. */
 export async function liveThrough(plan: YearPlan): Promise<Year> {
   const logger = { debug: quiet, info: quiet, warn: quiet, error: quiet };
   const broker = await openTestBroker({ seed: plan.seed, profile: plan.profile, logger, leaks: "ignore" });
@@ -54,7 +56,6 @@ class Life {
   readonly #recalled = new Set<string>();
   #producer: Producer;
   #consumers: { close(): Promise<void> }[] = [];
-  #crashes = 0;
   /** What the clock said, and how much had happened. */
   readonly #setBacks: { readonly from: number; readonly events: number }[] = [];
 
@@ -69,13 +70,18 @@ class Life {
     const { days, restarts, clockJumps } = this.#plan;
     const restartsOn = this.#days(restarts);
     const jumpsOn = this.#days(clockJumps);
-    await this.#start();
+    const { clock } = this.#broker;
     for (let day = 0; day < days; day += 1) {
+      const dawn = clock.now();
       for (let count = jumpsOn.get(day) ?? 0; count > 0; count -= 1) this.#jump();
+      await this.#start();
       await this.#traffic();
       for (let count = restartsOn.get(day) ?? 0; count > 0; count -= 1) await this.#restart();
+      await this.#stop();
+      await clock.advance(Math.max(0, dawn + 24 * HOUR - clock.now()));
     }
-    await this.#broker.clock.advance("4d");
+    await this.#start();
+    await clock.advance("4d");
     return this.#report();
   }
 
@@ -102,6 +108,11 @@ class Life {
     await Promise.all([billing.start(), ledger.start()]);
   }
 
+  /** In good order. */
+  async #stop(): Promise<void> {
+    await Promise.all(this.#consumers.map((consumer) => consumer.close()));
+  }
+
   /** One of a thousand can never be billed; one of thirty fails by chance. */
   #bill(message: MessageView): ConsumeResult {
     return message.tag === "hopeless" || this.#happens(30) ? ConsumeResult.RETRY : ConsumeResult.SUCCESS;
@@ -111,7 +122,7 @@ class Life {
     const bursts = Math.ceil(this.#plan.messagesADay / MESSAGES_A_BURST);
     for (let burst = 0; burst < bursts; burst += 1) {
       await Promise.all(Array.from({ length: MESSAGES_A_BURST }, () => this.#send()));
-      await this.#broker.clock.advance(1 + this.#chance.nextInt((2 * 24 * HOUR) / bursts));
+      await this.#broker.clock.advance(1 + this.#chance.nextInt((2 * WORKING_HOURS * HOUR) / bursts));
     }
   }
 
@@ -148,15 +159,13 @@ class Life {
     return this.#setBacks.some(({ from, events }) => events > index && from >= dueAt);
   }
 
-  /** By a crash or in good order, with nobody there for a while. */
+  /** By a crash, with nobody there for a while. */
   async #restart(): Promise<void> {
-    if (this.#happens(2)) {
-      await this.#broker.faults.crash();
-      this.#crashes += 1;
-    } else await Promise.all(this.#consumers.map((consumer) => consumer.close()));
+    await this.#broker.faults.crash();
     this.#producer = this.#broker.producer({ group: "shop" });
-    await this.#broker.clock.advance(this.#chance.nextInt(12 * HOUR));
+    await this.#broker.clock.advance(this.#chance.nextInt(HOUR));
     await this.#start();
+    await this.#broker.clock.advance("10m");
   }
 
   async #report(): Promise<Year> {
@@ -170,7 +179,7 @@ class Life {
       this.#wasDueWhenSetBack(event, index) ? { ...event, dueAt: undefined } : event,
     );
     return {
-      ...{ history, checkable, problems, recalled: this.#recalled, crashes: this.#crashes, digest: hash.digest("hex") },
+      ...{ history, checkable, problems, recalled: this.#recalled, digest: hash.digest("hex") },
       lag: stats.reduce((sum, { lag }) => sum + lag, 0),
       kept: queues.reduce((sum, { minOffset, maxOffset }) => sum + maxOffset - minOffset, 0),
     };
