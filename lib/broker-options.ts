@@ -1,31 +1,14 @@
 import type { ResolvedBrokerSettings } from "./broker/broker-settings.js";
-import { PROFILES, type Profile, type ProfileName } from "./broker/profile.js";
-import type { RetentionSettings } from "./broker/retention.js";
+import { PROFILES, type ProfileName } from "./broker/profile.js";
 import { outsideOfDelivery } from "./client/delivery.js";
 import type { Logger } from "./logger.js";
 import { neverThrowing, stderrLogger } from "./logger.js";
 import { booleanOption, describe, integerOption, invalid, oneOf, refuseUnknownOptions } from "./options.js";
+import { type RetentionOptions, resolveRetentionOptions } from "./retention-options.js";
 import type { SqliteDatabase } from "./store/sqlite.js";
 import { seededChance, systemChance } from "./time/chance.js";
 import { type Clock, systemClock } from "./time/clock.js";
 import { DELAY_LEVELS_MS, parseDelayLevels } from "./time/delay-levels.js";
-import { DeleteHours } from "./time/delete-hours.js";
-
-/** How long messages are kept, and what happens when the disk is full. */
-export interface RetentionOptions {
-  /** Messages are kept for at least so long, whether they were consumed or not. 0 to 1,000,000. @defaultValue 72 */
-  readonly fileReservedTimeHours?: number | undefined;
-  /**
-   * Hours of the day, of the process's time zone, in which older messages are deleted: two digits, several with `;` between them. With `profile: "embedded"` an hour in
-   * which nobody had the store open is made up for when it is opened. @defaultValue "04"
-   */
-  readonly deleteWhen?: string | undefined;
-  /**
-   * Whether messages stay, however old they are, that a group which consumes their topic has not consumed yet. A group that nobody needs any longer keeps them for ever.
-   * @defaultValue true, as `profile: "rocketmq"` false
-   */
-  readonly keepUnconsumed?: boolean | undefined;
-}
 
 /** How a broker behaves; every setting has a default. */
 export interface BrokerSettings {
@@ -68,7 +51,7 @@ export interface BrokerSettings {
    * own use them from the third on. @defaultValue "1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h"
    */
   readonly messageDelayLevels?: string | undefined;
-  /** How long messages are kept. */
+  /** How long messages are kept, and what happens when the disk is full. */
   readonly retention?: RetentionOptions | undefined;
   /** Whether `producer.recall` is allowed. @defaultValue true, as `profile: "rocketmq"` false */
   readonly recallMessageEnable?: boolean | undefined;
@@ -164,7 +147,7 @@ export function resolveBrokerOptions(given: string | BrokerOptions): ResolvedBro
         options.recallMessageEnable,
         profile.recallMessageEnable,
       ),
-      retention: retentionOptions(options.retention, profile),
+      ...resolveRetentionOptions(options.retention, profile),
       busyTimeoutMs: integerOption("busyTimeoutMs", options.busyTimeoutMs, { min: 0, max: 60_000, fallback: 50 }),
       leaseMs: integerOption("leaseMs", options.leaseMs, { min: 1_000, max: 3_600_000, fallback: 10_000 }),
       clock: wholeMilliseconds(withMethods("clock", options.clock, CLOCK_METHODS)) ?? systemClock,
@@ -200,25 +183,6 @@ function brokerNameOption(value: unknown): string {
   throw invalid(
     `brokerName must be ${NAME_RULE}, with or without a machine room and "@" in front, got ${describe(value)}`,
   );
-}
-
-function retentionOptions(options: RetentionOptions = {}, profile: Profile): RetentionSettings {
-  refuseUnknownOptions("retention", options, ["fileReservedTimeHours", "deleteWhen", "keepUnconsumed"]);
-  const { fileReservedTimeHours, deleteWhen: when = "04", keepUnconsumed } = options;
-  const hours = integerOption("retention.fileReservedTimeHours", fileReservedTimeHours, {
-    min: 0,
-    max: 1_000_000,
-    fallback: 72,
-  });
-  const deleteWhen = typeof when === "string" ? DeleteHours.parse(when) : undefined;
-  if (deleteWhen === undefined)
-    throw invalid(`retention.deleteWhen must be hours like "04" or "04;16", got ${describe(when)}`);
-  return {
-    reservedMs: hours * 3_600_000,
-    deleteWhen,
-    keepsUnconsumed: booleanOption("retention.keepUnconsumed", keepUnconsumed, profile.keepUnconsumed),
-    catchesUp: profile.catchesUpRetention,
-  };
 }
 
 function delayLevelsOption(value: unknown): readonly number[] {

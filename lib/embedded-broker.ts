@@ -133,7 +133,7 @@ export class EmbeddedBroker<D extends SqliteDatabase> implements Broker<D> {
     this.#assertOpen();
     if (typeof work !== "function")
       throw new MqError("ERR_MQ_INVALID_ARGUMENT", `transaction needs a function, got ${typeof work}`);
-    return this.#broker.engine.transaction(() => {
+    return this.#broker.transaction(() => {
       const result: unknown = work(this.database);
       if (isThenable(result)) {
         // Its outcome is of no interest any more: what it did so far is rolled back, and this error says why.

@@ -11,7 +11,7 @@ export type {
 } from "./admin/admin.js";
 export type { BrokerEvents } from "./broker/broker-events.js";
 export type { RetryPolicy } from "./broker/retry-policy.js";
-export type { BrokerOptions, BrokerSettings, RetentionOptions } from "./broker-options.js";
+export type { BrokerOptions, BrokerSettings } from "./broker-options.js";
 export { allocateByConfig } from "./client/allocate-by-config.js";
 export { allocateByMachineRoom } from "./client/allocate-by-machine-room.js";
 export { allocateConsistentHash } from "./client/allocate-consistent-hash.js";
@@ -50,5 +50,6 @@ export type { Message, MessageContent } from "./message/message.js";
 export type { MessageQueue } from "./message/message-queue.js";
 export type { MessageView } from "./message/message-view.js";
 export { openBroker } from "./open-broker.js";
+export type { RetentionOptions } from "./retention-options.js";
 export type { SqliteDatabase } from "./store/sqlite.js";
 export { type Clock, type ClockTimer, systemClock } from "./time/clock.js";

@@ -37,6 +37,7 @@ describe("resolveBrokerOptions", () => {
           keepsUnconsumed: true,
           catchesUp: true,
         },
+        disk: { minFreeBytes: 64 * 1024 * 1024, maxUsedPercent: 100, hasSteps: false },
         busyTimeoutMs: 50,
         leaseMs: 10_000,
         clock: systemClock,

@@ -10,6 +10,7 @@ const BACKGROUND_TASKS = [
   "being taken for gone",
   "broadcasting instances",
   "dead letters",
+  "disk guard",
   "due scheduler",
   "group commit",
   "look for foreign commits",

@@ -57,8 +57,8 @@ export interface BrokerEvents {
     readonly deliveryAttempt: number;
   }) => void;
   /**
-   * Messages were deleted because they had been kept for long enough: those of one queue from `fromOffset` on, up to and without `toOffset`, its new minimum.
-   * `unconsumedBy`: consumer groups that had not consumed all of them; they go on at the minimum.
+   * Messages were deleted because they had been kept for long enough or, as `profile: "rocketmq"`, because the disk was nearly full: those of one queue from
+   * `fromOffset` on, up to and without `toOffset`, its new minimum. `unconsumedBy`: consumer groups that had not consumed all of them; they go on at the minimum.
    */
   "message:expired": (event: {
     readonly topic: string;
@@ -67,6 +67,14 @@ export interface BrokerEvents {
     readonly toOffset: number;
     readonly unconsumedBy: readonly string[];
   }) => void;
+  /**
+   * Sends are refused from now on because the disk has too little room, or failed because SQLite found none; the latter are tried all the same. Once until the disk has
+   * recovered; also right after opening. `freeBytes`: for the store, on its disk and inside of its file; there may be many where a quota or `max_page_count` is the limit.
+   * Unheard it is logged.
+   */
+  "disk:full": (event: { readonly freeBytes: number }) => void;
+  /** The disk has room again, or SQLite stored a send. */
+  "disk:recovered": (event: { readonly freeBytes: number }) => void;
   /** The queues of a member are others than before, without those of the retry topic. */
   "group:rebalanced": (event: {
     readonly group: string;
@@ -92,6 +100,8 @@ const EVENTS: readonly BrokerEvent[] = [
   "message:retried",
   "message:deadLettered",
   "message:expired",
+  "disk:full",
+  "disk:recovered",
   "group:rebalanced",
   "group:conflict",
   "error",

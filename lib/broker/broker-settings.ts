@@ -2,6 +2,7 @@ import type { Logger } from "../logger.js";
 import type { StoreHost } from "../message/message-view.js";
 import type { Chance } from "../time/chance.js";
 import type { Clock } from "../time/clock.js";
+import type { DiskSettings } from "./disk-guard.js";
 import type { Profile } from "./profile.js";
 import type { RetentionSettings } from "./retention.js";
 
@@ -17,6 +18,7 @@ export interface ResolvedBrokerSettings {
   /** Of each delay level, level 1 first. */
   readonly delayLevelsMs: readonly number[];
   readonly retention: RetentionSettings;
+  readonly disk: DiskSettings;
   readonly recallMessageEnable: boolean;
   readonly busyTimeoutMs: number;
   readonly leaseMs: number;

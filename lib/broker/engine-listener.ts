@@ -8,6 +8,8 @@ export interface EngineListener {
   committed(written: readonly WrittenBlock[], topicsChanged: boolean): void;
   /** These blocks were committed, by this engine or with a transaction of the connection's owner: before anybody else is told. */
   stored(written: readonly WrittenBlock[]): void;
+  /** A transaction could not be made. */
+  failed(error: unknown): void;
   /** Somebody else has committed: another process or engine, or the owner of the connection. Only to be noted: it may come within a transaction. */
   foreignCommitSeen(): void;
   /** Another engine of this process says that it has committed to the same file. */

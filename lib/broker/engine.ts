@@ -176,7 +176,8 @@ export class Engine {
         this.company?.write();
       },
       undone: () => this.#dropCaches(),
-      rolledBack: () => {
+      rolledBack: (error) => {
+        listener.failed(error);
         this.#written = [];
         this.topics.takeChanged();
         if (this.isUsable) this.progress.storeLater();
@@ -213,6 +214,7 @@ export class Engine {
         this.#writeMessages();
         this.#guestWritten.add(this.#written);
       },
+      failed: (error) => listener.failed(error),
       ended: () => this.#guestEnded(),
     });
     this.#news = this.reads.readNow(() => {

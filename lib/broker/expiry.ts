@@ -1,3 +1,4 @@
+import type { BlockPlace } from "../store/log-table.js";
 import type { Store } from "../store/store.js";
 import type { QueueState, QueueStates } from "./queue-states.js";
 
@@ -23,6 +24,13 @@ export interface ExpiryStep {
   readonly next: number | undefined;
 }
 
+/** A block goes that one of the two says. */
+export interface Cutoff {
+  readonly storedBefore: number;
+  /** A position of the log: what begins before it. */
+  readonly below: number;
+}
+
 export interface ExpiryParts {
   readonly store: Store;
   readonly queues: QueueStates;
@@ -31,26 +39,26 @@ export interface ExpiryParts {
 }
 
 /**
- * Deletes what was stored before some time, block by block from the front of each queue, in many transactions.
+ * Deletes the oldest messages, block by block from the front of each queue, in many transactions.
  *
  * Source: RocketMQ, `store/.../DefaultMessageStore.java`, `CleanCommitLogService`, which deletes files of all queues together, whoever has not consumed what is in
  * them.
  */
 export class Expiry {
   readonly #parts: ExpiryParts;
-  readonly #cutoff: number;
+  readonly #cutoff: Cutoff;
   /** By queue, the lowest offset that each group has in hand. Whoever pops later pops what is not consumed yet. */
   #inHand: ReadonlyMap<number, ReadonlyMap<string, number>> | undefined;
 
-  constructor(parts: ExpiryParts, cutoff: number) {
+  constructor(parts: ExpiryParts, cutoff: Cutoff) {
     this.#parts = parts;
     this.#cutoff = cutoff;
   }
 
   /** Inside a read: whether there is anything so old. */
   get isNeeded(): boolean {
-    const oldest = this.#parts.store.log.oldest();
-    return oldest !== undefined && oldest < this.#cutoff;
+    const first = this.#parts.store.log.first();
+    return first !== undefined && this.#isOld(first);
   }
 
   /** Inside a transaction, perhaps several times until one is committed. @param from - the key of the queue to begin with. */
@@ -79,6 +87,10 @@ export class Expiry {
     return { expired, next: last === undefined || rows.length < QUEUES_A_STEP ? undefined : last.queueKey + 1 };
   }
 
+  #isOld({ storeTimestamp, commitLogOffset }: BlockPlace): boolean {
+    return storeTimestamp < this.#cutoff.storedBefore || commitLogOffset < this.#cutoff.below;
+  }
+
   /** Returns how many. */
   #deleteBlocks(state: QueueState, limit: number, room: number): number {
     const { store, queues: states } = this.#parts;
@@ -87,7 +99,7 @@ export class Expiry {
     let deleted = 0;
     for (const head of log.listHeads(state.queueKey, room)) {
       const end = head.firstOffset + head.messageCount;
-      if (head.storeTimestamp >= this.#cutoff || end > limit) break;
+      if (!this.#isOld(head) || end > limit) break;
       log.delete(head.commitLogOffset);
       state.minOffset = end;
       deleted += 1;

@@ -17,8 +17,8 @@ export interface CommitHooks {
   ride(): void;
   /** A savepoint was undone: forget what was collected since, and what is cached. */
   undone(): void;
-  /** The whole transaction was rolled back. */
-  rolledBack(): void;
+  /** The whole transaction was rolled back, for this reason. */
+  rolledBack(error: unknown): void;
   /** The transaction was only for what rides along, so that nobody else is told. It is tried again. */
   ridersFailed(error: MqError): void;
   /** What was written is stored: before anybody is told. */
@@ -160,7 +160,7 @@ export class GroupCommit {
       const outcome = this.#transactions.tryBegin(0);
       if (outcome !== "begun") return this.#wait(outcome);
     } catch (error) {
-      this.#hooks.rolledBack();
+      this.#hooks.rolledBack(error);
       this.#failed(this.#pending.takeAll(), error);
       return "done";
     }
@@ -213,7 +213,7 @@ export class GroupCommit {
       outcome = this.#applyTogether(writes);
     } catch (error) {
       this.#transactions.rollback();
-      this.#hooks.rolledBack();
+      this.#hooks.rolledBack(error);
       if (writes.length > 0 && !isWholeBatchError(error)) return this.#storeEachAlone(writes, busyTimeoutMs);
       this.#failed(writes, error);
       return "done";
@@ -259,7 +259,7 @@ export class GroupCommit {
       this.#rideAlone();
     } catch (error) {
       this.#transactions.rollback();
-      this.#hooks.rolledBack();
+      this.#hooks.rolledBack(error);
       this.#failed(writes, error);
       return "done";
     }
@@ -295,7 +295,7 @@ export class GroupCommit {
     try {
       this.#transactions.commit(busyTimeoutMs);
     } catch (error) {
-      this.#hooks.rolledBack();
+      this.#hooks.rolledBack(error);
       if (isMqError(error, "ERR_MQ_SYSTEM_BUSY")) return this.#putBack(writes);
       this.#failed(stored, error);
       for (const refusal of refused) refusal.write.failed(refusal.error);

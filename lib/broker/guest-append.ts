@@ -9,6 +9,8 @@ export interface GuestHooks {
   drop(): void;
   /** Write what was collected. */
   write(): void;
+  /** Nothing of it is stored. */
+  failed(error: unknown): void;
   /** The owner's transaction is over, one way or the other. */
   ended(): void;
 }
@@ -51,6 +53,7 @@ export class GuestAppend {
       const failure = toMqError(error, "storing in the open transaction");
       // Without the savepoint there is nothing to undo: the owner has an iterator open, for example.
       if (isSet) this.#undoAppend();
+      this.#hooks.failed(error);
       if (this.#connection.inTransaction) throw failure;
       const text = `SQLite rolled back the whole transaction, which it does when the disk is full for example: nothing of it is stored; ${failure.message}`;
       throw new MqError(failure.code, text, { cause: error, responseCode: failure.responseCode });

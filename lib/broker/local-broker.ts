@@ -3,6 +3,7 @@ import type { MessageQueue } from "../message/message-queue.js";
 import type { StoreHost } from "../message/message-view.js";
 import type { RecallHandle } from "../message/recall-handle.js";
 import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
+import { DiskSpace } from "../store/disk-space.js";
 import type { OpenedDatabase } from "../store/open-database.js";
 import { EventHub } from "./broker-events.js";
 import type {
@@ -24,9 +25,11 @@ import type {
 } from "./broker-port.js";
 import type { ResolvedBrokerSettings } from "./broker-settings.js";
 import { ConsumerManager } from "./consumer-manager.js";
+import { DiskGuard, type DiskGuardParts } from "./disk-guard.js";
 import { DueScheduler } from "./due-scheduler.js";
 import { Engine } from "./engine.js";
 import type { GroupMembers, KnownMember } from "./group-members.js";
+import { Housekeeping } from "./housekeeping.js";
 import type { WrittenBlock } from "./log-appender.js";
 import { Lookout } from "./lookout.js";
 import { OffsetOperations } from "./offset-operations.js";
@@ -54,7 +57,9 @@ export class LocalBroker implements EmbeddedBrokerPort {
   readonly #hold: PullHold;
   readonly #pops: PopService;
   readonly #scheduler: DueScheduler;
-  readonly #retention: Retention;
+  /** `undefined` in memory. */
+  readonly #disk: DiskGuard | undefined;
+  readonly #housekeeping: Housekeeping;
   readonly #lookout: Lookout;
   #isClosing = false;
   #isClosed = false;
@@ -72,12 +77,14 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.engine = new Engine(database, settings, this.events, {
       committed: (written, topicsChanged) => {
         this.#lookout.wrote();
+        this.#disk?.committed(written);
         this.#scheduler.look();
         if (this.#hold.count > 0) this.engine.reader.withFresh(written, () => this.#wake(written));
         this.#pops.committed(written, topicsChanged);
         if (topicsChanged) this.members.rebalanceAll();
       },
       stored: (written) => emitStored(this.events, settings.storeHost, written),
+      failed: (error) => this.#disk?.failed(error),
       foreignCommitSeen: () => this.#lookout.announce(),
       lookSoon: () => this.#lookout.lookSoon(),
       queuesGranted: (groups) => {
@@ -126,13 +133,17 @@ export class LocalBroker implements EmbeddedBrokerPort {
     });
     this.#scheduler = new DueScheduler(this.engine, settings.clock, this.events);
     this.#scheduler.look();
-    this.#retention = new Retention({
-      engine: this.engine,
-      settings: settings.retention,
-      clock: settings.clock,
-      events: this.events,
+    const { clock, logger } = settings;
+    if (database.realPath !== undefined) {
+      const space = new DiskSpace(database.connection, database.realPath);
+      const read: DiskGuardParts["read"] = (work) => this.engine.reads.readNow(work);
+      this.#disk = new DiskGuard({ space, settings: settings.disk, clock, events: this.events, logger, read });
+    }
+    const retention = new Retention({
+      ...{ engine: this.engine, settings: settings.retention, clock, events: this.events, disk: this.#disk },
     });
-    this.#retention.start();
+    this.#housekeeping = new Housekeeping({ retention, disk: this.#disk, clock });
+    this.#housekeeping.start();
   }
 
   get members(): GroupMembers {
@@ -167,12 +178,24 @@ export class LocalBroker implements EmbeddedBrokerPort {
 
   append(request: AppendRequest, observer: AppendObserver): WithdrawableWrite {
     this.assertOpen();
-    return this.engine.append(request, observer);
+    return this.engine.append(request, this.#disk?.admit(observer) ?? observer);
   }
 
   appendSync(request: AppendRequest): void {
     this.assertOpen();
+    this.#disk?.assertRoom();
     this.engine.appendSync(request);
+    // What is in a transaction of the owner's may never be stored.
+    if (!this.isInTransaction) this.#disk?.sendStored();
+  }
+
+  transaction<T>(work: () => T): T {
+    try {
+      return this.engine.transaction(work);
+    } catch (error) {
+      this.#disk?.failed(error);
+      throw error;
+    }
   }
 
   async recall(topic: string, handle: RecallHandle): Promise<void> {
@@ -326,7 +349,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.#isClosed = true;
     this.#lookout.close();
     this.#scheduler.close();
-    this.#retention.close();
+    this.#housekeeping.close();
     this.#consumers.close();
     this.#failHeld(closedError());
   }

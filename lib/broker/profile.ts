@@ -19,6 +19,12 @@ export interface Profile {
   readonly keepUnconsumed: boolean;
   /** Whether an hour of deleting in which nobody had the store open is made up for when it is opened. */
   readonly catchesUpRetention: boolean;
+  /** How many bytes sends leave free on the disk, unless `retention.minFreeBytes` says otherwise. */
+  readonly minFreeBytes: number;
+  /** Above how many percent of the disk in use old messages are deleted at any hour, unless `retention.diskMaxUsedSpaceRatio` says otherwise. */
+  readonly diskMaxUsedSpaceRatio: number;
+  /** Whether messages are deleted that are not old enough, and sends refused, by the share of the disk that is in use. */
+  readonly hasDiskSteps: boolean;
   /** Whether `RETRY_TOPIC` of a dead letter of a simple consumer names the retry topic that it was popped from last. */
   readonly keepsPopRetryTopic: boolean;
   /** Whether a message that an orderly group received behind one that it did not acknowledge has used up an attempt, too. */
@@ -33,6 +39,9 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     recallMessageEnable: true,
     keepUnconsumed: true,
     catchesUpRetention: true,
+    minFreeBytes: 64 * 1024 * 1024,
+    diskMaxUsedSpaceRatio: 100,
+    hasDiskSteps: false,
     keepsPopRetryTopic: false,
     countsAttemptsBehind: false,
   },
@@ -43,6 +52,9 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     recallMessageEnable: false,
     keepUnconsumed: false,
     catchesUpRetention: false,
+    minFreeBytes: 0,
+    diskMaxUsedSpaceRatio: 75,
+    hasDiskSteps: true,
     keepsPopRetryTopic: true,
     countsAttemptsBehind: true,
   },

@@ -1,15 +1,12 @@
 import { isMqError } from "../errors.js";
 import { toMqError } from "../store/sqlite-error.js";
-import type { Clock, ClockTimer } from "../time/clock.js";
+import type { Clock } from "../time/clock.js";
 import type { DeleteHours } from "../time/delete-hours.js";
 import type { EventHub } from "./broker-events.js";
+import type { DiskGuard } from "./disk-guard.js";
 import type { Engine } from "./engine.js";
 import { Expiry } from "./expiry.js";
-
-/** Within an hour of deleting. Source: RocketMQ, `MessageStoreConfig.java`, `cleanResourceInterval`. */
-const INTERVAL_MS = 10_000;
-/** After something failed. */
-const FAILED_MS = 1_000;
+import { forciblyDeletedUpTo } from "./forced-deletion.js";
 
 /** How long messages are kept. */
 export interface RetentionSettings {
@@ -25,15 +22,18 @@ export interface RetentionParts {
   readonly settings: RetentionSettings;
   readonly clock: Clock;
   readonly events: EventHub;
+  /** `undefined` in memory. */
+  readonly disk: DiskGuard | undefined;
 }
 
 /**
- * Deletes messages that have been kept for long enough, at certain hours of the day, in steps between which everybody else goes on. With one timer; several
- * processes on a file each do it, and what one has deleted is gone for the others.
+ * Deletes messages that have been kept for long enough, at certain hours of the day and while the disk is short of room, in steps between which everybody else goes
+ * on; and, by RocketMQ's steps, others too. Several processes on a file each do it, and what one has deleted is gone for the others.
  */
 export class Retention {
   readonly #parts: RetentionParts;
-  #timer: ClockTimer | undefined;
+  /** The beginning of the last hour of deleting that was looked at: it is made up for once, not whenever something becomes old. */
+  #seenBegin: number | undefined;
   #isBusy = false;
   #isClosed = false;
 
@@ -41,66 +41,64 @@ export class Retention {
     this.#parts = parts;
   }
 
-  /** Looks whether it is time, and from then on by itself. */
-  start(): void {
-    this.#arm();
-    void this.#run();
+  isHour(now: number): boolean {
+    return this.#parts.settings.deleteWhen.includes(now);
+  }
+
+  nextHour(now: number): number {
+    return this.#parts.settings.deleteWhen.nextBegin(now);
   }
 
   close(): void {
     this.#isClosed = true;
-    this.#timer?.cancel();
   }
 
-  #arm(): void {
-    const { settings, clock } = this.#parts;
-    const now = clock.now();
-    const isHour = settings.deleteWhen.includes(now);
-    this.#armFor(isHour ? now + INTERVAL_MS : settings.deleteWhen.nextBegin(now));
-  }
-
-  #armFor(time: number): void {
-    this.#timer?.cancel();
-    this.#timer = this.#parts.clock.at(time, () => {
-      this.#arm();
-      void this.#run();
-    });
-  }
-
-  async #run(): Promise<void> {
-    if (this.#isBusy) return;
+  /** Deletes if it is time; while that goes on nothing is begun. Resolves with false when it is to be tried again soon. */
+  async run(): Promise<boolean> {
+    if (this.#isBusy) return true;
     this.#isBusy = true;
     try {
-      await this.#deleteOld(this.#parts.clock.now());
+      await this.#delete(this.#parts.clock.now());
+      return true;
     } catch (error) {
-      this.#failed(error);
+      return this.#failed(error);
     } finally {
       this.#isBusy = false;
     }
   }
 
-  #failed(error: unknown): void {
-    const { engine, events, clock } = this.#parts;
-    if (this.#isClosed || isMqError(error, "ERR_MQ_CLOSED")) return;
+  #failed(error: unknown): boolean {
+    const { engine, events } = this.#parts;
+    if (this.#isClosed || isMqError(error, "ERR_MQ_CLOSED")) return true;
     events.error(toMqError(error, "deleting messages that have been kept for long enough"));
-    if (engine.isUsable) this.#armFor(clock.now() + FAILED_MS);
+    return !engine.isUsable;
   }
 
-  async #deleteOld(now: number): Promise<void> {
-    const { engine, settings } = this.#parts;
+  async #delete(now: number): Promise<void> {
+    const { engine, settings, disk } = this.#parts;
     const { store, queues } = engine;
     const begin = settings.deleteWhen.lastBegin(now);
-    const isHour = settings.deleteWhen.includes(now);
-    if (!isHour && !settings.catchesUp) return;
-    const expiry = new Expiry({ store, queues, keepsUnconsumed: settings.keepsUnconsumed }, now - settings.reservedMs);
-    const { isNeeded, last } = await engine.reads.read(() => {
-      return { isNeeded: expiry.isNeeded, last: store.meta.lastRetention() };
+    const isHour = this.isHour(now);
+    const isShort = disk?.isShort === true;
+    const excessBytes = disk?.excessBytes ?? 0;
+    const catchesUp = settings.catchesUp && begin !== this.#seenBegin;
+    if (!isHour && !isShort && excessBytes === 0 && !catchesUp) return;
+    const { expiry, isNeeded, isDue } = await engine.reads.read(() => {
+      const lastBegin = store.meta.lastRetention();
+      const isTime = isHour || isShort || (catchesUp && begin > lastBegin);
+      const first = excessBytes === 0 ? undefined : store.log.first();
+      const cutoff = {
+        storedBefore: isTime ? now - settings.reservedMs : Number.NEGATIVE_INFINITY,
+        below: first === undefined ? 0 : forciblyDeletedUpTo(first.commitLogOffset, queues.logEnd, excessBytes),
+      };
+      const made = new Expiry({ store, queues, keepsUnconsumed: settings.keepsUnconsumed }, cutoff);
+      return { expiry: made, isNeeded: made.isNeeded, isDue: isTime && begin > lastBegin };
     });
-    if (!isHour && begin <= last) return;
     let next = isNeeded ? 0 : undefined;
     while (next !== undefined && !this.#isClosed) next = await this.#step(expiry, next);
     // What is made up for in vain costs no commit.
-    if (begin > last && (isHour || isNeeded)) await engine.write(() => store.meta.setLastRetention(begin));
+    if (isDue && (isHour || isNeeded)) await engine.write(() => store.meta.setLastRetention(begin));
+    this.#seenBegin = begin;
   }
 
   /** Returns where the next one begins. */

@@ -19,10 +19,14 @@ export interface LogBlockHead {
   readonly storeTimestamp: number;
 }
 
-/** A head and where its block begins. */
-export interface LocatedHead extends LogBlockHead {
+/** Where a block begins, and when it was stored. */
+export interface BlockPlace {
   readonly commitLogOffset: number;
+  readonly storeTimestamp: number;
 }
+
+/** A head and where its block begins. */
+export interface LocatedHead extends LogBlockHead, BlockPlace {}
 
 type BlockRow = [number, number, number, number, number, Buffer];
 type HeadRow = [number, number, number];
@@ -43,7 +47,7 @@ export class LogTable {
   readonly #end: SqliteStatement<number>;
   readonly #listHeads: SqliteStatement<[number, ...HeadRow]>;
   readonly #delete: SqliteStatement;
-  readonly #oldest: SqliteStatement<number>;
+  readonly #first: SqliteStatement<[number, number]>;
 
   constructor(connection: SqliteConnection) {
     this.#insert = prepare(connection, `INSERT INTO mq_log (${BLOCK}) VALUES (?, ?, ?, ?, ?, ?)`);
@@ -84,10 +88,10 @@ export class LogTable {
       `SELECT commit_log_offset, ${HEAD} FROM mq_log WHERE queue_key = ? ORDER BY first_offset LIMIT ?`,
     ).raw();
     this.#delete = prepare(connection, "DELETE FROM mq_log WHERE commit_log_offset = ?");
-    this.#oldest = prepare<number>(
+    this.#first = prepare<[number, number]>(
       connection,
-      "SELECT store_timestamp FROM mq_log ORDER BY commit_log_offset LIMIT 1",
-    ).pluck();
+      "SELECT commit_log_offset, store_timestamp FROM mq_log ORDER BY commit_log_offset LIMIT 1",
+    ).raw();
   }
 
   insert(block: LogBlock): void {
@@ -146,9 +150,10 @@ export class LogTable {
     this.#delete.run(commitLogOffset);
   }
 
-  /** When the first block of all was stored. */
-  oldest(): number | undefined {
-    return this.#oldest.get();
+  /** The first block of all. */
+  first(): BlockPlace | undefined {
+    const row = this.#first.get();
+    return row === undefined ? undefined : { commitLogOffset: row[0], storeTimestamp: row[1] };
   }
 
   /** The byte position behind the last record, 0 when the table is empty. */

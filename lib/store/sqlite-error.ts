@@ -44,9 +44,9 @@ export function isBusy(error: unknown): boolean {
   return /^SQLITE_(?:BUSY|LOCKED|PROTOCOL)/.test(codeOf(error) ?? "");
 }
 
-/** SQLite may have rolled back the whole transaction, an owner's too. */
+/** Also of what was made of SQLite's error. SQLite may have rolled back the whole transaction, an owner's too. */
 export function isDiskFull(error: unknown): boolean {
-  return codeOf(error)?.startsWith("SQLITE_FULL") === true;
+  return codeOf(error)?.startsWith("SQLITE_FULL") === true || (isMqError(error) && isDiskFull(error.cause));
 }
 
 /** An open iterator of the connection's owner stands in the way; it is gone in a later turn. */

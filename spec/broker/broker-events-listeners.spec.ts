@@ -285,6 +285,8 @@ describe.each(["on", "once", "off"] as const)("Broker.%s", (method) => {
       "message:retried": true,
       "message:deadLettered": true,
       "message:expired": true,
+      "disk:full": true,
+      "disk:recovered": true,
       "group:rebalanced": true,
       "group:conflict": true,
       error: true,

@@ -38,7 +38,7 @@ const SCANS = [
   "SELECT visible_at FROM mq_pop ORDER BY visible_at LIMIT 1",
   "FROM mq_pop WHERE consumer_group = ?",
   "SELECT queue_key, consumer_group, start_offset FROM mq_pop",
-  "SELECT store_timestamp FROM mq_log ORDER BY commit_log_offset LIMIT 1",
+  "SELECT commit_log_offset, store_timestamp FROM mq_log ORDER BY commit_log_offset LIMIT 1",
   "WHERE progress.consumer_group = instance.consumer_group AND progress.instance_name = instance.instance_name AND topic = ?)",
   "DELETE FROM mq_broadcast_instance WHERE last_seen_at < ?",
   "DELETE FROM mq_broadcast_offset WHERE (consumer_group, instance_name) NOT IN (SELECT consumer_group, instance_name FROM mq_broadcast_instance)",

@@ -6,6 +6,7 @@ import { COMPANY } from "./company.js";
 import { CONSUMING } from "./consuming.js";
 import { CONSUMING_IN_ORDER } from "./consuming-in-order.js";
 import { EXPIRING } from "./expiring.js";
+import { GUARDING } from "./guarding.js";
 import { OPENING } from "./opening.js";
 import { POLLING } from "./polling.js";
 import { POPPING } from "./popping.js";
@@ -23,6 +24,7 @@ export const WORKLOADS: Workload = {
   ...CONSUMING,
   ...CONSUMING_IN_ORDER,
   ...EXPIRING,
+  ...GUARDING,
   ...OPENING,
   ...POLLING,
   ...POPPING,
