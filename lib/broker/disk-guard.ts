@@ -36,8 +36,8 @@ export interface DiskGuardParts {
 
 /**
  * Refuses sends before the disk is so full that nothing else could be stored either. Only sends: acknowledgements, offsets and copies of messages that failed go on,
- * for which the room that is left is there. RocketMQ refuses these copies too; its client then calls the listener again every 5 s, uncounted, as it is here when
- * SQLite has no room for one.
+ * for which the room that is left is there. RocketMQ refuses these copies too; its client then calls the listener again every 5 s and counts in memory alone, as it
+ * is here when SQLite has no room for one.
  *
  * ```
  * roomy ── the disk has little room ──▶ full: sends are refused ── it has room again ──▶ roomy
@@ -45,7 +45,8 @@ export interface DiskGuardParts {
  * ```
  * Room that deleting has made in the file counts as free, as the file does not shrink.
  *
- * Source: RocketMQ, `store/.../DefaultMessageStore.java`, `CleanCommitLogService.isSpaceToDelete`.
+ * Source: RocketMQ, `store/.../DefaultMessageStore.java`, `CleanCommitLogService.isSpaceToDelete`; `broker/.../util/HookUtils.java`, `checkBeforePutMessage`;
+ * `client/.../impl/consumer/ConsumeMessageConcurrentlyService.java`, `processConsumeResult`.
  */
 export class DiskGuard {
   readonly #parts: DiskGuardParts;
