@@ -1,5 +1,4 @@
-import type { EventHub } from "./broker/broker-events.js";
-import type { ResolvedBrokerSettings } from "./broker/broker-settings.js";
+import type { BrokerSurroundings, ResolvedBrokerSettings } from "./broker/broker-settings.js";
 import { LocalBroker } from "./broker/local-broker.js";
 import { prepareStore } from "./broker/prepare-store.js";
 import { untilFree } from "./broker/until-free.js";
@@ -51,15 +50,15 @@ export function openStore({
     : openOwned({ path, synchronous, busyTimeoutMs: settings.busyTimeoutMs, allowNetworkFileSystem });
 }
 
-/** A broker on an open database. @param events - as of {@link LocalBroker}. */
+/** A broker on an open database. */
 export function prepareBroker(
   opened: OpenedDatabase,
   settings: ResolvedBrokerSettings,
-  events?: EventHub,
+  surroundings?: BrokerSurroundings,
 ): Promise<LocalBroker> {
   return untilFree(() => {
     prepareStore(opened);
-    return new LocalBroker(opened, settings, events);
+    return new LocalBroker(opened, settings, surroundings);
   });
 }
 

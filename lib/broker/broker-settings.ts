@@ -2,6 +2,7 @@ import type { Logger } from "../logger.js";
 import type { StoreHost } from "../message/message-view.js";
 import type { Chance } from "../time/chance.js";
 import type { Clock } from "../time/clock.js";
+import type { EventHub } from "./broker-events.js";
 import type { DiskSettings } from "./disk-guard.js";
 import type { Profile } from "./profile.js";
 import type { RetentionSettings } from "./retention.js";
@@ -25,4 +26,12 @@ export interface ResolvedBrokerSettings {
   readonly clock: Clock;
   readonly chance: Chance;
   readonly logger: Logger;
+}
+
+/** What a broker does not bring with it. */
+export interface BrokerSurroundings {
+  /** Of a broker before it, whose listeners stay. */
+  readonly events?: EventHub | undefined;
+  /** Whether the disk of the machine counts. @defaultValue true */
+  readonly watchesDisk?: boolean | undefined;
 }

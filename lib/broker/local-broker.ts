@@ -23,7 +23,7 @@ import type {
   TopicRoute,
   WithdrawableWrite,
 } from "./broker-port.js";
-import type { ResolvedBrokerSettings } from "./broker-settings.js";
+import type { BrokerSurroundings, ResolvedBrokerSettings } from "./broker-settings.js";
 import { ConsumerManager } from "./consumer-manager.js";
 import { DiskGuard, type DiskGuardParts } from "./disk-guard.js";
 import { DueScheduler } from "./due-scheduler.js";
@@ -64,11 +64,10 @@ export class LocalBroker implements EmbeddedBrokerPort {
   #isClosing = false;
   #isClosed = false;
 
-  /** @param events - of a broker before it, whose listeners stay. */
   constructor(
     database: OpenedDatabase,
     settings: ResolvedBrokerSettings,
-    events: EventHub = new EventHub(settings.logger),
+    { events = new EventHub(settings.logger), watchesDisk = true }: BrokerSurroundings = {},
   ) {
     this.brokerName = settings.brokerName;
     this.clusterName = settings.clusterName;
@@ -134,7 +133,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.#scheduler = new DueScheduler(this.engine, settings.clock, this.events);
     this.#scheduler.look();
     const { clock, logger } = settings;
-    if (database.realPath !== undefined) {
+    if (watchesDisk && database.realPath !== undefined) {
       const space = new DiskSpace(database.connection, database.realPath);
       const read: DiskGuardParts["read"] = (work) => this.engine.reads.readNow(work);
       this.#disk = new DiskGuard({ space, settings: settings.disk, clock, events: this.events, logger, read });

@@ -32,7 +32,6 @@ import { DeliveredAgain } from "./delivered-again.js";
 import type { FaultPlan } from "./faults.js";
 import { Link } from "./link.js";
 import type { MessageRecorder } from "./message-recorder.js";
-import { sendFault } from "./send-fault.js";
 
 export interface ClientPortParts {
   readonly broker: LocalBroker;
@@ -131,7 +130,7 @@ export class ClientPort implements EmbeddedBrokerPort {
   append(request: AppendRequest, observer: AppendObserver): WithdrawableWrite {
     this.#broker.assertOpen();
     const fault = this.#plan.takeSendFault(request.topic);
-    if (fault !== undefined) return this.#refuse(observer, fault);
+    if (fault !== undefined) return this.#failLater(observer, fault);
     this.#pendingSends += 1;
     const ended = (): void => {
       this.#pendingSends -= 1;
@@ -161,7 +160,7 @@ export class ClientPort implements EmbeddedBrokerPort {
   appendSync(request: AppendRequest): void {
     this.#broker.assertOpen();
     const fault = this.#plan.takeSendFault(request.topic);
-    if (fault !== undefined) throw sendFault(fault);
+    if (fault !== undefined) throw fault;
     this.#recorder.sending(request, this.#group);
     this.#broker.appendSync(request);
     if (this.#broker.isInTransaction) this.#recorder.sentInTransaction(request);
@@ -314,10 +313,6 @@ export class ClientPort implements EmbeddedBrokerPort {
       this.#recorder.saw(group, message);
       if (this.#plan.takeDuplicate(group)) this.#again.add(request, message, isPull);
     }
-  }
-
-  #refuse(observer: AppendObserver, responseCode: number): WithdrawableWrite {
-    return this.#failLater(observer, sendFault(responseCode));
   }
 
   #timeOut(observer: { failed(error: unknown): void }): WithdrawableWrite {

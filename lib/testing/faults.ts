@@ -1,3 +1,6 @@
+import type { MqError } from "../errors.js";
+import { diskFault, sendFault } from "./send-fault.js";
+
 /**
  * What can go wrong on purpose. Each is undone by `reset()` and by the function it returns, which may be called again. What several of them say of the same thing
  * adds up: the first that refuses a send refuses it, delays add.
@@ -41,7 +44,7 @@ export interface Faults {
    * @throws `MqError` `ERR_MQ_INVALID_ARGUMENT` for a client that there is not.
    */
   partition(clientId: string): () => void;
-  /** The disk is full: sends are refused with response code 14, whatever reads or acknowledges goes on. */
+  /** The disk is full: sends are refused with response code 14 and RocketMQ's remark; what reads or acknowledges goes on. `disk:full` is told, and `disk:recovered` when it is undone. */
   fillDisk(): () => void;
   /** Sets the clock, forth or back, as an administrator does; nothing runs before time is moved next, or `runUntilIdle` is called. */
   jumpClock(byMs: number): void;
@@ -96,6 +99,7 @@ export class FaultPlan {
   readonly #lostAcks = new Set<GroupFault>();
   readonly #duplicates = new Set<GroupFault>();
   readonly #undo = new Set<() => void>();
+  #fullDisks = 0;
 
   failSends(topic: string | undefined, responseCode: number, nth: number, times: number): () => void {
     return this.#set(this.#sendFaults, { topic, responseCode, turns: new Turns(nth, times) });
@@ -113,6 +117,16 @@ export class FaultPlan {
     return this.#set(this.#duplicates, { group, turns: new Turns(1, times) });
   }
 
+  /** @param tell - that it is full, and that it is no longer. */
+  fillDisk(tell: (isFull: boolean) => void): () => void {
+    this.#fullDisks += 1;
+    if (this.#fullDisks === 1) tell(true);
+    return this.undoing(() => {
+      this.#fullDisks -= 1;
+      if (this.#fullDisks === 0) tell(false);
+    });
+  }
+
   /** What else is undone with the others. @returns `undo`, which has an effect once. */
   undoing(undo: () => void): () => void {
     const once = (): void => {
@@ -122,12 +136,13 @@ export class FaultPlan {
     return once;
   }
 
-  /** The response code with which a send to this topic is refused. */
-  takeSendFault(topic: string): number | undefined {
+  /** With what a send to this topic is refused. */
+  takeSendFault(topic: string): MqError | undefined {
     let code: number | undefined;
     for (const fault of this.#sendFaults)
       if (matches(fault.topic, topic) && fault.turns.take()) code ??= fault.responseCode;
-    return code;
+    if (this.#fullDisks > 0) return diskFault();
+    return code === undefined ? undefined : sendFault(code);
   }
 
   delayOf(topic: string): number {

@@ -1,3 +1,4 @@
+import type { EventHub } from "../broker/broker-events.js";
 import { describe, integerOption, invalid, refuseUnknownOptions } from "../options.js";
 import type { FaultPlan, Faults } from "./faults.js";
 import type { Link } from "./link.js";
@@ -9,7 +10,7 @@ export interface FaultTargets {
   readonly clock: ManualClock;
   /** Of a client; throws where there is none of this name. */
   readonly linkOf: (clientId: string) => Link;
-  readonly fillDisk: () => () => void;
+  readonly events: EventHub;
   readonly crash: () => Promise<void>;
   readonly failed: (error: unknown) => void;
 }
@@ -58,7 +59,8 @@ export class InjectedFaults implements Faults {
   }
 
   fillDisk(): () => void {
-    return this.#plan.undoing(this.#targets.fillDisk());
+    const { events } = this.#targets;
+    return this.#plan.fillDisk((isFull) => events.emit(isFull ? "disk:full" : "disk:recovered", { freeBytes: 0 }));
   }
 
   jumpClock(byMs: number): void {

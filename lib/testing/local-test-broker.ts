@@ -68,7 +68,7 @@ export class LocalTestBroker implements TestBroker {
     const events = new EventHub(resolved.settings.logger);
     const opened = await openStore(resolved);
     try {
-      const broker = await prepareBroker(opened, resolved.settings, events);
+      const broker = await prepareBroker(opened, resolved.settings, { events, watchesDisk: false });
       return new LocalTestBroker(options, events, opened, broker);
     } catch (error) {
       opened.close();
@@ -94,7 +94,7 @@ export class LocalTestBroker implements TestBroker {
     this.faults = new InjectedFaults(this.#plan, {
       clock,
       linkOf: (clientId) => this.#linkOf(clientId),
-      fillDisk: () => this.#plan.failSends(undefined, 14, 1, Number.POSITIVE_INFINITY),
+      events,
       crash: () => this.#crash(),
       failed: (error) => resolved.settings.logger.error(`undoing a partition failed: ${describeThrown(error)}`),
     });
@@ -217,7 +217,10 @@ export class LocalTestBroker implements TestBroker {
 
   /** With another broker on what is stored. */
   async #goOn(): Promise<void> {
-    this.#broker = await prepareBroker(this.#opened, this.#resolved.settings, this.#events);
+    this.#broker = await prepareBroker(this.#opened, this.#resolved.settings, {
+      events: this.#events,
+      watchesDisk: false,
+    });
     this.#mq = this.#newFrontDoor();
   }
 

@@ -19,6 +19,15 @@ export function sendFault(responseCode: number): MqError {
   });
 }
 
+/** In RocketMQ's words. Source: `broker/.../processor/SendMessageProcessor.java`, `handlePutMessageResult`, `diskUtil`. */
+export function diskFault(): MqError {
+  return new MqError(
+    "ERR_MQ_SERVICE_NOT_AVAILABLE",
+    "service not available now. It may be caused by one of the following reasons: the broker's disk is full [CL:  1.00 CQ:  1.00 INDEX:  1.00], " +
+      "messages are put to the slave, message store has been shut down, etc. Here it is the fault fillDisk of a test",
+  );
+}
+
 export function checkResponseCode(responseCode: unknown): number {
   const known = CODES.map((code) => MQ_ERRORS[code].responseCode);
   if (known.some((code) => code === responseCode)) return responseCode as number;

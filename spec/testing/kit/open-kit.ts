@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import type { Logger } from "../../../lib/index.js";
+import type { Logger, MessageView, MqError, PushConsumer, PushConsumerOptions } from "../../../lib/index.js";
 import { openTestBroker, type TestBroker, type TestBrokerOptions } from "../../../lib/testing/index.js";
 
 export interface Kit extends AsyncDisposable {
@@ -23,4 +23,27 @@ export async function openKit(options: TestBrokerOptions = {}): Promise<Kit> {
       await broker.close({ graceMs: 0 });
     },
   };
+}
+
+export const TOPIC = "orders";
+
+export function textOf(message: MessageView): string {
+  return message.text();
+}
+
+export async function consume(broker: TestBroker, settings: Partial<PushConsumerOptions> = {}): Promise<PushConsumer> {
+  const options = { group: "billing", subscriptions: { [TOPIC]: "*" }, listener: () => undefined, ...settings };
+  const consumer = broker.pushConsumer(options as PushConsumerOptions);
+  await consumer.start();
+  return consumer;
+}
+
+/** `SEND_OK` or the code of the error, and RocketMQ's. */
+export async function outcomes(sends: readonly Promise<{ status: string }>[]): Promise<readonly string[]> {
+  const settled = await Promise.allSettled(sends);
+  return settled.map((result) => {
+    if (result.status === "fulfilled") return result.value.status;
+    const { code, responseCode } = result.reason as MqError;
+    return `${code} ${responseCode}`;
+  });
 }
