@@ -82,6 +82,19 @@ export class PocketMq {
     await Promise.all(Array.from({ length: 64 }, loop));
   }
 
+  /** The same, each to be delivered at its time. */
+  async putOff(count, deliverAt, width = 64) {
+    let next = 0;
+    const loop = async () => {
+      while (next < count) {
+        const message = { topic: TOPIC, body: bodyOf(next), deliverAt: deliverAt(next) };
+        next += 1;
+        await this.#producer.send(message);
+      }
+    };
+    await Promise.all(Array.from({ length: width }, loop));
+  }
+
   /** A push consumer that is not started. */
   consumer(options) {
     return this.#broker.pushConsumer({ group: GROUP, subscriptions: { [TOPIC]: "*" }, ...options });
@@ -180,6 +193,14 @@ export function* storedBodies(path) {
     for (let at = 0; at < records.length; at += sizeAt(records, at)) yield bodyAt(records, at).toString("latin1");
   }
   database.close();
+}
+
+/** How many messages of a closed store wait for their time. */
+export function storedPending(path) {
+  const database = new Database(path, { readonly: true });
+  const pending = database.prepare("SELECT coalesce(sum(message_count), 0) FROM mq_due").pluck().get();
+  database.close();
+  return pending;
 }
 
 /** How many messages of a closed store are acknowledged, retries not counted. */

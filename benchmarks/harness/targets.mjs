@@ -37,6 +37,13 @@ export function judge(trials) {
       ),
       atLeast("pop: share of the drain", ratio(cell("pop", "pocketmq-pop"), cell("pop", "pocketmq"), "rate"), 1 / 3),
       below("retry-storm: deliveries too many", only(cell("retry-storm", "pocketmq"), "extraDeliveries"), 1),
+      below("timers: p99 late in ms", only(cell("timers", "pocketmq"), "p99Ms"), 20),
+      atLeast(
+        "pending-timers: share of the rate without",
+        only(cell("pending-timers", "pocketmq"), "ofRateWithout"),
+        0.95,
+      ),
+      below("pending-timers: CPU while idle in %", only(cell("pending-timers", "pocketmq"), "idleCpuPercent"), 0.2),
       below("end-to-end: p99 beyond that of a bare fdatasync in ms", beyondSync(cell("end-to-end", "pocketmq")), 1),
       below("wake-up: p50 in ms", only(cell("wake-up", "pocketmq"), "p50Ms"), 5),
       below("wake-up: CPU while idle in %", only(cell("wake-up", "pocketmq"), "idleCpuPercent"), 0.5),

@@ -4,11 +4,13 @@ import { endToEnd } from "./end-to-end.mjs";
 import { fourWriters } from "./four-writers.mjs";
 import { memory } from "./memory.mjs";
 import { orderly } from "./orderly.mjs";
+import { pendingTimers } from "./pending-timers.mjs";
 import { pop } from "./pop.mjs";
 import { pullWakeUp } from "./pull-wake-up.mjs";
 import { rebalance } from "./rebalance.mjs";
 import { retryStorm } from "./retry-storm.mjs";
 import { batch, concurrent, single } from "./sending.mjs";
+import { timers } from "./timers.mjs";
 import { wakeUp } from "./wake-up.mjs";
 
 export const SCENARIOS = [
@@ -19,6 +21,8 @@ export const SCENARIOS = [
   orderly,
   pop,
   retryStorm,
+  timers,
+  pendingTimers,
   endToEnd,
   wakeUp,
   pullWakeUp,
