@@ -8,6 +8,7 @@ import { type RetentionOptions, resolveRetentionOptions } from "./retention-opti
 import type { SqliteDatabase } from "./store/sqlite.js";
 import { seededChance, systemChance } from "./time/chance.js";
 import { type Clock, systemClock } from "./time/clock.js";
+import { withSteadyClock } from "./time/clocks.js";
 import { DELAY_LEVELS_MS, parseDelayLevels } from "./time/delay-levels.js";
 
 /** How a broker behaves; every setting has a default. */
@@ -150,7 +151,7 @@ export function resolveBrokerOptions(given: string | BrokerOptions): ResolvedBro
       ...resolveRetentionOptions(options.retention, profile),
       busyTimeoutMs: integerOption("busyTimeoutMs", options.busyTimeoutMs, { min: 0, max: 60_000, fallback: 50 }),
       leaseMs: integerOption("leaseMs", options.leaseMs, { min: 1_000, max: 3_600_000, fallback: 10_000 }),
-      clock: wholeMilliseconds(withMethods("clock", options.clock, CLOCK_METHODS)) ?? systemClock,
+      ...withSteadyClock(wholeMilliseconds(withMethods("clock", options.clock, CLOCK_METHODS)) ?? systemClock),
       chance: seed === undefined ? systemChance : seededChance(seed),
       logger: neverThrowing(withMethods("logger", options.logger, LOGGER_METHODS) ?? stderrLogger),
     },
@@ -204,12 +205,13 @@ function withMethods<T extends object>(name: string, value: T | undefined, metho
 /** Times are stored as integers; a clock of the user's may give fractions. And what a broker arms while a listener calls it is not the listener's. */
 function wholeMilliseconds(clock: Clock | undefined): Clock | undefined {
   if (clock === undefined) return undefined;
-  const whole: Clock = {
+  const { hold, elapsed, after } = clock;
+  return {
     now: () => Math.floor(clock.now()),
     at: (dueMs, run) => outsideOfDelivery(() => clock.at(dueMs, run)),
     turn: (run) => clock.turn(run),
+    ...(elapsed && { elapsed: elapsed.bind(clock) }),
+    ...(after && { after: (delayMs, run) => outsideOfDelivery(() => after.call(clock, delayMs, run)) }),
+    ...(hold && { hold: hold.bind(clock) }),
   };
-  const { hold } = clock;
-  if (typeof hold === "function") whole.hold = (describe, delivery) => hold.call(clock, describe, delivery);
-  return whole;
 }

@@ -67,8 +67,8 @@ export function clientParts({
   isSeeded,
   settings,
 }: ResolvedBrokerOptions): Omit<EmbeddedClientContext, "port" | "events"> {
-  const { clock, chance, logger } = settings;
+  const { clock, steady, chance, logger } = settings;
   const address = isSeeded ? "127.0.0.1" : findHostAddress();
   const processId = isSeeded ? chance.nextInt(2 ** 16) : process.pid;
-  return { clock, chance, logger, address, ids: new UniqueIdGenerator({ clock, chance, address, processId }) };
+  return { clock, steady, chance, logger, address, ids: new UniqueIdGenerator({ clock, chance, address, processId }) };
 }

@@ -6,6 +6,7 @@ import { openBroker, systemClock } from "../lib/index.js";
 import { systemChance } from "../lib/time/chance.js";
 import { DELAY_LEVELS_MS } from "../lib/time/delay-levels.js";
 import { DeleteHours } from "../lib/time/delete-hours.js";
+import { MeasuredClock } from "../lib/time/measured-clock.js";
 import { tempFolder } from "./support/temp-folder.js";
 import { thrown } from "./support/thrown.js";
 import { VirtualClock } from "./support/virtual-clock.js";
@@ -41,6 +42,7 @@ describe("resolveBrokerOptions", () => {
         busyTimeoutMs: 50,
         leaseMs: 10_000,
         clock: systemClock,
+        steady: expect.any(MeasuredClock),
         chance: systemChance,
         logger: expect.any(Object),
       },

@@ -43,6 +43,7 @@ export interface AppendRequest {
   readonly messages: readonly MessageToAppend[];
   /** Bytes of the messages' properties and bodies. */
   readonly bytes: number;
+  /** By the clock for how long something takes. */
   readonly deadline: number;
   /** When its message asks to be delivered; the messages of a batch are not put off. Absent: at once. */
   readonly delay?: MessageDelay | undefined;

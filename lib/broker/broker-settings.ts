@@ -2,6 +2,7 @@ import type { Logger } from "../logger.js";
 import type { StoreHost } from "../message/message-view.js";
 import type { Chance } from "../time/chance.js";
 import type { Clock } from "../time/clock.js";
+import type { SteadyClock } from "../time/steady-clock.js";
 import type { EventHub } from "./broker-events.js";
 import type { DiskSettings } from "./disk-guard.js";
 import type { Profile } from "./profile.js";
@@ -23,7 +24,10 @@ export interface ResolvedBrokerSettings {
   readonly recallMessageEnable: boolean;
   readonly busyTimeoutMs: number;
   readonly leaseMs: number;
+  /** For moments: what is stored, or told to somebody. */
   readonly clock: Clock;
+  /** For how long something in this process takes. */
+  readonly steady: SteadyClock;
   readonly chance: Chance;
   readonly logger: Logger;
 }

@@ -17,6 +17,7 @@ export interface CheckpointsOptions {
   readonly database: OpenedDatabase;
   readonly realPath: string;
   readonly transactions: Transactions;
+  /** For how long something takes. */
   readonly clock: Clock;
   readonly events: EventHub;
 }
@@ -48,8 +49,7 @@ export class Checkpoints {
     this.#commits += 1;
     if (this.#commits < COMMITS_A_LOOK || this.#isComing) return;
     this.#commits = 0;
-    const now = this.#options.clock.now();
-    if (now < this.#notBefore && this.#notBefore - now <= PAUSE_MS) return;
+    if (this.#options.clock.now() < this.#notBefore) return;
     const size = statSync(this.#walPath, { throwIfNoEntry: false })?.size ?? 0;
     if (size <= JOURNAL_SIZE_LIMIT) return;
     this.#isComing = true;

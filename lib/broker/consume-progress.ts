@@ -17,6 +17,7 @@ export interface ConsumeProgressParts {
   readonly queues: QueueStates;
   readonly sentBack: SentBack;
   readonly clock: Clock;
+  readonly steady: Clock;
   /** Makes a group commit come, with which pending offsets ride. */
   readonly schedule: () => void;
   readonly ownership: QueueOwnership;
@@ -28,15 +29,16 @@ export interface ConsumeProgressParts {
 export class ConsumeProgress {
   readonly ofGroups: ConsumeOffsets<string>;
   readonly ofInstances: ConsumeOffsets<BroadcastInstance>;
-  readonly #clock: Clock;
+  readonly #steady: Clock;
   readonly #ownership: QueueOwnership;
   readonly #schedule: () => void;
   readonly #hasOtherRiders: () => boolean;
   #timer: ClockTimer | undefined;
   #isClosing = false;
 
-  constructor({ store, queues, sentBack, clock, schedule, ownership, hasOtherRiders }: ConsumeProgressParts) {
-    this.#clock = clock;
+  constructor(parts: ConsumeProgressParts) {
+    const { store, queues, sentBack, clock, steady, schedule, ownership, hasOtherRiders } = parts;
+    this.#steady = steady;
     this.#ownership = ownership;
     this.#schedule = schedule;
     this.#hasOtherRiders = hasOtherRiders;
@@ -111,7 +113,7 @@ export class ConsumeProgress {
   }
 
   #storeAfter(ms: number): void {
-    this.#timer ??= this.#clock.at(this.#clock.now() + ms, () => {
+    this.#timer ??= this.#steady.at(this.#steady.now() + ms, () => {
       this.#timer = undefined;
       this.#schedule();
     });

@@ -47,9 +47,9 @@ export class ConsumerManager {
   constructor(parts: ConsumerManagerParts) {
     this.#parts = parts;
     const { engine, settings, events, assertOpen } = parts;
-    const { clock, logger, leaseMs } = settings;
+    const { clock, steady, logger, leaseMs } = settings;
     const { company } = engine;
-    this.#locks = new QueueLocks(clock, (group) => this.#shareFreed(group));
+    this.#locks = new QueueLocks(steady, (group) => this.#shareFreed(group));
     this.members = new GroupMembers({
       logger,
       events,
@@ -60,15 +60,15 @@ export class ConsumerManager {
     const { members } = this;
     this.#instances = new BroadcastInstances(engine, clock, events);
     this.#rounds = new RebalanceRounds({
-      clock,
+      clock: steady,
       isNeeded: () => members.isSharing && engine.isUsable,
       share: () => members.shareAgain(),
     });
-    this.#scan = new HeartbeatScan(clock, (silent) => this.#expire(silent));
+    this.#scan = new HeartbeatScan(steady, (silent) => this.#expire(silent));
     if (company === undefined) return;
     const look = (): void => this.look();
     const peers = new Peers({
-      ...{ engine, company, clock, events, leaseMs },
+      ...{ engine, company, clock: steady, events, leaseMs },
       isNeeded: () => this.hasMembers,
       onGone: look,
     });
@@ -173,7 +173,6 @@ export class ConsumerManager {
   /** Somebody else has committed. */
   commitSeen(): void {
     this.look();
-    this.#locks.look();
     this.#peers?.commitSeen();
   }
 

@@ -1,6 +1,7 @@
 import { isMqError } from "../errors.js";
 import { toMqError } from "../store/sqlite-error.js";
 import type { Clock, ClockTimer } from "../time/clock.js";
+import type { Clocks } from "../time/clocks.js";
 import type { EventHub } from "./broker-events.js";
 import type { Engine } from "./engine.js";
 
@@ -14,21 +15,29 @@ const FAILED_MS = 1_000;
 export class DueScheduler {
   readonly #engine: Engine;
   readonly #clock: Clock;
+  readonly #steady: Clock;
   readonly #events: EventHub;
   #timer: ClockTimer | undefined;
   #armedFor: number | undefined;
   #isBusy = false;
   #isClosed = false;
 
-  constructor(engine: Engine, clock: Clock, events: EventHub) {
+  constructor(engine: Engine, { clock, steady }: Clocks, events: EventHub) {
     this.#engine = engine;
     this.#clock = clock;
+    this.#steady = steady;
     this.#events = events;
   }
 
   /** What is due next may be another now. */
   look(): void {
     this.#look((dueAt) => this.#arm(dueAt));
+  }
+
+  /** The clock was set: what is due at some moment may be due sooner than it was. */
+  clockJumped(): void {
+    this.#armedFor = undefined;
+    this.look();
   }
 
   /** The time has come: unless what was due was deleted meanwhile. */
@@ -85,7 +94,7 @@ export class DueScheduler {
   #lookLater(): void {
     this.#timer?.cancel();
     this.#armedFor = undefined;
-    this.#timer = this.#clock.at(this.#clock.now() + FAILED_MS, () => this.look());
+    this.#timer = this.#steady.at(this.#steady.now() + FAILED_MS, () => this.look());
   }
 
   #move(): void {

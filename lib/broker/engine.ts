@@ -88,7 +88,7 @@ export class Engine {
 
   constructor(database: OpenedDatabase, settings: ResolvedBrokerSettings, events: EventHub, listener: EngineListener) {
     const { connection, realPath } = database;
-    const { clock, chance, profile } = settings;
+    const { clock, steady, chance, profile } = settings;
     this.#settings = settings;
     this.#database = database;
     this.#events = events;
@@ -123,6 +123,7 @@ export class Engine {
       queues: this.queues,
       sentBack: this.sentBack,
       clock,
+      steady,
       schedule: () => this.#commits.schedule(),
       ownership,
       hasOtherRiders: () => this.company?.hasPending === true,
@@ -152,7 +153,7 @@ export class Engine {
       ownership,
     });
     this.pops = new Pops({
-      ...{ brokerName: settings.brokerName, store: this.store, clock, chance, profile, events, deadLetters },
+      ...{ brokerName: settings.brokerName, store: this.store, clock, steady, chance, profile, events, deadLetters },
       ...{ groups: this.groups, topics: this.topics, retryTopics: this.retryTopics, queues: this.queues },
       ...{ scan: this.scan, sentBack: this.sentBack, offsets: this.offsets, appender: this.#appender },
       enqueue: (write) => this.#commits.enqueue(write),
@@ -160,11 +161,11 @@ export class Engine {
     });
     this.reads = new Reads({
       transactions: this.#transactions,
-      clock,
-      backoff: new Backoff(clock, chance),
+      clock: steady,
+      backoff: new Backoff(steady, chance),
       assertUsable: () => this.assertUsable(),
     });
-    this.#commits = new GroupCommit(this.#transactions, connection, clock, new Backoff(clock, chance), {
+    this.#commits = new GroupCommit(this.#transactions, connection, steady, new Backoff(steady, chance), {
       hasRiders: () => this.#hasRiders,
       finish: () => {
         this.pops.write();
@@ -204,7 +205,7 @@ export class Engine {
       read: (work) => this.reads.read(work),
       stored: (written) => listener.stored(written),
     });
-    this.#guest = new GuestAppend(connection, new Backoff(clock, chance), {
+    this.#guest = new GuestAppend(connection, new Backoff(steady, chance), {
       drop: () => {
         this.#dropCaches();
         this.#written = [];
@@ -222,7 +223,13 @@ export class Engine {
       return new News(this.store, this.queues);
     });
     if (database.owned && realPath !== undefined)
-      this.#checkpoints = new Checkpoints({ database, realPath, transactions: this.#transactions, clock, events });
+      this.#checkpoints = new Checkpoints({
+        database,
+        realPath,
+        transactions: this.#transactions,
+        clock: steady,
+        events,
+      });
     // Last: whoever is registered can look.
     this.#openFile =
       realPath === undefined
@@ -298,8 +305,8 @@ export class Engine {
 
   /** Acknowledges the messages and stores their copies with the next group commit. */
   sendBack(request: SendBackRequest, observer: SendBackObserver): WithdrawableWrite {
-    const { clock } = this.#settings;
-    const deadline = clock.now() + BUSY_WAIT_MS;
+    const { clock, steady } = this.#settings;
+    const deadline = steady.now() + BUSY_WAIT_MS;
     const write = new SendBackWrite(request, observer, deadline, this.#sendBack, this.#commits, () => clock.now());
     this.#commits.enqueue(write);
     return write;
@@ -308,7 +315,7 @@ export class Engine {
   /** Runs `work` inside the next group commit; resolves with its result once that is durable. */
   write<T>(work: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
-      const deadline = this.#settings.clock.now() + BUSY_WAIT_MS;
+      const deadline = this.#settings.steady.now() + BUSY_WAIT_MS;
       this.#commits.enqueue(new WorkWrite(work, deadline, resolve, reject));
     });
   }

@@ -30,6 +30,7 @@ export class HeartbeatScan {
   #timer: ClockTimer | undefined;
   #scanAt = 0;
 
+  /** @param clock - for how long something takes. */
   constructor(clock: Clock, expire: (members: readonly GroupMember[]) => void) {
     this.#clock = clock;
     this.#expire = expire;
@@ -55,12 +56,9 @@ export class HeartbeatScan {
   }
 
   #scanLater(now: number): void {
-    const scanAt = now + SCAN_MS;
-    // Later than that it is only when the clock was set back.
-    if (this.#timer !== undefined && this.#scanAt <= scanAt) return;
-    this.#timer?.cancel();
-    this.#scanAt = scanAt;
-    this.#timer = this.#clock.at(scanAt, () => {
+    if (this.#timer !== undefined) return;
+    this.#scanAt = now + SCAN_MS;
+    this.#timer = this.#clock.at(this.#scanAt, () => {
       this.#timer = undefined;
       this.#scan();
     });
@@ -72,9 +70,7 @@ export class HeartbeatScan {
     const expired: GroupMember[] = [];
     for (const [member, { expiresAfterMs, since, wasExcused }] of this.#seen) {
       const isExcused = delayMs > (wasExcused ? expiresAfterMs : LONGEST_DELAY_MS);
-      // The clock was set back: from now on it is seen how long the member is silent.
-      if (isExcused || since > now)
-        this.#seen.set(member, { expiresAfterMs, since: now, wasExcused: isExcused || wasExcused });
+      if (isExcused) this.#seen.set(member, { expiresAfterMs, since: now, wasExcused: true });
       else if (now - since > expiresAfterMs) expired.push(member);
     }
     for (const member of expired) this.#seen.delete(member);

@@ -30,6 +30,12 @@ export class Housekeeping {
     this.#run();
   }
 
+  /** It may be another time than it was. */
+  look(): void {
+    this.#parts.disk?.look();
+    this.#run();
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#timer?.cancel();
@@ -48,9 +54,6 @@ export class Housekeeping {
 
   #arm(time: number): void {
     this.#timer?.cancel();
-    this.#timer = this.#parts.clock.at(time, () => {
-      this.#parts.disk?.look();
-      this.#run();
-    });
+    this.#timer = this.#parts.clock.at(time, () => this.look());
   }
 }

@@ -24,6 +24,7 @@ import type {
   WithdrawableWrite,
 } from "./broker-port.js";
 import type { BrokerSurroundings, ResolvedBrokerSettings } from "./broker-settings.js";
+import { ClockJumps } from "./clock-jumps.js";
 import { ConsumerManager } from "./consumer-manager.js";
 import { DiskGuard, type DiskGuardParts } from "./disk-guard.js";
 import { DueScheduler } from "./due-scheduler.js";
@@ -61,6 +62,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
   readonly #disk: DiskGuard | undefined;
   readonly #housekeeping: Housekeeping;
   readonly #lookout: Lookout;
+  readonly #clockJumps: ClockJumps;
   #isClosing = false;
   #isClosed = false;
 
@@ -96,7 +98,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.#lookout = new Lookout({
       engine: this.engine,
       database,
-      clock: settings.clock,
+      clock: settings.steady,
       events: this.events,
       leaseMs: settings.leaseMs,
       isNeeded: () => this.#hold.count > 0 || this.#pops.count > 0 || this.#consumers.hasMembers,
@@ -124,13 +126,13 @@ export class LocalBroker implements EmbeddedBrokerPort {
       },
     });
     this.messages = new PullMessage(this.engine, this.members);
-    this.#hold = new PullHold((request) => this.#readNow(request), settings.clock);
+    this.#hold = new PullHold((request) => this.#readNow(request), settings.steady);
     this.#pops = new PopService({
-      ...{ engine: this.engine, clock: settings.clock, events: this.events },
+      ...{ engine: this.engine, clock: settings.clock, steady: settings.steady, events: this.events },
       assertOpen: () => this.assertOpen(),
       onWaiting: () => this.#lookout.keepLooking(),
     });
-    this.#scheduler = new DueScheduler(this.engine, settings.clock, this.events);
+    this.#scheduler = new DueScheduler(this.engine, settings, this.events);
     this.#scheduler.look();
     const { clock, logger } = settings;
     if (watchesDisk && database.realPath !== undefined) {
@@ -143,6 +145,15 @@ export class LocalBroker implements EmbeddedBrokerPort {
     });
     this.#housekeeping = new Housekeeping({ retention, disk: this.#disk, clock });
     this.#housekeeping.start();
+    this.#clockJumps = new ClockJumps({
+      ...{ steady: settings.steady, events: this.events, logger },
+      lookAgain: () => {
+        this.#scheduler.clockJumped();
+        this.#housekeeping.look();
+        this.#pops.lookAgain();
+      },
+    });
+    this.#clockJumps.start();
   }
 
   get members(): GroupMembers {
@@ -346,6 +357,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
 
   #stop(): void {
     this.#isClosed = true;
+    this.#clockJumps.close();
     this.#lookout.close();
     this.#scheduler.close();
     this.#housekeeping.close();

@@ -14,6 +14,7 @@ const WATCHED_LOOK_INTERVAL_MS = 250;
 export interface LookoutOptions {
   readonly engine: Engine;
   readonly database: OpenedDatabase;
+  /** For how long something takes. */
   readonly clock: Clock;
   readonly events: EventHub;
   /** How long this process may be silent before others take its queues. */
@@ -37,7 +38,6 @@ export class Lookout {
   readonly #options: LookoutOptions;
   readonly #watch: WalWatch | undefined;
   #timer: ClockTimer | undefined;
-  #lookAt = 0;
   #isAnnouncing = false;
   #isStale = false;
   #isFailing = false;
@@ -60,12 +60,7 @@ export class Lookout {
     if (this.#isAlone) return;
     this.#watch?.start();
     const interval = this.#watch?.isOn === true ? WATCHED_LOOK_INTERVAL_MS : LOOK_INTERVAL_MS;
-    const lookAt = clock.now() + interval;
-    // Later than that it is only when the clock was set back.
-    if (this.#timer !== undefined && this.#lookAt <= clock.now() + WATCHED_LOOK_INTERVAL_MS) return;
-    this.#timer?.cancel();
-    this.#lookAt = lookAt;
-    this.#timer = clock.at(lookAt, () => {
+    this.#timer ??= clock.at(clock.now() + interval, () => {
       this.#timer = undefined;
       this.#look();
       if (!this.#isOver && isNeeded()) this.keepLooking();
@@ -85,8 +80,7 @@ export class Lookout {
       this.#renewing.add(then);
       return false;
     }
-    const silentMs = clock.now() - this.#upToDateAt;
-    const hasSlept = silentMs < 0 || silentMs >= leaseMs / 2;
+    const hasSlept = clock.now() - this.#upToDateAt >= leaseMs / 2;
     if (!hasSlept && isLeaseFresh()) return true;
     if (engine.isInForeignTransaction) {
       engine.reads.whenFree(then);

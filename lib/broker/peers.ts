@@ -31,6 +31,7 @@ interface Waiter {
 export interface PeersOptions {
   readonly engine: Engine;
   readonly company: Company;
+  /** For how long something takes. */
   readonly clock: Clock;
   readonly events: EventHub;
   readonly leaseMs: number;
@@ -58,7 +59,6 @@ export class Peers {
   #retry: ClockTimer | undefined;
   #isTakingOver = false;
   #timer: ClockTimer | undefined;
-  #lookAt = 0;
   #isClosed = false;
 
   constructor(options: PeersOptions) {
@@ -86,8 +86,7 @@ export class Peers {
   get isLeaseFresh(): boolean {
     if (this.#seen.size === 0 || this.#isClosed) return true;
     const { clock, leaseMs } = this.#options;
-    const age = clock.now() - this.#lastBeat;
-    return age >= 0 && age < leaseMs / 2;
+    return clock.now() - this.#lastBeat < leaseMs / 2;
   }
 
   /** Beats, and calls `then` afterwards; where it failed a little later. */
@@ -120,12 +119,7 @@ export class Peers {
 
   #lookLater(): void {
     const { clock } = this.#options;
-    const lookAt = clock.now() + LOOK_MS;
-    // Later than that it is only when the clock was set back.
-    if (this.#timer !== undefined && this.#lookAt <= lookAt) return;
-    this.#timer?.cancel();
-    this.#lookAt = lookAt;
-    this.#timer = clock.at(lookAt, () => {
+    this.#timer ??= clock.at(clock.now() + LOOK_MS, () => {
       this.#timer = undefined;
       this.#look();
       if (!this.#isClosed && this.#seen.size > 0) this.#lookLater();
@@ -145,8 +139,7 @@ export class Peers {
       return;
     }
     const now = clock.now();
-    if (others.length > 0 && (now < this.#lastBeat || now - this.#lastBeat >= leaseMs / BEATS_A_LEASE))
-      void this.#beat();
+    if (others.length > 0 && now - this.#lastBeat >= leaseMs / BEATS_A_LEASE) void this.#beat();
     const gone = others.filter(({ isGone }) => isGone);
     if (gone.length > 0) this.#takeOver(gone.map(({ row }) => row));
   }
@@ -164,7 +157,7 @@ export class Peers {
       const known = this.#seen.get(row.engineKey);
       const isSilent = known?.beats === row.beats;
       // Whoever slept gives the others, who may have slept as well, a whole lease. Once, as he may simply be busy, unless he slept for longer.
-      const isExcused = gap < 0 || gap > (known?.wasExcused === true ? row.leaseMs : LONGEST_GAP_MS);
+      const isExcused = gap > (known?.wasExcused === true ? row.leaseMs : LONGEST_GAP_MS);
       const since = isSilent && !isExcused ? known.since : now;
       const wasExcused = isSilent && (isExcused || known.wasExcused);
       this.#seen.set(row.engineKey, { beats: row.beats, since, wasExcused });

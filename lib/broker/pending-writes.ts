@@ -6,7 +6,7 @@ export interface Write {
   /** How much of a flush it takes beside the queues that the flush writes to already; 1 is about 2 µs. */
   cost(lanes: Lanes): number;
   readonly bytes: number;
-  /** When it is given up if the store stays locked. */
+  /** When it is given up if the store stays locked; by the clock for how long something takes. */
   readonly deadline: number;
   /** Runs inside the transaction. An `MqError` thrown before anything is written refuses this write alone. */
   apply(): void;

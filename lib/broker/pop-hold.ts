@@ -1,6 +1,7 @@
 import { MqError } from "../errors.js";
 import { popRetryTopic } from "../message/derived-names.js";
-import type { Clock, ClockTimer } from "../time/clock.js";
+import type { ClockTimer } from "../time/clock.js";
+import type { SteadyClock } from "../time/steady-clock.js";
 import type { WithdrawableWrite } from "./broker-port.js";
 import type { PopGlance, PopOutcome, PopRequest } from "./pop-message.js";
 import type { PopLookObserver } from "./pop-write.js";
@@ -19,7 +20,7 @@ const MAX_PAUSE_MS = 1_000;
 const NOTHING: PopOutcome = { messages: [], deadLettered: [], hasMore: false, blockedUntil: undefined };
 
 export interface PopHoldOptions {
-  readonly clock: Clock;
+  readonly clock: SteadyClock;
   /** Looks for messages with the next group commit. */
   readonly look: (request: PopRequest, observer: PopLookObserver) => WithdrawableWrite;
   /** Reads whether a look might find something. Those who want messages of the same topics get the same answer. */
@@ -91,9 +92,7 @@ export class PopHold {
     const { clock } = this.#options;
     const blocked = [...this.#held].filter(({ blockedUntil }) => blockedUntil !== undefined);
     if (blocked.length === 0) return;
-    const waitMs = this.#notBefore - clock.now();
-    // Longer than that it is only when the clock was set back.
-    if (waitMs > 0 && waitMs <= MAX_PAUSE_MS) {
+    if (this.#notBefore > clock.now()) {
       this.#later ??= clock.at(this.#notBefore, () => {
         this.#later = undefined;
         this.lookAtBlocked();
@@ -230,7 +229,8 @@ export class PopHold {
   #arm(pop: HeldPop): void {
     const { clock } = this.#options;
     pop.timer?.cancel();
-    pop.timer = clock.at(Math.min(pop.deadline, pop.blockedUntil ?? pop.deadline), () => this.#rang(pop));
+    const freeAt = pop.blockedUntil === undefined ? pop.deadline : clock.fromWall(pop.blockedUntil);
+    pop.timer = clock.at(Math.min(pop.deadline, freeAt), () => this.#rang(pop));
   }
 
   #rang(pop: HeldPop): void {
@@ -310,7 +310,7 @@ class HeldPop {
   timer: ClockTimer | undefined;
   /** Where there was something, as it began to look. */
   wokenFor: string | undefined;
-  /** As of its last look. */
+  /** As of its last look, by the clock that says what time it is. */
   blockedUntil: number | undefined;
   isOver = false as boolean;
   /** The same for all that may find the same. */

@@ -3,6 +3,7 @@ import type { ReceiptHandle } from "../message/receipt-handle.js";
 import { ORDERLY_REVIVE_QUEUE } from "../message/receipt-handle.js";
 import { toMqError } from "../store/sqlite-error.js";
 import type { Clock } from "../time/clock.js";
+import type { SteadyClock } from "../time/steady-clock.js";
 import type { EventHub } from "./broker-events.js";
 import type { PopObserver, WithdrawableWrite } from "./broker-port.js";
 import type { Engine } from "./engine.js";
@@ -14,6 +15,7 @@ import type { ReceiptRequest } from "./pop-receipts.js";
 export interface PopServiceOptions {
   readonly engine: Engine;
   readonly clock: Clock;
+  readonly steady: SteadyClock;
   readonly events: EventHub;
   /** Throws when the broker closes. */
   readonly assertOpen: () => void;
@@ -28,12 +30,12 @@ export class PopService {
   readonly #assertOpen: () => void;
   readonly #hold: PopHold;
 
-  constructor({ engine, clock, events, assertOpen, onWaiting }: PopServiceOptions) {
+  constructor({ engine, clock, steady, events, assertOpen, onWaiting }: PopServiceOptions) {
     this.#assertOpen = assertOpen;
     this.#engine = engine;
     this.#events = events;
     this.#hold = new PopHold({
-      clock,
+      clock: steady,
       onWaiting,
       glance: (request) => engine.reads.readNow(() => engine.pops.message.glance(request, clock.now())),
       onUnread: (error) => {

@@ -35,6 +35,7 @@ export interface PopsParts {
   readonly brokerName: string;
   readonly store: Store;
   readonly clock: Clock;
+  readonly steady: Clock;
   readonly chance: Chance;
   readonly events: EventHub;
   readonly groups: Groups;
@@ -79,8 +80,8 @@ export class Pops {
 
   /** Looks for messages with the next group commit. */
   look(request: PopRequest, observer: PopLookObserver): WithdrawableWrite {
-    const { clock, enqueue, withdraw } = this.#parts;
-    const deadline = clock.now() + Math.max(request.awaitMs, BUSY_WAIT_MS);
+    const { clock, steady, enqueue, withdraw } = this.#parts;
+    const deadline = steady.now() + Math.max(request.awaitMs, BUSY_WAIT_MS);
     const write = new PopWrite(request, observer, {
       ...{ popMessage: this.message, deadline, now: () => clock.now(), withdraw },
     });
@@ -133,9 +134,9 @@ export class Pops {
   }
 
   #write<T>(work: (now: number) => T): Promise<T> {
-    const { clock, enqueue } = this.#parts;
+    const { clock, steady, enqueue } = this.#parts;
     return new Promise((resolve, reject) => {
-      const deadline = clock.now() + BUSY_WAIT_MS;
+      const deadline = steady.now() + BUSY_WAIT_MS;
       enqueue(new WorkWrite(() => work(clock.now()), deadline, resolve, reject, RECEIPT_COST));
     });
   }

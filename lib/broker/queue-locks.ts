@@ -6,8 +6,8 @@ const LEASE_MS = 60_000;
 
 interface QueueLock {
   readonly queue: MessageQueue;
-  owner: string;
-  lockedAt: number;
+  readonly owner: string;
+  readonly lockedAt: number;
 }
 
 /**
@@ -28,9 +28,11 @@ export class QueueLocks {
   /** Groups with queues that were unlocked in this turn. */
   readonly #freed = new Set<string>();
   #timer: ClockTimer | undefined;
-  #lookAt = 0;
 
-  /** @param onFreed - queues of this group are free: unlocked, perhaps many of them, in an earlier turn, or their leases have run out. */
+  /**
+   * @param clock - for how long something takes.
+   * @param onFreed - queues of this group are free: unlocked, perhaps many of them, in an earlier turn, or their leases have run out.
+   */
   constructor(clock: Clock, onFreed: (group: string) => void) {
     this.#clock = clock;
     this.#onFreed = onFreed;
@@ -79,11 +81,6 @@ export class QueueLocks {
     return locks.filter((lock) => !this.#hasExpired(lock)).map(({ queue }) => queue);
   }
 
-  /** To be called now and then: where the clock was set back the leases begin anew, and end no later than they would have. */
-  look(): void {
-    if (this.#timer !== undefined && this.#lookAt > this.#clock.now() + LEASE_MS + 1) this.#removeExpired();
-  }
-
   close(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
@@ -103,12 +100,7 @@ export class QueueLocks {
 
   #lookAfter(ms: number): void {
     // Whoever is silent for longer than its lease, and not only as long, has lost its queue.
-    const lookAt = this.#clock.now() + ms + 1;
-    // Later than that it is only when the clock was set back.
-    if (this.#timer !== undefined && this.#lookAt <= lookAt) return;
-    this.#timer?.cancel();
-    this.#lookAt = lookAt;
-    this.#timer = this.#clock.at(lookAt, () => {
+    this.#timer ??= this.#clock.at(this.#clock.now() + ms + 1, () => {
       this.#timer = undefined;
       this.#removeExpired();
     });
@@ -130,9 +122,6 @@ export class QueueLocks {
   }
 
   #ageOf(lock: QueueLock): number {
-    const now = this.#clock.now();
-    // The clock was set back: from now on it is seen how long the owner is silent.
-    lock.lockedAt = Math.min(lock.lockedAt, now);
-    return now - lock.lockedAt;
+    return this.#clock.now() - lock.lockedAt;
   }
 }

@@ -4,6 +4,7 @@ import type { Clock, ClockTimer } from "../time/clock.js";
 const ROUND_MS = 20_000;
 
 export interface RebalanceRoundsOptions {
+  /** For how long something takes. */
   readonly clock: Clock;
   /** Whether there is anybody to share queues for. */
   readonly isNeeded: () => boolean;
@@ -20,7 +21,6 @@ export interface RebalanceRoundsOptions {
 export class RebalanceRounds {
   readonly #options: RebalanceRoundsOptions;
   #timer: ClockTimer | undefined;
-  #dueAt = 0;
 
   constructor(options: RebalanceRoundsOptions) {
     this.#options = options;
@@ -33,12 +33,7 @@ export class RebalanceRounds {
       this.close();
       return;
     }
-    const dueAt = clock.now() + ROUND_MS;
-    // Later than that it is only when the clock was set back.
-    if (this.#timer !== undefined && this.#dueAt <= dueAt) return;
-    this.#timer?.cancel();
-    this.#dueAt = dueAt;
-    this.#timer = clock.at(dueAt, () => {
+    this.#timer ??= clock.at(clock.now() + ROUND_MS, () => {
       this.#timer = undefined;
       if (isNeeded()) share();
       this.look();

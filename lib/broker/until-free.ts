@@ -1,5 +1,5 @@
 import { isMqError } from "../errors.js";
-import { systemClock } from "../time/clock.js";
+import { realClock } from "../time/clock.js";
 import { holdProcess } from "../time/hold-process.js";
 
 /** How long another process may keep the file locked while it is being opened, which it does for a migration of its own for example. */
@@ -8,16 +8,16 @@ const LOOK_INTERVAL_MS = 10;
 
 /** Tries again for five real seconds while `attempt` throws `ERR_MQ_SYSTEM_BUSY`; keeps the process alive meanwhile. */
 export async function untilFree<T>(attempt: () => T): Promise<T> {
-  const deadline = systemClock.now() + LOCK_WAIT_MS;
+  const deadline = realClock.elapsed() + LOCK_WAIT_MS;
   const hold = holdProcess();
   try {
     for (;;) {
       try {
         return attempt();
       } catch (error) {
-        if (!isMqError(error, "ERR_MQ_SYSTEM_BUSY") || systemClock.now() > deadline) throw error;
+        if (!isMqError(error, "ERR_MQ_SYSTEM_BUSY") || realClock.elapsed() > deadline) throw error;
       }
-      await new Promise<void>((resolve) => systemClock.at(systemClock.now() + LOOK_INTERVAL_MS, resolve));
+      await new Promise<void>((resolve) => realClock.after(LOOK_INTERVAL_MS, resolve));
     }
   } finally {
     hold.release();

@@ -1,5 +1,5 @@
 import { type FSWatcher, watch } from "node:fs";
-import { type ClockTimer, systemClock } from "../time/clock.js";
+import { type ClockTimer, realClock } from "../time/clock.js";
 import { Stopwatch } from "../time/stopwatch.js";
 
 /** For so long after a write it is looked each turn whether it was committed: an fdatasync takes 0.3 ms on a good disk. */
@@ -63,7 +63,7 @@ export class WalWatch {
     if (this.#watcher === undefined) return;
     const isCounting = this.#ownTurns > 0;
     this.#ownTurns = 2;
-    if (!isCounting) systemClock.turn(this.#onOwnTurn);
+    if (!isCounting) realClock.turn(this.#onOwnTurn);
   }
 
   #fail(): void {
@@ -73,7 +73,7 @@ export class WalWatch {
 
   readonly #onOwnTurn = (): void => {
     this.#ownTurns -= 1;
-    if (this.#ownTurns > 0) systemClock.turn(this.#onOwnTurn);
+    if (this.#ownTurns > 0) realClock.turn(this.#onOwnTurn);
   };
 
   readonly #onEvent = (): void => {
@@ -87,7 +87,7 @@ export class WalWatch {
     this.#isLookingEachTurn = true;
     this.#timer?.cancel();
     this.#timer = undefined;
-    systemClock.turn(this.#onTurn);
+    realClock.turn(this.#onTurn);
   };
 
   readonly #onTurn = (): void => {
@@ -98,13 +98,13 @@ export class WalWatch {
       return;
     }
     this.#isLookingEachTurn = true;
-    systemClock.turn(this.#onTurn);
+    realClock.turn(this.#onTurn);
   };
 
   #lookLater(step: number): void {
     const delay = LATER_MS[step];
     if (delay === undefined || this.#timer !== undefined) return;
-    this.#timer = systemClock.at(systemClock.now() + delay, () => {
+    this.#timer = realClock.after(delay, () => {
       this.#timer = undefined;
       if (this.#watcher !== undefined && !this.#look()) this.#lookLater(step + 1);
     });

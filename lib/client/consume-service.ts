@@ -3,7 +3,7 @@ import { MqError } from "../errors.js";
 import type { Logger } from "../logger.js";
 import type { MessageQueue } from "../message/message-queue.js";
 import { kindOf } from "../options.js";
-import type { Clock } from "../time/clock.js";
+import type { SteadyClock } from "../time/steady-clock.js";
 import { ConcurrentDelivery } from "./concurrent-delivery.js";
 import type { BatchListener, ConsumeResult, MessageListener } from "./consume-result.js";
 import type { FailedMessages } from "./failed-messages.js";
@@ -37,7 +37,7 @@ export interface ConsumeServiceOptions {
   readonly concurrency: number;
   readonly batchMaxSize: number;
   readonly timeoutMs: number;
-  readonly clock: Clock;
+  readonly clock: SteadyClock;
   readonly logger: Logger;
   readonly events: EventHub;
   /** As {@link ListenerCallsOptions.catchUp}. */
@@ -72,7 +72,8 @@ export class ConcurrentConsumeService implements ConsumeService {
       call: this.#call,
       began: ({ processQueue, batch, startedAt }) => {
         options.onDelivered(processQueue);
-        for (const { message } of batch) message.markConsumeStart(startedAt);
+        const startTime = options.clock.toWall(startedAt);
+        for (const { message } of batch) message.markConsumeStart(startTime);
       },
       ended: (delivery, outcome) => this.#ended(delivery, outcome),
       timedOut: (delivery) => this.#timedOut(delivery),

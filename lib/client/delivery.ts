@@ -28,6 +28,7 @@ export abstract class Delivery implements DeliveryContext {
   readonly clientId: string;
   readonly processQueue: ProcessQueue;
   readonly batch: readonly CachedMessage[];
+  /** By the clock for how long something takes. */
   readonly startedAt: number;
   /** It ran out of time. */
   hasTimedOut = false as boolean;

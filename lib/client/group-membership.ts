@@ -166,8 +166,8 @@ export class GroupMembership {
    */
   tryAgainLater(): void {
     const { group, context } = this.#options;
-    const { clock, port } = context;
-    this.#timer ??= clock.at(clock.now() + TRY_AGAIN_MS, () => {
+    const { steady, port } = context;
+    this.#timer ??= steady.at(steady.now() + TRY_AGAIN_MS, () => {
       this.#timer = undefined;
       if (this.#rebalance.hasFailed) port.rebalance(group);
       else this.#takeNewQueues();

@@ -64,6 +64,7 @@ export class LocalPullConsumer implements PullConsumer {
     const isAssigned = (): boolean => this.#mode === "assigning";
     this.#polling = new Polling({
       ...context,
+      clock: context.steady,
       group,
       clientId: name.clientId,
       name: this.#name,

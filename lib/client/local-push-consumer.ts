@@ -50,6 +50,7 @@ export class LocalPushConsumer implements PushConsumer {
         : new InstanceOffsetStore(port, instance, consumeFromWhere);
     this.#queues = new AssignedQueues({
       ...context,
+      clock: context.steady,
       settings: { ...resolved, hasOwnFilter: false },
       thresholds: new PushThresholds(resolved),
       hasRetries: messageModel === "clustering",
@@ -133,10 +134,11 @@ export class LocalPushConsumer implements PushConsumer {
   #createService(options: ResolvedPushConsumerOptions): ConsumeService {
     const { group, messageModel, listeners, maxReconsumeTimes } = options;
     const { clientId } = this;
-    const { port, logger } = this.#context;
+    const { port, logger, steady: clock } = this.#context;
     const isClustering = messageModel === "clustering";
     const common: ConsumeServiceOptions = {
       ...this.#context,
+      clock,
       group,
       clientId,
       concurrency: options.consumeConcurrency,
@@ -155,13 +157,14 @@ export class LocalPushConsumer implements PushConsumer {
         ...listeners,
         suspendCurrentQueueTimeMs: options.suspendCurrentQueueTimeMs,
         failures: new OrderlyFailures({ ...this.#context, group, messageModel, maxReconsumeTimes }),
-        locks: isClustering ? new MemberLocks({ ...this.#context, group, owner, onLost: onLockLost }) : undefined,
+        locks: isClustering ? new MemberLocks({ group, owner, port, clock, onLost: onLockLost }) : undefined,
         onLockLost,
       });
     }
     const failures = isClustering
       ? new SendBackService({
           ...this.#context,
+          clock,
           group,
           maxReconsumeTimes,
           acknowledge,

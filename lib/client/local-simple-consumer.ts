@@ -103,7 +103,9 @@ export class LocalSimpleConsumer implements SimpleConsumer {
     if (!events.isHeard("message:consumed")) return;
     const { messageId, topic } = stored;
     const { clientId } = this;
-    events.emit("message:consumed", { messageId, topic, group, clientId, costMs: clock.now() - handle.popTime });
+    // The clock may have been set back since.
+    const costMs = Math.max(0, clock.now() - handle.popTime);
+    events.emit("message:consumed", { messageId, topic, group, clientId, costMs });
   }
 
   async changeInvisibleDuration(message: MessageView, durationMs: number): Promise<void> {

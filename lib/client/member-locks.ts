@@ -11,6 +11,7 @@ export interface MemberLocksOptions {
   /** Tells this consumer from all others, those that had its client id before among them: a listener of such a one may still work on a queue. */
   readonly owner: string;
   readonly port: BrokerPort;
+  /** For how long something takes. */
   readonly clock: Clock;
   /** Another member has it: what is here of the queue is to be dropped. */
   readonly onLost: (queue: MessageQueue) => void;
@@ -32,7 +33,6 @@ export class MemberLocks {
   readonly #options: MemberLocksOptions;
   readonly #held = new Map<string, HeldLock>();
   #timer: ClockTimer | undefined;
-  #renewAt = 0;
 
   constructor(options: MemberLocksOptions) {
     this.#options = options;
@@ -43,16 +43,15 @@ export class MemberLocks {
     const key = queueKeyOf(queue.topic, queue.queueId);
     const held = this.#held.get(key);
     const age = this.#options.clock.now() - (held?.lockedAt ?? Number.NEGATIVE_INFINITY);
-    // A negative age: the clock was set back.
-    if (held?.isRenewed === true && age >= 0 && age <= TRUSTED_MS) return true;
+    if (held?.isRenewed === true && age <= TRUSTED_MS) return true;
     const isLocked = this.#lock([queue]).length > 0;
     if (!isLocked) this.#held.delete(key);
     return isLocked;
   }
 
   /**
-   * A listener still works on what it got of the queue: the lock stays for one more lease, and is renewed no more. Locked again, as a clock that was set forth may have
-   * ended it: whoever takes the queue next waits.
+   * A listener still works on what it got of the queue: the lock stays for one more lease, and is renewed no more. Locked again, as it may have
+   * ended while this process was stopped: whoever takes the queue next waits.
    */
   leave(queue: MessageQueue): void {
     const key = queueKeyOf(queue.topic, queue.queueId);
@@ -91,12 +90,7 @@ export class MemberLocks {
 
   #renewLater(): void {
     const { clock } = this.#options;
-    const renewAt = clock.now() + RENEW_MS;
-    // Later than that it is only when the clock was set back.
-    if (this.#timer !== undefined && this.#renewAt <= renewAt) return;
-    this.#timer?.cancel();
-    this.#renewAt = renewAt;
-    this.#timer = clock.at(renewAt, () => {
+    this.#timer ??= clock.at(clock.now() + RENEW_MS, () => {
       this.#timer = undefined;
       this.#renew();
     });

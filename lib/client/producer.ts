@@ -196,15 +196,16 @@ export class LocalProducer implements EmbeddedProducer {
     assertSendable(topic, CLIENT_ERROR);
     const queueId = this.#tryToChoose(preparedFirst, first, options?.queue);
     const chooseQueue = queueId === undefined ? this.#choosingLate(preparedFirst, first, options?.queue) : undefined;
-    const now = this.#context.clock.now();
+    const { clock, steady, ids } = this.#context;
+    const now = clock.now();
     const messages = new Array<OutgoingMessage>(prepared.length);
     let bytes = 0;
     for (let index = 0; index < prepared.length; index += 1) {
       const content = prepared[index] as PreparedMessage;
-      messages[index] = new OutgoingMessage(content, this.#context.ids.next(now), now);
+      messages[index] = new OutgoingMessage(content, ids.next(now), now);
       bytes += content.propertiesSize + content.bodySize;
     }
-    const deadline = now + timeoutMs;
+    const deadline = steady.fromWall(now) + timeoutMs;
     return {
       topic,
       queueId: queueId ?? UNKNOWN_QUEUE,

@@ -50,6 +50,7 @@ export class PullQueues implements MemberQueues {
     this.#offsets = new GroupOffsetStore(context.port, consumer.group, consumer.consumeFromWhere);
     this.#queues = new AssignedQueues({
       ...context,
+      clock: context.steady,
       settings: pullSettings(consumer, () => this.#queues.count),
       thresholds: {
         areExceeded: ({ count, bytes, span }) =>
@@ -158,10 +159,8 @@ export class PullQueues implements MemberQueues {
   commitWhenDue(): void {
     const { consumer, context } = this.#options;
     if (!consumer.autoCommit) return;
-    const now = context.clock.now();
-    const age = now - this.#committedAt;
-    // A negative age: the clock was set back.
-    if (age >= 0 && age < consumer.autoCommitIntervalMs) return;
+    const now = context.steady.now();
+    if (now - this.#committedAt < consumer.autoCommitIntervalMs) return;
     this.#committedAt = now;
     for (const processQueue of this.#queues.processQueues) this.#tell(processQueue);
   }

@@ -38,7 +38,8 @@ export function timeOption(name: string, value: unknown): number {
 }
 
 interface Alarm {
-  readonly dueMs: number;
+  /** By what the clock says now. */
+  readonly dueMs: () => number;
   readonly run: () => void;
 }
 
@@ -89,6 +90,11 @@ export class ManualClock implements VirtualClock {
   }
 
   at(dueMs: number, run: () => void): ClockTimer {
+    return this.arm(() => dueMs, run);
+  }
+
+  /** @param dueMs - by what the clock says then, as it may be set meanwhile. */
+  protected arm(dueMs: () => number, run: () => void): ClockTimer {
     const wakeUp = this.#fallAsleep(runningDelivery.getStore());
     const alarm: Alarm = {
       dueMs,
@@ -178,7 +184,7 @@ export class ManualClock implements VirtualClock {
     for (let alarm = this.#nextDue(untilMs); alarm !== undefined; alarm = this.#nextDue(untilMs)) {
       const activity = this.#activity;
       this.#alarms.delete(alarm);
-      this.#nowMs = Math.max(this.#nowMs, alarm.dueMs);
+      this.#nowMs = Math.max(this.#nowMs, alarm.dueMs());
       alarm.run();
       await nextTurn();
       // Most look whether there is something to do, and there is not: then a year has passed four times as soon.
@@ -251,8 +257,13 @@ export class ManualClock implements VirtualClock {
   /** Of several that are due at once the one that was armed first. */
   #nextDue(untilMs: number): Alarm | undefined {
     let next: Alarm | undefined;
-    for (const alarm of this.#alarms)
-      if (alarm.dueMs <= untilMs && (next === undefined || alarm.dueMs < next.dueMs)) next = alarm;
+    let earliestMs = untilMs;
+    for (const alarm of this.#alarms) {
+      const dueMs = alarm.dueMs();
+      if (dueMs > earliestMs || (next !== undefined && dueMs === earliestMs)) continue;
+      next = alarm;
+      earliestMs = dueMs;
+    }
     return next;
   }
 }

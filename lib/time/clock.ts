@@ -2,6 +2,7 @@ import { clearTimeout, setImmediate, setTimeout } from "node:timers";
 import { scheduler } from "node:timers/promises";
 import { promisify } from "node:util";
 import { runInNewContext } from "node:vm";
+import { monotonicNow } from "./monotonic.js";
 
 /** Something armed with {@link Clock.at}. */
 export interface ClockTimer {
@@ -31,11 +32,21 @@ export interface Clock {
    * @returns to be called when it has ended.
    */
   hold?(describe: () => string, delivery?: object): () => void;
+  /**
+   * Milliseconds that have passed since some moment, with fractions; however {@link Clock.now} is set, they go on. Without this and {@link Clock.after} a broker infers
+   * from `now` and `at` that the clock was set.
+   */
+  elapsed?(): number;
+  /** As {@link Clock.at}, once so much more has {@link Clock.elapsed}. */
+  after?(delayMs: number, run: () => void): ClockTimer;
 }
 
 interface Alarm {
   cancel(): void;
 }
+
+/** A clock that tells how time passes beside what time it is. */
+export type MonotonicClock = Clock & Required<Pick<Clock, "elapsed" | "after">>;
 
 /** The three functions a clock is made of. */
 interface TimeSource {
@@ -46,7 +57,7 @@ interface TimeSource {
   readonly longestDelayMs: number;
 }
 
-// A monotonic timer does not see the machine sleep nor its clock being set: it is looked at again at least this often.
+// A monotonic timer does not see the clock being set: it is looked at again at least this often, by whoever was not told before.
 const LONGEST_DELAY_MS = 60_000;
 
 // A delay of `scheduler.wait` is not cancelled but forgotten, so that its memory must come back soon.
@@ -106,7 +117,7 @@ function isFake(timer: object): boolean {
   return "clock" in timer || !(promisify.custom in timer);
 }
 
-class SystemClock implements Clock {
+class SystemClock implements MonotonicClock {
   #loadedSource: TimeSource | undefined;
 
   // At the first use rather than on import, which does no work.
@@ -120,22 +131,39 @@ class SystemClock implements Clock {
   }
 
   at(dueMs: number, run: () => void): ClockTimer {
-    const source = this.#source;
-    // A timeout counts from the start of its turn and may fire a millisecond early: hence the look at the time.
-    const ring = (): void => {
-      if (source.now() >= dueMs) run();
-      else alarm = arm();
-    };
-    const arm = (): Alarm =>
-      source.unrefTimeout(Math.min(Math.max(dueMs - source.now(), 0), source.longestDelayMs), ring);
-    let alarm = arm();
-    return { cancel: () => alarm.cancel() };
+    const { now } = this.#source;
+    return this.#arm(() => dueMs - now(), run);
+  }
+
+  elapsed(): number {
+    return monotonicNow();
+  }
+
+  after(delayMs: number, run: () => void): ClockTimer {
+    const dueMs = monotonicNow() + delayMs;
+    return this.#arm(() => dueMs - monotonicNow(), run);
   }
 
   turn(run: () => void): void {
     this.#source.immediate(run);
   }
+
+  #arm(leftMs: () => number, run: () => void): ClockTimer {
+    const { unrefTimeout: alarmAfter, longestDelayMs } = this.#source;
+    // A timeout counts from the start of its turn and may fire a millisecond early: hence the look at the time.
+    const ring = (): void => {
+      const left = leftMs();
+      // What is no number must not have it looked at again and again.
+      if (!(left > 0)) run();
+      else alarm = alarmAfter(Math.min(left, longestDelayMs), ring);
+    };
+    let alarm = alarmAfter(Math.min(Math.max(leftMs(), 0), longestDelayMs), ring);
+    return { cancel: () => alarm.cancel() };
+  }
 }
 
+/** {@link systemClock}, with all that it can. */
+export const realClock: MonotonicClock = new SystemClock();
+
 /** The machine's clock and Node's event loop; stays real when a test runner fakes timers and `Date`. */
-export const systemClock: Clock = new SystemClock();
+export const systemClock: Clock = realClock;

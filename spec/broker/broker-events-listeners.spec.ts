@@ -289,6 +289,7 @@ describe.each(["on", "once", "off"] as const)("Broker.%s", (method) => {
       "disk:recovered": true,
       "group:rebalanced": true,
       "group:conflict": true,
+      "clock:jumped": true,
       error: true,
     };
 

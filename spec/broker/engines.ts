@@ -26,9 +26,13 @@ export interface Engine {
 
 type Listener = (message: MessageView) => ConsumeResult | Promise<ConsumeResult>;
 
+export interface EngineSettings extends Omit<TestBrokerOptions<never>, "clock" | "path" | "database"> {
+  readonly clock?: StallingClock;
+}
+
 export interface Engines extends AsyncDisposable {
   readonly path: string;
-  open(settings?: Omit<TestBrokerOptions<never>, "clock" | "path" | "database">): Promise<Engine>;
+  open(settings?: EngineSettings): Promise<Engine>;
   /** Everybody does what is to be done now. */
   settle(): Promise<void>;
   /** Time passes for everybody, in steps of at most 100 ms. */
@@ -47,9 +51,8 @@ export async function openEngines(): Promise<Engines> {
   return {
     path,
     settle,
-    open: async (settings = {}) => {
+    open: async ({ clock = new StallingClock(), ...settings } = {}) => {
       seed += 1;
-      const clock = new StallingClock();
       const test = await openTestBroker({ ...settings, path, clock, seed });
       const engine = toEngine(test, clock, async () => {
         engines.splice(engines.indexOf(engine), 1);

@@ -64,6 +64,8 @@ describe("automatic commit", () => {
 
     clock.setTime(clock.now() - 3_600_000);
     await pollNow(consumer);
+    await clock.advance(5_000);
+    await pollNow(consumer);
     await clock.advance(50);
 
     expect(storedRows(mq)).toEqual(["0 1"]);

@@ -10,7 +10,7 @@ import { adopt } from "../../lib/store/adopt-database.js";
 import { openOwned } from "../../lib/store/open-database.js";
 import type { SqliteDatabase } from "../../lib/store/sqlite.js";
 import type { Chance } from "../../lib/time/chance.js";
-import { findProblems, USUAL_TIMERS } from "./test-broker.js";
+import { findProblems, usualTimers } from "./test-broker.js";
 import { VirtualClock } from "./virtual-clock.js";
 
 const ignore = (): void => undefined;
@@ -46,10 +46,10 @@ export async function openTestPort(given: BrokerSettings = {}, parts: TestPortPa
   parts.fill?.(opened.connection as unknown as Database.Database);
   prepareStore(opened);
   const port = new LocalBroker(opened, settings);
-  const closed = clock.expectTimers(USUAL_TIMERS);
-  const { chance, logger } = settings;
+  const closed = clock.expectTimers(usualTimers(clock));
+  const { steady, chance, logger } = settings;
   const ids = new UniqueIdGenerator({ clock, chance, address: "127.0.0.1", processId: 1 });
-  const context = { port, clock, chance, logger, events: port.events, ids, address: "127.0.0.1" };
+  const context = { port, clock, steady, chance, logger, events: port.events, ids, address: "127.0.0.1" };
   const mq = new EmbeddedBroker<SqliteDatabase>(opened, port, settings, () => context);
   return {
     mq,

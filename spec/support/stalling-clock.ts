@@ -10,9 +10,9 @@ export class StallingClock extends VirtualClock {
     super.turn(() => this.#runOrKeep(run));
   }
 
-  override at(dueMs: number, run: () => void): ClockTimer {
+  protected override arm(dueMs: () => number, run: () => void): ClockTimer {
     let isCancelled = false;
-    const timer = super.at(dueMs, () =>
+    const timer = super.arm(dueMs, () =>
       this.#runOrKeep(() => {
         if (!isCancelled) run();
       }),

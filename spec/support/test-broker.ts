@@ -1,12 +1,21 @@
 import { expect } from "vitest";
-import { type Broker, type BrokerOptions, type BrokerSettings, type Logger, openBroker } from "../../lib/index.js";
+import {
+  type Broker,
+  type BrokerOptions,
+  type BrokerSettings,
+  type Clock,
+  type Logger,
+  openBroker,
+} from "../../lib/index.js";
 import { checkStore } from "../../lib/store/check-store.js";
 import type { SqliteConnection, SqliteDatabase } from "../../lib/store/sqlite.js";
 import { Store } from "../../lib/store/store.js";
 import { VirtualClock } from "./virtual-clock.js";
 
-/** What an open broker has all the time: for the next hour in which old messages are deleted. */
-export const USUAL_TIMERS = 1;
+/** What an open broker has all the time: for the next hour in which old messages are deleted, and to see whether the clock was set. */
+export function usualTimers(clock: Clock): number {
+  return clock.after === undefined ? 1 : 2;
+}
 
 /** What was logged, instead of stderr. */
 export interface LoggedLine {
@@ -40,7 +49,7 @@ export async function openTestBroker<D extends SqliteDatabase = SqliteDatabase>(
   const logger: Logger = { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") };
   const place = options.path === undefined && options.database === undefined ? { path: ":memory:" } : {};
   const mq = await openBroker<D>({ logger, seed: 1, ...options, clock, ...place } as BrokerOptions<D>);
-  const closed = clock.expectTimers(USUAL_TIMERS);
+  const closed = clock.expectTimers(usualTimers(clock));
   return {
     mq,
     clock,

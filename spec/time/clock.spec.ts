@@ -148,6 +148,48 @@ describe("systemClock", () => {
     timer.cancel();
   });
 
+  it.each([Number.NEGATIVE_INFINITY, 0, Number.NaN])("runs what is due at %d once, in a later turn", async (dueMs) => {
+    let runs = 0;
+
+    systemClock.at(dueMs, () => {
+      runs += 1;
+    });
+    const within = runs;
+    await new Promise<void>((resolve) => systemClock.at(systemClock.now() + 20, resolve));
+
+    expect([within, runs]).toEqual([0, 1]);
+  });
+
+  it("does not look again and again at what is due never", async () => {
+    const delays: number[] = [];
+    using _replaced = replaceSetTimeout((run, delayMs) => {
+      delays.push(delayMs);
+      return setTimeout(run, delayMs);
+    });
+    const clock = await loadClock();
+
+    const timer = clock.at(Number.POSITIVE_INFINITY, () => undefined);
+    await new Promise<void>((resolve) => systemClock.at(systemClock.now() + 20, resolve));
+    timer.cancel();
+
+    expect(delays).toEqual([60_000]);
+  });
+
+  it.each([
+    { fakes: "without fake timers", install: () => undefined },
+    { fakes: "with fake timers installed before", install: fakeEverything },
+  ])("runs what is due after some time when so much has elapsed, not before, $fakes", async ({ install }) => {
+    install();
+    await loadClock();
+    const { realClock } = await import("../../lib/time/clock.js");
+    const [before, wallBefore] = [realClock.elapsed(), realClock.now()];
+
+    await new Promise<void>((resolve) => realClock.after(15, resolve));
+
+    expect(realClock.elapsed() - before).toBeGreaterThanOrEqual(15);
+    expect(Math.abs(realClock.elapsed() - before - (realClock.now() - wallBefore))).toBeLessThan(500);
+  });
+
   it("runs turns in the order in which they were asked for", async () => {
     const order: number[] = [];
 

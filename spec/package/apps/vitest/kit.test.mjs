@@ -3,11 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 expect.extend(matchers);
 
-for (const toFake of [
-  [],
-  ["setTimeout", "setInterval", "setImmediate", "Date"],
-  ["performance", "queueMicrotask"],
-]) {
+for (const toFake of [[], ["setTimeout", "setInterval", "setImmediate", "Date"], ["performance", "queueMicrotask"]]) {
   describe(toFake.length === 0 ? "with real timers" : `with fake ${toFake.join(", ")}`, () => {
     beforeEach(() => {
       if (toFake.length > 0) vi.useFakeTimers({ toFake });
