@@ -89,10 +89,10 @@ export class AppendWrite implements Write, WithdrawableWrite {
   #add(delayed: DelayedMessage): void {
     const { appender, due } = this.#parts;
     const { topic, queueId } = this.#request;
-    const { record, dueAt } = delayed;
+    const { record, dueAt, delayMs } = delayed;
     this.#request.delayed = delayed;
     if (dueAt === undefined) appender.add(topic, queueId, withContent(this.#onlyMessage, record));
-    else due.add(topic, queueId, dueAt, record);
+    else due.add(topic, queueId, dueAt, record, delayMs);
   }
 
   get #onlyMessage(): MessageToAppend {

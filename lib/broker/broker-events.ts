@@ -88,8 +88,8 @@ export interface BrokerEvents {
     readonly topics: readonly string[];
   }) => void;
   /**
-   * This machine's clock was set, back where `byMs` is below 0, or nothing ran in this process for so long, as it slept with the machine: within a second of that, and
-   * after what had fallen due by then was begun or put off anew. With a clock of your own that has no `elapsed` and `after`, as soon as it shows.
+   * This machine's clock was set, back where `byMs` is below 0; or nothing ran in this process for so long, as it slept with the machine, or was stopped. Comes within a
+   * second; with a clock of your own that has no `elapsed` and `after` when it shows, and with what can be told of it then. Less than a second is no jump.
    */
   "clock:jumped": (event: { readonly byMs: number }) => void;
   /** Something in the background failed and is tried again. Unheard it is logged, never thrown. */

@@ -1,18 +1,21 @@
 import { type RecordContent, sizeAt, writeRecord } from "../message/record.js";
 import type { DueBlock } from "../store/due-table.js";
 import type { Store } from "../store/store.js";
-import { type DueRows, EarliestDue } from "./due-rows.js";
+import { type DueRows, EarliestDue, type PutOffPlace, type PutOffRows } from "./due-rows.js";
 import type { LogAppender } from "./log-appender.js";
 import { nextChunk } from "./record-chunk.js";
 
 /** What one transaction moves, so that a turn of the event loop stays short. A block of one message takes 4 µs. */
 const MAX_BLOCKS_A_MOVE = 500;
 const MAX_BYTES_A_MOVE = 1024 * 1024;
+/** A block of which nothing changes takes less than a microsecond, unless it is large. */
+const BLOCKS_A_LOOK = 1_000;
 
 interface DueBatch {
   readonly topic: string;
   readonly queueId: number;
   readonly dueAt: number;
+  readonly delayMs: number | undefined;
   readonly messages: RecordContent[];
 }
 
@@ -23,11 +26,12 @@ interface DueBatch {
  * Source: RocketMQ, `broker/.../schedule/ScheduleMessageService.java`, which reads a queue a level and stores how far it came every ten seconds, so
  * that a crash repeats what it delivered in between.
  */
-export class DueMessages implements DueRows {
+export class DueMessages implements DueRows, PutOffRows {
   readonly #store: Store;
   readonly #appender: LogAppender;
-  /** Another map each time, as in {@link LogAppender}. */
+  /** Those to which messages are added. Another map each time, as in {@link LogAppender}. */
   #batches = new Map<string, DueBatch>();
+  #collected: DueBatch[] = [];
   readonly #earliest: EarliestDue;
 
   constructor(store: Store, appender: LogAppender) {
@@ -36,18 +40,23 @@ export class DueMessages implements DueRows {
     this.#earliest = new EarliestDue(() => store.due.earliest());
   }
 
-  /** Inside a transaction: collects what is put off; nothing is written yet. */
-  add(topic: string, queueId: number, dueAt: number, message: RecordContent): void {
+  /** Inside a transaction: collects what is put off; nothing is written yet. @param delayMs - it waits for so long; `undefined`: for a moment. */
+  add(topic: string, queueId: number, dueAt: number, message: RecordContent, delayMs?: number): void {
     const key = `${dueAt} ${queueId} ${topic}`;
-    const batch = this.#batches.get(key);
-    if (batch === undefined) this.#batches.set(key, { topic, queueId, dueAt, messages: [message] });
-    else batch.messages.push(message);
+    let batch = this.#batches.get(key);
+    // Those that are due together come in the order of the sends, whatever they wait for.
+    if (batch === undefined || batch.delayMs !== delayMs) {
+      batch = { topic, queueId, dueAt, delayMs, messages: [] };
+      this.#batches.set(key, batch);
+      this.#collected.push(batch);
+    }
+    batch.messages.push(message);
   }
 
   /** Inside a transaction: writes what was collected. */
   write(): void {
-    if (this.#batches.size === 0) return;
-    for (const { topic, queueId, dueAt, messages } of this.#batches.values()) {
+    if (this.#collected.length === 0) return;
+    for (const { topic, queueId, dueAt, delayMs, messages } of this.#collected) {
       let from = 0;
       while (from < messages.length) {
         const { to, size } = nextChunk(messages, from);
@@ -55,12 +64,12 @@ export class DueMessages implements DueRows {
         let position = 0;
         for (let index = from; index < to; index += 1)
           position = writeRecord(records, position, messages[index] as RecordContent);
-        this.#store.due.insert({ dueAt, topic, queueId, messageCount: to - from, records });
+        this.#store.due.insert({ dueAt, topic, queueId, messageCount: to - from, delayMs, records });
         from = to;
       }
       this.#earliest.added(dueAt);
     }
-    this.#batches = new Map();
+    this.#forgetCollected();
   }
 
   /** Inside a transaction: deletes the message that begins at this position of the block. */
@@ -85,6 +94,12 @@ export class DueMessages implements DueRows {
     this.#earliest.forget();
   }
 
+  putOffAnew(now: number, [dueAt = now, dueKey = Number.MAX_SAFE_INTEGER]: PutOffPlace): PutOffPlace | undefined {
+    this.#earliest.forget();
+    const last = this.#store.due.putOffAnew(now, { dueAt, dueKey }, BLOCKS_A_LOOK);
+    return last && [last.dueAt, last.dueKey];
+  }
+
   get isKnown(): boolean {
     return this.#earliest.isKnown;
   }
@@ -99,7 +114,12 @@ export class DueMessages implements DueRows {
 
   /** What is stored may be another, and what was collected is not stored. */
   drop(): void {
-    this.#batches = new Map();
+    this.#forgetCollected();
     this.#earliest.forget();
+  }
+
+  #forgetCollected(): void {
+    this.#collected = [];
+    this.#batches = new Map();
   }
 }

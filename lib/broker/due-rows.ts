@@ -10,6 +10,18 @@ export interface DueRows {
   moveDue(now: number): void;
 }
 
+/** Where a look through such rows has come to, by the columns of their key; none: it begins. */
+export type PutOffPlace = readonly number[];
+
+/** Rows of which some wait for a time that began when they were stored. */
+export interface PutOffRows {
+  /**
+   * Inside a transaction: what was put off later than now, by a clock that has been set back since, waits anew, for as long as it was to. So much as one transaction
+   * takes; returns where it goes on. `undefined`: nothing is left.
+   */
+  putOffAnew(now: number, from: PutOffPlace): PutOffPlace | undefined;
+}
+
 /** The time of the one that is due first, kept in memory. */
 export class EarliestDue {
   readonly #read: () => number | undefined;

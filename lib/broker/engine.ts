@@ -14,7 +14,7 @@ import type { ConsumeOffsets } from "./consume-offsets.js";
 import { ConsumeProgress } from "./consume-progress.js";
 import { DeadLetters } from "./dead-letters.js";
 import { DueMessages } from "./due-messages.js";
-import type { DueRows } from "./due-rows.js";
+import type { DueRows, PutOffRows } from "./due-rows.js";
 import type { EngineListener } from "./engine-listener.js";
 import { GroupCommit } from "./group-commit.js";
 import { Groups } from "./groups.js";
@@ -240,6 +240,11 @@ export class Engine {
   /** What is moved when its time has come. */
   get dueRows(): readonly DueRows[] {
     return [this.due, this.pops.revive];
+  }
+
+  /** What waits anew when the clock was set back. */
+  get putOffRows(): readonly PutOffRows[] {
+    return [this.due, ...this.pops.putOffRows];
   }
 
   /** Progress of clustering groups. */

@@ -146,7 +146,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.#housekeeping = new Housekeeping({ retention, disk: this.#disk, clock });
     this.#housekeeping.start();
     this.#clockJumps = new ClockJumps({
-      ...{ steady: settings.steady, events: this.events, logger },
+      ...{ engine: this.engine, clocks: settings, events: this.events, logger },
       lookAgain: () => {
         this.#scheduler.clockJumped();
         this.#housekeeping.look();

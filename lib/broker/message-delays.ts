@@ -14,6 +14,8 @@ export interface DelayedMessage {
   readonly record: RecordContent;
   /** `undefined`: at once. */
   readonly dueAt: number | undefined;
+  /** For so long; `undefined`: until that moment, wherever the clock is set meanwhile. A timer is one, as in RocketMQ, also when it was said how far ahead. */
+  readonly delayMs?: number;
   /** The moment in its recall handle; `undefined`: it cannot be recalled. */
   readonly recallAt: number | undefined;
 }
@@ -56,9 +58,10 @@ export class MessageDelays {
       [PROPERTY.REAL_QID, place.queueId],
     ];
     if (level > 0) {
-      const dueAt = now + delayOfLevel(level, this.#levelsMs);
+      const delayMs = delayOfLevel(level, this.#levelsMs);
+      const dueAt = now + delayMs;
       const used: Properties = [[PROPERTY.DELAY, clampDelayLevel(level, this.#levelsMs)]];
-      return { record: this.#withProperties(message, dueAt, [...used, ...real]), dueAt, recallAt: undefined };
+      return { record: this.#withProperties(message, dueAt, [...used, ...real]), dueAt, delayMs, recallAt: undefined };
     }
     const asked = askedProperties(delay);
     const deliverAt = deliveryTime(delay, now);

@@ -1,13 +1,15 @@
 import type { PopCheckpoint } from "../store/pop-table.js";
 import type { Store } from "../store/store.js";
-import { EarliestDue } from "./due-rows.js";
+import { EarliestDue, type PutOffPlace, type PutOffRows } from "./due-rows.js";
+
+const POPS_A_LOOK = 1_000;
 
 /**
  * What is popped and not acknowledged. A checkpoint that is acknowledged message by message within one commit is read once and written once.
  *
  * Source: RocketMQ, `broker/.../processor/PopBufferMergeService.java`, which merges acknowledgements in the same way, in memory, for seconds.
  */
-export class PopCheckpoints {
+export class PopCheckpoints implements PutOffRows {
   readonly #store: Store;
   readonly #earliest: EarliestDue;
   /** Read in the open transaction. */
@@ -49,6 +51,13 @@ export class PopCheckpoints {
   listDue(now: number, limit: number): readonly PopCheckpoint[] {
     this.write();
     return this.#store.pops.listDue(now, limit);
+  }
+
+  putOffAnew(now: number, [from = 0]: PutOffPlace): PutOffPlace | undefined {
+    // What was read in this transaction has the old times; only what is acknowledged of it is written.
+    this.#earliest.forget();
+    const last = this.#store.pops.popAnew(now, from, POPS_A_LOOK);
+    return last === undefined ? undefined : [last];
   }
 
   /** Inside a transaction. */

@@ -1,12 +1,15 @@
 import type { PopOrder } from "../store/pop-order-table.js";
 import type { Store } from "../store/store.js";
+import type { PutOffPlace, PutOffRows } from "./due-rows.js";
+
+const ORDERS_A_LOOK = 256;
 
 /**
  * What orderly groups have in hand, by queue. Read and written once in a transaction, however many of its messages are acknowledged in it.
  *
  * Source: RocketMQ, `broker/.../offset/ConsumerOrderInfoManager.java`, which keeps it in memory and a file for as long as a day.
  */
-export class PopOrders {
+export class PopOrders implements PutOffRows {
   readonly #store: Store;
   /** Of the open transaction. `undefined`: there is none. */
   #found = new Map<string, PopOrder | undefined>();
@@ -42,6 +45,15 @@ export class PopOrders {
     this.#changed.add(key);
   }
 
+  putOffAnew(now: number): PutOffPlace | undefined {
+    const stored = this.#store.popOrders.listPoppedAfter(now, ORDERS_A_LOOK);
+    for (const { group, queueKey } of stored) {
+      const order = this.find(group, queueKey);
+      if (order !== undefined) this.put(poppedBy(order, now));
+    }
+    return stored.length < ORDERS_A_LOOK ? undefined : [];
+  }
+
   /** Inside a transaction: it has no message of the queue in hand. */
   delete(group: string, queueKey: number): void {
     const key = keyOf(group, queueKey);
@@ -65,6 +77,14 @@ export class PopOrders {
     if (this.#found.size > 0) this.#found = new Map();
     if (this.#changed.size > 0) this.#changed = new Set();
   }
+}
+
+/** The order as if it was popped now, where a clock that has been set back since says that it is popped later. */
+export function poppedBy(order: PopOrder, now: number): PopOrder {
+  if (order.popTime <= now) return order;
+  const byMs = order.popTime - now;
+  for (const message of order.messages) message.visibleAt -= byMs;
+  return { ...order, popTime: now };
 }
 
 /** Until when the queue is blocked; `undefined`: it is not, as all of it is acknowledged or visible again, or it is the same attempt that asks again. */

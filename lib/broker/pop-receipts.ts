@@ -5,7 +5,7 @@ import type { PopCheckpoint } from "../store/pop-table.js";
 import type { ConsumeOffsets } from "./consume-offsets.js";
 import { isAcknowledged, type PopCheckpoints } from "./pop-checkpoints.js";
 import type { PopKeys } from "./pop-keys.js";
-import { blockedUntil, nextInOrder, type PopOrders } from "./pop-orders.js";
+import { blockedUntil, nextInOrder, type PopOrders, poppedBy } from "./pop-orders.js";
 import type { QueueStates } from "./queue-states.js";
 
 /** Which message of which group is meant. */
@@ -65,7 +65,8 @@ export class PopReceipts {
     const { handle, group } = request;
     const { checkpoints, orders, keys } = this.#parts;
     if (isOrderly(request)) {
-      const { order, message } = this.#findInOrder(request, now);
+      const { order: found, message } = this.#findInOrder(request, now);
+      const order = poppedBy(found, now);
       message.visibleAt = visibleAt;
       message.popKey = keys.take();
       orders.put(order);

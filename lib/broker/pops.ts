@@ -6,6 +6,7 @@ import type { EventHub } from "./broker-events.js";
 import type { WithdrawableWrite } from "./broker-port.js";
 import type { ConsumeOffsets } from "./consume-offsets.js";
 import type { DeadLetters } from "./dead-letters.js";
+import type { PutOffRows } from "./due-rows.js";
 import type { Groups } from "./groups.js";
 import type { LogAppender } from "./log-appender.js";
 import type { MessageScan } from "./message-scan.js";
@@ -112,6 +113,10 @@ export class Pops {
       counts.set(queueKey, (counts.get(queueKey) ?? 0) + inHand.length);
     }
     return counts;
+  }
+
+  get putOffRows(): readonly PutOffRows[] {
+    return [this.#checkpoints, this.#orders];
   }
 
   /** Inside a transaction: what was acknowledged in it. */

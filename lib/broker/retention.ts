@@ -84,7 +84,9 @@ export class Retention {
     const catchesUp = settings.catchesUp && begin !== this.#seenBegin;
     if (!isHour && !isShort && excessBytes === 0 && !catchesUp) return;
     const { expiry, isNeeded, isDue } = await engine.reads.read(() => {
-      const lastBegin = store.meta.lastRetention();
+      const last = store.meta.lastRetention();
+      // One that is still to come was noted by a clock that has been set back since.
+      const lastBegin = last > now ? 0 : last;
       const isTime = isHour || isShort || (catchesUp && begin > lastBegin);
       const first = excessBytes === 0 ? undefined : store.log.first();
       const cutoff = {

@@ -149,15 +149,15 @@ export class SendBack {
     const reconsumeTimes = message.storedReconsumeTimes;
     const policy = delayLevel === 0 && retryPolicy !== undefined ? parseRetryPolicy(retryPolicy) : undefined;
     const level = clampDelayLevel(delayLevel > 0 ? delayLevel : retryLevel(reconsumeTimes), delayLevelsMs);
-    const dueAt =
-      now + (policy === undefined ? delayOfLevel(level, delayLevelsMs) : retryDelay(policy, reconsumeTimes));
+    const delayMs = policy === undefined ? delayOfLevel(level, delayLevelsMs) : retryDelay(policy, reconsumeTimes);
+    const dueAt = now + delayMs;
     if (profile.keepsDelayProperties) {
       if (policy === undefined) properties.set(PROPERTY.DELAY, String(level));
       properties.set(PROPERTY.REAL_TOPIC, retry.topic).set(PROPERTY.REAL_QID, String(queueId));
     }
     const record = message.toRetriedRecord(properties);
     return () => {
-      due.add(retry.topic, queueId, dueAt, record);
+      due.add(retry.topic, queueId, dueAt, record, delayMs);
       return { kind: "retried", dueAt };
     };
   }

@@ -16,6 +16,12 @@ export interface DueBlock extends DuePlace {
   readonly records: Buffer;
 }
 
+/** A block that is put off. */
+export interface PutOffBlock extends Omit<DueBlock, "dueKey"> {
+  /** It waits for so long since it was stored; `undefined`: it waits for a moment. */
+  readonly delayMs: number | undefined;
+}
+
 type DueRow = [number, number, string, number, number, Buffer];
 
 const COLUMNS = "due_at, due_key, topic, queue_id, message_count, records";
@@ -31,12 +37,15 @@ export class DueTable {
   readonly #listDue: SqliteStatement<DueRow>;
   readonly #listAfter: SqliteStatement<DueRow>;
   readonly #earliest: SqliteStatement<number>;
+  readonly #newest: SqliteStatement<number | null>;
+  readonly #listDelays: SqliteStatement<[number, number, number | null]>;
+  readonly #copy: SqliteStatement;
 
   constructor(connection: SqliteConnection) {
     this.#insert = prepare(
       connection,
-      `INSERT INTO mq_due (${COLUMNS})
-       VALUES (?, (SELECT coalesce(max(due_key), 0) + 1 FROM mq_due WHERE due_at = ?), ?, ?, ?, ?)`,
+      `INSERT INTO mq_due (due_at, due_key, topic, queue_id, message_count, delay_ms, records)
+       VALUES (?, (SELECT coalesce(max(due_key), 0) + 1 FROM mq_due WHERE due_at = ?), ?, ?, ?, ?, ?)`,
     );
     this.#delete = prepare(connection, "DELETE FROM mq_due WHERE due_at = ? AND due_key = ?");
     this.#deleteUpTo = prepare(connection, "DELETE FROM mq_due WHERE (due_at, due_key) <= (?, ?)");
@@ -61,10 +70,46 @@ export class DueTable {
       `SELECT ${COLUMNS} FROM mq_due WHERE (due_at, due_key) > (?, ?) ORDER BY due_at, due_key LIMIT ?`,
     ).raw();
     this.#earliest = prepare<number>(connection, "SELECT due_at FROM mq_due ORDER BY due_at LIMIT 1").pluck();
+    this.#newest = prepare<number | null>(
+      connection,
+      `SELECT max(put_off_at) FROM (
+         SELECT * FROM (SELECT due_at - delay_ms AS put_off_at FROM mq_due WHERE due_at > ? ORDER BY due_at LIMIT ?)
+         UNION ALL SELECT * FROM (SELECT due_at - delay_ms FROM mq_due ORDER BY due_at DESC LIMIT ?))`,
+    ).pluck();
+    this.#listDelays = prepare<[number, number, number | null]>(
+      connection,
+      "SELECT due_at, due_key, delay_ms FROM mq_due WHERE (due_at, due_key) > (?, ?) ORDER BY due_at, due_key LIMIT ?",
+    ).raw();
+    this.#copy = prepare(
+      connection,
+      `INSERT INTO mq_due (due_at, due_key, topic, queue_id, message_count, delay_ms, records)
+       SELECT ?, (SELECT coalesce(max(due_key), 0) + 1 FROM mq_due WHERE due_at = ?), topic, queue_id, message_count, delay_ms, records
+       FROM mq_due WHERE due_at = ? AND due_key = ?`,
+    );
   }
 
-  insert({ dueAt, topic, queueId, messageCount, records }: Omit<DueBlock, "dueKey">): void {
-    this.#insert.run(dueAt, dueAt, topic, queueId, messageCount, records);
+  insert({ dueAt, topic, queueId, messageCount, delayMs, records }: PutOffBlock): void {
+    this.#insert.run(dueAt, dueAt, topic, queueId, messageCount, delayMs ?? null, records);
+  }
+
+  /** When one of the blocks was put off for some time, the latest of those that are due first after `now`, and last. */
+  newest(now: number, limit: number): number | undefined {
+    return this.#newest.get(now, limit, limit) ?? undefined;
+  }
+
+  /**
+   * Of the next blocks after this place, those that were put off for some time after `now` are put off for it again. Returns the place of the last one that was looked at;
+   * `undefined`: there is none.
+   */
+  putOffAnew(now: number, { dueAt: afterTime, dueKey: afterKey }: DuePlace, limit: number): DuePlace | undefined {
+    const places = this.#listDelays.all(afterTime, afterKey, limit);
+    for (const [dueAt, dueKey, delayMs] of places) {
+      if (delayMs === null || dueAt - delayMs <= now) continue;
+      this.#copy.run(now + delayMs, now + delayMs, dueAt, dueKey);
+      this.#delete.run(dueAt, dueKey);
+    }
+    const last = places.at(-1);
+    return last && { dueAt: last[0], dueKey: last[1] };
   }
 
   delete({ dueAt, dueKey }: DuePlace): void {

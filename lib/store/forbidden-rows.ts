@@ -66,7 +66,10 @@ export const FORBIDDEN_ROWS: readonly (readonly [rule: string, sql: string])[] =
     "mq_claim: a negative queue",
     "SELECT consumer_group || ' ' || topic || ' ' || queue_id FROM mq_claim WHERE queue_id < 0",
   ],
-  ["mq_due: illegal values", "SELECT due_key FROM mq_due WHERE due_at < 0 OR queue_id < 0 OR message_count < 1"],
+  [
+    "mq_due: illegal values",
+    "SELECT due_key FROM mq_due WHERE due_at < 0 OR queue_id < 0 OR message_count < 1 OR delay_ms < 0",
+  ],
   [
     "mq_due: a topic that does not exist",
     "SELECT DISTINCT topic FROM mq_due WHERE topic NOT IN (SELECT topic FROM mq_topic)",

@@ -48,6 +48,7 @@ export class LogTable {
   readonly #listHeads: SqliteStatement<[number, ...HeadRow]>;
   readonly #delete: SqliteStatement;
   readonly #first: SqliteStatement<[number, number]>;
+  readonly #newest: SqliteStatement<number>;
 
   constructor(connection: SqliteConnection) {
     this.#insert = prepare(connection, `INSERT INTO mq_log (${BLOCK}) VALUES (?, ?, ?, ?, ?, ?)`);
@@ -92,6 +93,10 @@ export class LogTable {
       connection,
       "SELECT commit_log_offset, store_timestamp FROM mq_log ORDER BY commit_log_offset LIMIT 1",
     ).raw();
+    this.#newest = prepare<number>(
+      connection,
+      "SELECT store_timestamp FROM mq_log ORDER BY commit_log_offset DESC LIMIT 1",
+    ).pluck();
   }
 
   insert(block: LogBlock): void {
@@ -148,6 +153,11 @@ export class LogTable {
 
   delete(commitLogOffset: number): void {
     this.#delete.run(commitLogOffset);
+  }
+
+  /** When the last block of all was stored. */
+  newest(): number | undefined {
+    return this.#newest.get();
   }
 
   /** The first block of all. */

@@ -26,7 +26,8 @@ interface Migration {
  * log without being read. Its rows lie in the order of their times, so that what is due together goes with its pages. Measured against rows in the order of the
  * sends with an index of times (blocks of one message of 280 bytes, 100,000 over one second, 64 a commit, synchronous = normal, µs of CPU a block): times
  * in the order of the sends, put off 6.1 / 3.6, moved 3.6 / 5.1; in any order, put off 36 / 11, moved 3.7 / 18. So it is the sender who waits, and
- * not what is due. `mq_sent_back` has a row for each message that a group acknowledged by sending it back, until its consume offset passes it.
+ * not what is due. Of those that wait for some time, and not for a moment, `delay_ms` says for how long; it is only read when the clock was set back.
+ * `mq_sent_back` has a row for each message that a group acknowledged by sending it back, until its consume offset passes it.
  *
  * `mq_pop` has a row for each pop and queue, with a bit for each of its at most 32 messages: RocketMQ's check point. Its key is the generation that receipt
  * handles name. Measured in benchmarks/micro/pop-checkpoints.mjs (synchronous = normal, µs of CPU a message with both commits and the offset) against a
@@ -124,7 +125,7 @@ const MIGRATIONS: readonly Migration[] = [
       DROP TABLE mq_due;
       CREATE TABLE mq_due (
         due_at INTEGER NOT NULL, due_key INTEGER NOT NULL, topic TEXT NOT NULL, queue_id INTEGER NOT NULL, message_count INTEGER NOT NULL,
-        records BLOB NOT NULL, PRIMARY KEY (due_at, due_key)
+        delay_ms INTEGER, records BLOB NOT NULL, PRIMARY KEY (due_at, due_key)
       ) STRICT, WITHOUT ROWID;
       INSERT INTO mq_due (due_at, due_key, topic, queue_id, message_count, records)
         SELECT due_at, due_key, topic, queue_id, message_count, records FROM mq_due_before ORDER BY due_at, due_key;

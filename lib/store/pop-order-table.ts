@@ -38,6 +38,7 @@ const COLUMNS = "consumer_group, queue_key, attempt_id, pop_time, start_offset, 
 export class PopOrderTable {
   readonly #find: SqliteStatement<OrderRow>;
   readonly #listOfGroup: SqliteStatement<OrderRow>;
+  readonly #listPoppedAfter: SqliteStatement<OrderRow>;
   readonly #put: SqliteStatement;
   readonly #delete: SqliteStatement;
 
@@ -49,6 +50,10 @@ export class PopOrderTable {
     this.#listOfGroup = prepare<OrderRow>(
       connection,
       `SELECT ${COLUMNS} FROM mq_pop_order WHERE consumer_group = ? ORDER BY queue_key`,
+    ).raw();
+    this.#listPoppedAfter = prepare<OrderRow>(
+      connection,
+      `SELECT ${COLUMNS} FROM mq_pop_order WHERE pop_time > ? LIMIT ?`,
     ).raw();
     this.#put = prepare(
       connection,
@@ -66,6 +71,11 @@ export class PopOrderTable {
 
   listOfGroup(group: string): readonly PopOrder[] {
     return this.#listOfGroup.all(group).map(toOrder);
+  }
+
+  /** Looks at every row. */
+  listPoppedAfter(time: number, limit: number): readonly PopOrder[] {
+    return this.#listPoppedAfter.all(time, limit).map(toOrder);
   }
 
   put({ group, queueKey, attemptId, popTime, startOffset, messages }: PopOrder): void {

@@ -40,6 +40,9 @@ export class PopTable {
   readonly #countInHand: SqliteStatement<[number, number, number]>;
   readonly #listPlaces: SqliteStatement<[number, string, number]>;
   readonly #earliest: SqliteStatement<number>;
+  readonly #newest: SqliteStatement<number | null>;
+  readonly #end: SqliteStatement<number | null>;
+  readonly #popAnew: SqliteStatement;
 
   constructor(connection: SqliteConnection) {
     this.#insert = prepare(connection, `INSERT INTO mq_pop (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
@@ -59,6 +62,19 @@ export class PopTable {
       "SELECT queue_key, consumer_group, start_offset FROM mq_pop",
     ).raw();
     this.#earliest = prepare<number>(connection, "SELECT visible_at FROM mq_pop ORDER BY visible_at LIMIT 1").pluck();
+    this.#newest = prepare<number | null>(
+      connection,
+      "SELECT max(pop_time) FROM (SELECT pop_time FROM mq_pop ORDER BY pop_key DESC LIMIT ?)",
+    ).pluck();
+    this.#end = prepare<number | null>(
+      connection,
+      "SELECT max(pop_key) FROM (SELECT pop_key FROM mq_pop WHERE pop_key > ? ORDER BY pop_key LIMIT ?)",
+    ).pluck();
+    this.#popAnew = prepare(
+      connection,
+      `UPDATE mq_pop SET visible_at = visible_at - pop_time + ?, pop_time = ?
+       WHERE pop_key > ? AND pop_key <= ? AND pop_time > ?`,
+    );
   }
 
   insert({ popKey, group, queueKey, startOffset, popTime, visibleAt, offsets, acknowledged }: PopCheckpoint): void {
@@ -79,6 +95,21 @@ export class PopTable {
 
   delete(popKey: number): void {
     this.#delete.run(popKey);
+  }
+
+  /** When one of the last of them was popped, the latest. */
+  newest(limit: number): number | undefined {
+    return this.#newest.get(limit) ?? undefined;
+  }
+
+  /**
+   * Of the next ones after this key, those that were popped after `now` are taken for popped now. Returns the key of the last one that was looked at; `undefined`: there is
+   * none.
+   */
+  popAnew(now: number, after: number, limit: number): number | undefined {
+    const end = this.#end.get(after, limit) ?? undefined;
+    if (end !== undefined) this.#popAnew.run(now, now, after, end, now);
+    return end;
   }
 
   /** Those whose time is up, the earliest first. */

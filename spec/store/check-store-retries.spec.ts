@@ -11,6 +11,7 @@ const RECORDS = "SELECT records FROM mq_due";
 const OF_WHAT_IS_PUT_OFF: readonly Damage[] = [
   ["that is due before 1970", "UPDATE mq_due SET due_at = -1", /^mq_due: illegal values: 1$/],
   ["for a negative queue", "UPDATE mq_due SET queue_id = -1", /^mq_due: illegal values: 1$/],
+  ["that waits for less than nothing", "UPDATE mq_due SET delay_ms = -1", /^mq_due: illegal values: 1$/],
   ["that says it holds no message", "UPDATE mq_due SET message_count = 0", /^mq_due: illegal values: 1$/],
   [
     "for a topic that is gone",

@@ -27,7 +27,8 @@ async function plans(): Promise<ReadonlyMap<string, string>> {
 
 /**
  * What may look at every row: lists of names for operators, the few brokers on the store, the one row of the log that is last and those that are due first, what a group has
- * popped, for operators, and forgetting the broadcasting instances that are gone, once a day; in the hours of deleting, which of these consume a topic, and where pops began.
+ * popped, for operators, and forgetting the broadcasting instances that are gone, once a day; in the hours of deleting, which of these consume a topic, and where pops began; the newest hundred rows,
+ * or the next thousand, of those that wait, when the clock was set back.
  */
 const SCANS = [
   "FROM mq_topic ORDER BY topic",
@@ -39,6 +40,11 @@ const SCANS = [
   "FROM mq_pop WHERE consumer_group = ?",
   "SELECT queue_key, consumer_group, start_offset FROM mq_pop",
   "SELECT commit_log_offset, store_timestamp FROM mq_log ORDER BY commit_log_offset LIMIT 1",
+  "SELECT store_timestamp FROM mq_log ORDER BY commit_log_offset DESC LIMIT 1",
+  "UNION ALL SELECT * FROM (SELECT due_at - delay_ms FROM mq_due ORDER BY due_at DESC LIMIT ?)",
+  "SELECT max(pop_time) FROM (SELECT pop_time FROM mq_pop ORDER BY pop_key DESC LIMIT ?)",
+  "SELECT max(pop_key) FROM (SELECT pop_key FROM mq_pop WHERE pop_key > ? ORDER BY pop_key LIMIT ?)",
+  "FROM mq_pop_order WHERE pop_time > ? LIMIT ?",
   "WHERE progress.consumer_group = instance.consumer_group AND progress.instance_name = instance.instance_name AND topic = ?)",
   "DELETE FROM mq_broadcast_instance WHERE last_seen_at < ?",
   "DELETE FROM mq_broadcast_offset WHERE (consumer_group, instance_name) NOT IN (SELECT consumer_group, instance_name FROM mq_broadcast_instance)",
@@ -99,13 +105,14 @@ describe("the statements of the store", () => {
     ["FROM mq_meta WHERE name = ?", "USING PRIMARY KEY (name=?)"],
     ["FROM mq_due WHERE due_at <= ? ORDER BY due_at, due_key LIMIT ?", "USING PRIMARY KEY (due_at<?)"],
     ["FROM mq_due WHERE due_at = ? AND topic = ? ORDER BY due_key", "USING PRIMARY KEY (due_at=?)"],
-    ["max(due_key), 0) + 1 FROM mq_due WHERE due_at = ?), ?, ?, ?, ?)", "USING PRIMARY KEY (due_at=?)"],
+    ["max(due_key), 0) + 1 FROM mq_due WHERE due_at = ?), ?, ?, ?, ?, ?)", "USING PRIMARY KEY (due_at=?)"],
     [
       "FROM mq_due WHERE (due_at, due_key) > (?, ?) ORDER BY due_at, due_key LIMIT ?",
       "USING PRIMARY KEY ((due_at,due_key)>(?,?))",
     ],
     ["DELETE FROM mq_due WHERE (due_at, due_key) <= (?, ?)", "USING PRIMARY KEY ((due_at,due_key)<(?,?))"],
     ["DELETE FROM mq_due WHERE due_at = ? AND due_key = ?", "USING PRIMARY KEY (due_at=? AND due_key=?)"],
+    ["AND pop_key <= ? AND pop_time > ?", "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"],
     [
       "SELECT queue_offset FROM mq_sent_back WHERE consumer_group = ? AND queue_key = ?",
       "USING PRIMARY KEY (consumer_group=? AND queue_key=?)",

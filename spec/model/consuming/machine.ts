@@ -10,6 +10,7 @@ interface Sleep {
 export class Machine {
   readonly #clock = new VirtualClock();
   #setBackMs = 0;
+  readonly #setBacks: number[] = [];
   #steps = 0;
   readonly #sleeps: Sleep[] = [];
 
@@ -21,6 +22,11 @@ export class Machine {
   /** How long it has run, in milliseconds since some moment: what its clock was set forth included, never less than before. */
   get elapsed(): number {
     return this.now + this.#setBackMs;
+  }
+
+  /** What its clock said each time that it had just been set back. */
+  get setBacks(): readonly number[] {
+    return this.#setBacks;
   }
 
   /** How many callbacks of its processes have run: what has the same number happened in one step, in which nobody else can do anything. */
@@ -59,7 +65,10 @@ export class Machine {
     // Not amid what a process does.
     await this.turn();
     if (ms > 0) this.#sleeps.push({ ms, endedAt: this.elapsed + ms });
-    if (ms < 0) this.#setBackMs -= ms;
+    if (ms < 0) {
+      this.#setBackMs -= ms;
+      this.#setBacks.push(this.now + ms);
+    }
     this.#clock.setTime(this.now + ms);
     await this.#clock.advance(0);
   }

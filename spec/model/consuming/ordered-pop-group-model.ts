@@ -64,7 +64,7 @@ export class OrderedPopGroupModel extends PopGroupModel {
     const state = this.#stateOf(queueId);
     const first = state.inHand.find(({ isAcknowledged }) => !isAcknowledged);
     const isTime = first?.receipt.message === message && first.receipt.deliveryAttempt === this.maxAttempts;
-    const isBlocked = this.#blockedUntil(state) !== undefined;
+    const isBlocked = this.#hiddenOf(state).some((receipt) => !this.mayBeVisible(receipt));
     // Whatever is behind it has not failed, and comes again.
     state.next = queueOffset + 1;
     state.inHand = [];
@@ -80,15 +80,16 @@ export class OrderedPopGroupModel extends PopGroupModel {
     return queues.flatMap((queue, id) => {
       const state = this.#stateOf(id);
       const message = queue[this.wantedFrom(id, state.next)];
-      return message === undefined || this.#blockedUntil(state) !== undefined ? [] : [message.name];
+      return message === undefined || this.#hiddenOf(state).length > 0 ? [] : [message.name];
     });
   }
 
   #takeOf(queueId: number, receipts: readonly Receipt[]): void {
     const state = this.#stateOf(queueId);
-    const until = this.#blockedUntil(state);
+    const blocking = this.#hiddenOf(state).filter((receipt) => !this.mayBeVisible(receipt));
     const names = receipts.map(({ message }) => message.name).join(", ");
-    if (until !== undefined) this.broken(`${names} of queue ${queueId}, which is blocked until ${until}`);
+    for (const { message, visibleAt } of blocking)
+      this.broken(`${names} of queue ${queueId}, which ${message.name} blocks until ${visibleAt}`);
     const failed = state.inHand.find(({ isAcknowledged }) => !isAcknowledged);
     let { next } = state;
     for (const { message, queueOffset, deliveryAttempt } of receipts) {
@@ -106,10 +107,10 @@ export class OrderedPopGroupModel extends PopGroupModel {
     state.next = receipts[0]?.queueOffset ?? state.next;
   }
 
-  /** `undefined`: it is not. */
-  #blockedUntil({ inHand }: QueueState): number | undefined {
+  /** Those that block it, unless it was found out that the clock was set back. */
+  #hiddenOf({ inHand }: QueueState): readonly Receipt[] {
     const hidden = inHand.filter(({ receipt, isAcknowledged }) => !isAcknowledged && !this.isVisible(receipt));
-    return hidden.length === 0 ? undefined : Math.max(...hidden.map(({ receipt }) => receipt.visibleAt));
+    return hidden.map(({ receipt }) => receipt);
   }
 
   #stateOf(queueId: number): QueueState {

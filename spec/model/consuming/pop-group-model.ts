@@ -22,8 +22,11 @@ export interface Receipt {
   /** In the queue that it was popped from. */
   readonly queueOffset: number;
   readonly deliveryAttempt: number;
-  /** As the clock says. */
+  /** When it was hidden last, and until when, as the clock says. */
+  hiddenAt: number;
   visibleAt: number;
+  /** How often the clock had been set back then. */
+  setBacks: number;
   /** How often it was changed: what was asked before that came too late. */
   changes: number;
 }
@@ -126,9 +129,11 @@ export abstract class PopGroupModel implements GroupModel {
 
   async received(clientId: string, views: readonly MessageView[], invisibleMs: number): Promise<readonly Receipt[]> {
     const { book, machine } = this.surroundings;
-    const visibleAt = machine.now + invisibleMs;
+    const hiddenAt = machine.now;
+    const visibleAt = hiddenAt + invisibleMs;
+    const times = { hiddenAt, visibleAt, setBacks: machine.setBacks.length };
     const receipts = views.map(
-      (view): Receipt => ({ ...book.toDelivered(view), view, clientId, visibleAt, changes: 0 }),
+      (view): Receipt => ({ ...book.toDelivered(view), view, clientId, ...times, changes: 0 }),
     );
     await letPromisesSettle();
     this.#deliveries += views.length;
@@ -153,7 +158,10 @@ export abstract class PopGroupModel implements GroupModel {
       },
       changed: (durationMs) => {
         this.#checkInHand(receipt, changes, "is hidden for longer");
-        receipt.visibleAt = this.surroundings.machine.now + durationMs;
+        const { machine } = this.surroundings;
+        receipt.hiddenAt = machine.now;
+        receipt.visibleAt = machine.now + durationMs;
+        receipt.setBacks = machine.setBacks.length;
         receipt.changes += 1;
       },
       refused: () => this.#refused(receipt, changes),
@@ -163,7 +171,7 @@ export abstract class PopGroupModel implements GroupModel {
   async #refused(receipt: Receipt, changes: number): Promise<void> {
     await letPromisesSettle();
     this.#refusals += 1;
-    if (changes === receipt.changes && this.isInHand(receipt) && !this.isVisible(receipt))
+    if (changes === receipt.changes && this.isInHand(receipt) && !this.mayBeVisible(receipt))
       this.broken(`${receipt.message.name} is in hand until ${receipt.visibleAt}, and its receipt is refused`);
   }
 
@@ -215,6 +223,16 @@ export abstract class PopGroupModel implements GroupModel {
 
   protected isVisible({ visibleAt }: Receipt): boolean {
     return visibleAt <= this.surroundings.machine.now;
+  }
+
+  protected mayBeVisible(receipt: Receipt): boolean {
+    return this.visibleFrom(receipt) <= this.surroundings.machine.now;
+  }
+
+  /** Where the clock was set back to before it was hidden, it is hidden for as long from when that is found out. */
+  protected visibleFrom({ hiddenAt, visibleAt, setBacks }: Receipt): number {
+    const earlier = this.surroundings.machine.setBacks.slice(setBacks).filter((now) => now < hiddenAt);
+    return Math.min(visibleAt, ...earlier.map((now) => now + visibleAt - hiddenAt));
   }
 
   protected broken(rule: string): void {

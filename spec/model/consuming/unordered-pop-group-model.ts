@@ -67,8 +67,9 @@ export class UnorderedPopGroupModel extends PopGroupModel {
     }
     const { receipt } = state;
     state.isRevived = true;
-    if (dueAt !== receipt.visibleAt || !this.isVisible(receipt))
-      this.broken(`${message.name} is revived as of ${dueAt}, its time is up at ${receipt.visibleAt}`);
+    const { visibleAt } = receipt;
+    if (dueAt < this.visibleFrom(receipt) || dueAt > visibleAt || dueAt > this.surroundings.machine.now)
+      this.broken(`${message.name} is revived as of ${dueAt}, its time is up at ${visibleAt}`);
     if (deliveryAttempt !== receipt.deliveryAttempt)
       this.broken(`${message.name} is revived after attempt ${deliveryAttempt} instead of ${receipt.deliveryAttempt}`);
   }
