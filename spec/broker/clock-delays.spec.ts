@@ -111,6 +111,8 @@ describe("when the clock is set back by an hour, as soon as that is found out", 
   it("it can be acknowledged until then, and made invisible for longer", async () => {
     await using broker = await openOnMachine();
     const { mq, clock } = broker;
+    const costs: number[] = [];
+    mq.on("message:consumed", ({ costMs }) => void costs.push(costMs));
     await using popping = await popper(mq);
     for (const body of ["a", "b"]) await send(mq, body);
     await popping.receive(2);
@@ -119,6 +121,7 @@ describe("when the clock is set back by an hour, as soon as that is found out", 
     clock.setTime(clock.now() - HOUR);
     await clock.advance(FOUND_MS + 20 * SECOND - 1);
     await popping.consumer.ack(a);
+    expect(costs).toEqual([0]);
     await popping.consumer.changeInvisibleDuration(b, 30 * SECOND);
     await clock.advance(30 * SECOND - 1);
     const before = await popping.receive();

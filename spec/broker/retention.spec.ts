@@ -1,7 +1,9 @@
+import type Database from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Broker, BrokerEvents, BrokerSettings, MessageView } from "../../lib/index.js";
+import { MachineClock } from "../support/machine-clock.js";
 import { tempFolder } from "../support/temp-folder.js";
-import { openTestBroker, type TestBroker } from "../support/test-broker.js";
+import { openTestBroker, type TestBroker, type TestBrokerOptions } from "../support/test-broker.js";
 import { VirtualClock } from "../support/virtual-clock.js";
 
 const HOUR = 3_600_000;
@@ -26,7 +28,7 @@ interface Kept extends TestBroker {
 }
 
 /** One queue a topic; at noon. */
-async function openAtNoon(settings: Omit<BrokerSettings, "clock"> & { readonly path?: string } = {}): Promise<Kept> {
+async function openAtNoon(settings: Partial<TestBrokerOptions<never>> = {}): Promise<Kept> {
   const broker = await openTestBroker({ defaultQueueCount: 1, clock: new VirtualClock(NOON), ...settings });
   const expired: Expired[] = [];
   broker.mq.on("message:expired", (range) => void expired.push(range));
@@ -35,6 +37,10 @@ async function openAtNoon(settings: Omit<BrokerSettings, "clock"> & { readonly p
 
 async function send(mq: Broker, ...bodies: readonly string[]): Promise<void> {
   for (const body of bodies) await mq.producer({ group: "shop" }).send({ topic: "orders", body });
+}
+
+function database(mq: Broker): Database.Database {
+  return mq.database as Database.Database;
 }
 
 /** Minimum and maximum of queue 0 of "orders". */
@@ -325,6 +331,44 @@ describe("an hour in which nobody had the store open", () => {
     await fill(path);
 
     expect(await openLater(path, NOON + 4 * DAY, { profile: "rocketmq" })).toEqual([0, 1]);
+  });
+});
+
+describe("the hour of deleting, when the clock is set", () => {
+  it.each([
+    { jump: "back past it, comes once more by the new time", byMs: -9 * HOUR, waitMs: HOUR },
+    { jump: "forth past it, is made up for within a second", byMs: 17 * HOUR, waitMs: 1_000 },
+  ])("$jump", async ({ byMs, waitMs }) => {
+    await using broker = await openAtNoon({ clock: new MachineClock(NOON), retention: { fileReservedTimeHours: 1 } });
+    const { mq, clock } = broker;
+    await send(mq, "old");
+    await clock.advance(2 * HOUR);
+    const before = await ends(mq);
+
+    clock.setTime(clock.now() + byMs);
+    // What was stored by a clock that was ahead is old when the right time has come so far.
+    if (byMs < 0) database(mq).exec(`UPDATE mq_log SET store_timestamp = ${clock.now() - 2 * HOUR}`);
+    await clock.advance(waitMs);
+
+    expect([before, await ends(mq)]).toEqual([
+      [0, 1],
+      [1, 1],
+    ]);
+  });
+
+  it("is made up for when the store is opened, though a clock that was ahead has noted a later one", async () => {
+    using folder = tempFolder();
+    const path = folder.file("app.db");
+    {
+      await using first = await openAtNoon({ path });
+      await send(first.mq, "old");
+      database(first.mq).exec(`INSERT INTO mq_meta VALUES ('last_retention', ${NOON + 365 * DAY})`);
+    }
+
+    await using second = await openTestBroker({ path, clock: new VirtualClock(NOON + 4 * DAY) });
+    await second.clock.advance(100);
+
+    expect(await ends(second.mq)).toEqual([1, 1]);
   });
 });
 
