@@ -98,7 +98,8 @@ async function runRound(scenario, synchronous, round) {
   }
   for (const driver of turned(drivers, round)) {
     const messages = sizeOf(scenario.fewer?.[driver], synchronous) ?? sizeOf(scenario.messages, synchronous);
-    const trial = { scenario: scenario.name, driverName: driver, synchronous, messages };
+    const { name, timeLimitMs } = scenario;
+    const trial = { scenario: name, driverName: driver, synchronous, messages, timeLimitMs };
     trial.stored = sizeOf(scenario.fewerStored?.[driver], synchronous) ?? sizeOf(scenario.stored, synchronous);
     if (values.profile !== undefined) {
       mkdirSync(values.profile, { recursive: true });

@@ -14,7 +14,8 @@ export interface RetentionOptions {
    */
   readonly deleteWhen?: string | undefined;
   /**
-   * Whether messages stay, however old they are, that a group which consumes their topic has not consumed yet. A group that nobody needs any longer keeps them for ever.
+   * Whether messages stay, however old they are, that a group has not consumed yet which has ever subscribed to their topic. A group that nobody needs any longer keeps
+   * them for ever, an instance of a broadcasting group for 31 days after it was last there.
    * @defaultValue true, as `profile: "rocketmq"` false
    */
   readonly keepUnconsumed?: boolean | undefined;

@@ -6,6 +6,7 @@ const SENDING = ["single", "concurrent-64", "batch-100"];
 const RIVALS = ["plainjob", "bullmq", "pg-boss", "graphile-worker"];
 /** Several times every durable queue; in the other shapes not slower. */
 const FIVE_TIMES = ["concurrent-64", "drain"];
+const RETENTION = ["retention", "retention-of-single", "retention-of-many"];
 const NOT_SLOWER = ["single", "batch-100", "retry-storm"];
 
 /** `[{ what, synchronous, found, target, isMet }]` for everything that was measured. */
@@ -53,6 +54,9 @@ export function judge(trials) {
       below("four-writers: longest wait in ms", only(cell("four-writers", "pocketmq"), "longestMs"), 3_000),
       atLeast("four-writers: slowest of the fastest", only(cell("four-writers", "pocketmq"), "slowestShare"), 0.5),
       below("four-writers: WAL in MB", only(cell("four-writers", "pocketmq"), "walMB"), 64),
+      ...RETENTION.map((shape) =>
+        below(`${shape}: most CPU ms of a statement`, only(cell(shape, "pocketmq"), "statementCpuMaxMs"), 10),
+      ),
       below("memory: MB resident at the end", only(cell("memory", "pocketmq"), "rssMB"), 120),
       below(
         "cold-start: times a script that loads better-sqlite3",

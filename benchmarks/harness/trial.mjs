@@ -24,7 +24,7 @@ function inChild(snapshot, trial) {
   return new Promise((resolve, reject) => {
     let figures;
     const child = fork(join(snapshot, "benchmarks", "harness", "child.mjs"), [JSON.stringify(trial)], {
-      timeout: TIME_LIMIT_MS,
+      timeout: trial.timeLimitMs ?? TIME_LIMIT_MS,
     });
     child.once("message", (message) => {
       figures = message;

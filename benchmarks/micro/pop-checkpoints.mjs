@@ -13,28 +13,32 @@ const MESSAGES = 128_000;
 const TRIALS = 5;
 const INVISIBLE_MS = 30_000;
 
+function checkpoints(database, index) {
+  database.exec(`
+    CREATE TABLE pop (
+      pop_key INTEGER PRIMARY KEY, consumer_group TEXT NOT NULL, queue_key INTEGER NOT NULL, start_offset INTEGER NOT NULL,
+      pop_time INTEGER NOT NULL, visible_at INTEGER NOT NULL, message_count INTEGER NOT NULL, acknowledged INTEGER NOT NULL, distances TEXT
+    ) STRICT;
+    CREATE INDEX pop_visible ON pop (visible_at); ${index}`);
+  const insert = database.prepare("INSERT INTO pop VALUES (?, 'billing', 1, ?, ?, ?, ?, 0, NULL)");
+  const find = database.prepare("SELECT message_count, acknowledged FROM pop WHERE pop_key = ?").raw();
+  const update = database.prepare("UPDATE pop SET acknowledged = ? WHERE pop_key = ?");
+  const remove = database.prepare("DELETE FROM pop WHERE pop_key = ?");
+  return {
+    pop: (key, offset, count, now) => insert.run(key, offset, now, now + INVISIBLE_MS, count),
+    acknowledge: (key, _offset, indexes) => {
+      let [count, acknowledged] = find.get(key);
+      for (const index of indexes) acknowledged = (acknowledged | (1 << index)) >>> 0;
+      if (acknowledged === 2 ** count - 1) remove.run(key);
+      else update.run(acknowledged, key);
+    },
+  };
+}
+
 const LAYOUTS = {
-  checkpoints: (database) => {
-    database.exec(`
-      CREATE TABLE pop (
-        pop_key INTEGER PRIMARY KEY, consumer_group TEXT NOT NULL, queue_key INTEGER NOT NULL, start_offset INTEGER NOT NULL,
-        pop_time INTEGER NOT NULL, visible_at INTEGER NOT NULL, message_count INTEGER NOT NULL, acknowledged INTEGER NOT NULL, distances TEXT
-      ) STRICT;
-      CREATE INDEX pop_visible ON pop (visible_at)`);
-    const insert = database.prepare("INSERT INTO pop VALUES (?, 'billing', 1, ?, ?, ?, ?, 0, NULL)");
-    const find = database.prepare("SELECT message_count, acknowledged FROM pop WHERE pop_key = ?").raw();
-    const update = database.prepare("UPDATE pop SET acknowledged = ? WHERE pop_key = ?");
-    const remove = database.prepare("DELETE FROM pop WHERE pop_key = ?");
-    return {
-      pop: (key, offset, count, now) => insert.run(key, offset, now, now + INVISIBLE_MS, count),
-      acknowledge: (key, _offset, indexes) => {
-        let [count, acknowledged] = find.get(key);
-        for (const index of indexes) acknowledged = (acknowledged | (1 << index)) >>> 0;
-        if (acknowledged === 2 ** count - 1) remove.run(key);
-        else update.run(acknowledged, key);
-      },
-    };
-  },
+  checkpoints: (database) =>
+    checkpoints(database, "CREATE INDEX pop_place ON pop (consumer_group, queue_key, start_offset)"),
+  "without the index by place": (database) => checkpoints(database, ""),
   rows: (database) => {
     database.exec(`
       CREATE TABLE pop (

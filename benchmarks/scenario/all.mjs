@@ -8,6 +8,7 @@ import { pendingTimers } from "./pending-timers.mjs";
 import { pop } from "./pop.mjs";
 import { pullWakeUp } from "./pull-wake-up.mjs";
 import { rebalance } from "./rebalance.mjs";
+import { retention, retentionCrowded, retentionSingle } from "./retention.mjs";
 import { retryStorm } from "./retry-storm.mjs";
 import { batch, concurrent, single } from "./sending.mjs";
 import { timers } from "./timers.mjs";
@@ -28,6 +29,9 @@ export const SCENARIOS = [
   pullWakeUp,
   rebalance,
   fourWriters,
+  retention,
+  retentionSingle,
+  retentionCrowded,
   memory,
   coldStart,
 ];

@@ -1,6 +1,7 @@
 import { isMqError } from "../errors.js";
 import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 import { toMqError } from "../store/sqlite-error.js";
+import type { Store } from "../store/store.js";
 import type { Clock, ClockTimer } from "../time/clock.js";
 import type { EventHub } from "./broker-events.js";
 import type { Engine } from "./engine.js";
@@ -8,6 +9,18 @@ import type { Engine } from "./engine.js";
 const DAY = 24 * 60 * 60 * 1_000;
 /** The progress of an instance is kept for 30 days; one that was killed may have been there up to a day longer than is known. */
 const KEPT_MS = 31 * DAY;
+/** Forgotten in one transaction: the progress of each has a row for each message queue. */
+const FORGOTTEN_AT_ONCE = 8;
+
+/** Inside a read: whether an instance has been gone for so long that it is forgotten. */
+export function isAnyForgettable({ broadcastOffsets }: Store, now: number): boolean {
+  return broadcastOffsets.hasNotSeenSince(now - KEPT_MS);
+}
+
+/** Inside a transaction. Returns whether there may be more. */
+export function forgetInstances({ broadcastOffsets }: Store, now: number): boolean {
+  return broadcastOffsets.deleteNotSeenSince(now - KEPT_MS, FORGOTTEN_AT_ONCE) === FORGOTTEN_AT_ONCE;
+}
 
 /** The instances of broadcasting groups that are in this process: as long as they are, their progress is kept. */
 export class BroadcastInstances {
@@ -28,7 +41,7 @@ export class BroadcastInstances {
     const { broadcastOffsets } = this.#engine.store;
     const now = this.#clock.now();
     for (const present of [...this.#present, instance]) broadcastOffsets.touch(present, now);
-    broadcastOffsets.deleteNotSeenSince(now - KEPT_MS);
+    forgetInstances(this.#engine.store, now);
   }
 
   add(instance: BroadcastInstance): void {

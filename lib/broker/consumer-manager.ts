@@ -12,6 +12,7 @@ import { MemberRegistry } from "./member-registry.js";
 import { Peers } from "./peers.js";
 import { QueueLocks } from "./queue-locks.js";
 import { RebalanceRounds } from "./rebalance-rounds.js";
+import { SubscribedTopics } from "./subscribed-topics.js";
 
 export interface ConsumerManagerParts {
   readonly engine: Engine;
@@ -39,6 +40,7 @@ export class ConsumerManager {
   readonly #instances: BroadcastInstances;
   readonly #rounds: RebalanceRounds;
   readonly #scan: HeartbeatScan;
+  readonly #subscribed: SubscribedTopics;
   /** Absent where nobody else can open the store. */
   readonly #peers: Peers | undefined;
   readonly #registry: MemberRegistry | undefined;
@@ -59,6 +61,7 @@ export class ConsumerManager {
     });
     const { members } = this;
     this.#instances = new BroadcastInstances(engine, clock, events);
+    this.#subscribed = new SubscribedTopics(engine, events);
     this.#rounds = new RebalanceRounds({
       clock: steady,
       isNeeded: () => members.isSharing && engine.isUsable,
@@ -98,6 +101,7 @@ export class ConsumerManager {
     const { retryTopics } = engine;
     const prepare = (): void => {
       retryTopics.requireForConsumer(group);
+      this.#subscribed.write(member);
       if (instance !== undefined) this.#instances.write(instance);
     };
     keepLooking();
@@ -105,7 +109,9 @@ export class ConsumerManager {
     else {
       this.members.assertFree(member);
       this.members.assertAgrees(member, member.subscriptions);
-      const isKnown = await engine.reads.read(() => retryTopics.isComplete(group));
+      const isKnown = await engine.reads.read(
+        () => retryTopics.isComplete(group) && this.#subscribed.isComplete(member),
+      );
       if (!isKnown || instance !== undefined) await engine.write(prepare);
       assertOpen();
       this.members.join(member);
@@ -127,6 +133,7 @@ export class ConsumerManager {
     this.#scan.heard(member);
     if (this.#registry !== undefined) this.#registry.changed(member);
     else this.members.changed(member);
+    this.#subscribed.changed(member);
     this.#rounds.look();
   }
 

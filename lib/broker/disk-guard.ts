@@ -1,9 +1,10 @@
 import { isMqError, MqError } from "../errors.js";
 import type { Logger } from "../logger.js";
-import { type DiskSpace, type DiskUsage, usedPercent } from "../store/disk-space.js";
+import { DiskSpace, type DiskUsage, usedPercent } from "../store/disk-space.js";
 import { isDiskFull, toMqError } from "../store/sqlite-error.js";
 import type { Clock } from "../time/clock.js";
 import type { EventHub } from "./broker-events.js";
+import type { BrokerParts } from "./broker-parts.js";
 import type { AppendObserver } from "./broker-port.js";
 import type { WrittenBlock } from "./log-appender.js";
 
@@ -60,6 +61,15 @@ export class DiskGuard {
   /** Something was stored since it had none. */
   #hasCommitted = false;
   #bytesUntilLook = Number.POSITIVE_INFINITY;
+
+  /** `undefined` in memory. */
+  static of({ engine, settings, database, events }: BrokerParts): DiskGuard | undefined {
+    const { connection, realPath } = database;
+    if (realPath === undefined) return undefined;
+    const { disk, clock, logger } = settings;
+    const space = new DiskSpace(connection, realPath);
+    return new DiskGuard({ space, settings: disk, clock, events, logger, read: (work) => engine.reads.readNow(work) });
+  }
 
   constructor(parts: DiskGuardParts) {
     this.#parts = parts;

@@ -140,17 +140,9 @@ export class Engine {
     });
     const deadLetters = new DeadLetters(profile, this.retryTopics, this.#appender);
     this.#sendBack = new SendBack({
-      profile,
-      chance,
-      groups: this.groups,
-      retryTopics: this.retryTopics,
-      queues: this.queues,
-      deadLetters,
-      due: this.due,
-      delayLevelsMs: settings.delayLevelsMs,
-      sentBack: this.sentBack,
-      offsets: this.offsets,
-      ownership,
+      ...{ profile, chance, deadLetters, ownership, delayLevelsMs: settings.delayLevelsMs },
+      ...{ groups: this.groups, retryTopics: this.retryTopics, queues: this.queues, due: this.due },
+      ...{ sentBack: this.sentBack, offsets: this.offsets },
     });
     this.pops = new Pops({
       ...{ brokerName: settings.brokerName, store: this.store, clock, steady, chance, profile, events, deadLetters },
@@ -224,11 +216,7 @@ export class Engine {
     });
     if (database.owned && realPath !== undefined)
       this.#checkpoints = new Checkpoints({
-        database,
-        realPath,
-        transactions: this.#transactions,
-        clock: steady,
-        events,
+        ...{ database, realPath, transactions: this.#transactions, clock: steady, events },
       });
     // Last: whoever is registered can look.
     this.#openFile =

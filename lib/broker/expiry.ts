@@ -1,10 +1,16 @@
 import type { BlockPlace } from "../store/log-table.js";
 import type { Store } from "../store/store.js";
 import type { QueueState, QueueStates } from "./queue-states.js";
+import { TopicReaders } from "./topic-readers.js";
 
-/** What one transaction looks at and deletes: 128 blocks of 32 KiB take 2 to 4 ms. */
-const BLOCKS_A_STEP = 128;
+/**
+ * What one transaction does at most, in small statements: 2 to 4 ms. Looking at a queue is one of them, and at each group that consumes it two; deleting a block is one
+ * for each 8 KiB: 128 of 32 KiB, 640 of single messages.
+ */
+const STEP_COST = 640;
+const BYTES_A_STATEMENT = 8 * 1024;
 const QUEUES_A_STEP = 256;
+const HEADS_A_LOOK = 32;
 
 /** Messages of one queue that are gone. */
 export interface ExpiredRange {
@@ -47,8 +53,6 @@ export interface ExpiryParts {
 export class Expiry {
   readonly #parts: ExpiryParts;
   readonly #cutoff: Cutoff;
-  /** By queue, the lowest offset that each group has in hand. Whoever pops later pops what is not consumed yet. */
-  #inHand: ReadonlyMap<number, ReadonlyMap<string, number>> | undefined;
 
   constructor(parts: ExpiryParts, cutoff: Cutoff) {
     this.#parts = parts;
@@ -65,23 +69,26 @@ export class Expiry {
   step(from: number): ExpiryStep {
     const { store, queues, keepsUnconsumed } = this.#parts;
     const expired: ExpiredRange[] = [];
-    this.#inHand ??= readInHand(store);
-    const progress = new TopicProgress(store, this.#inHand);
-    let room = BLOCKS_A_STEP;
+    const readers = new TopicReaders(store);
     const rows = store.queues.listFrom(from, QUEUES_A_STEP);
+    let room = STEP_COST;
     for (const { queueKey, topic, queueId } of rows) {
+      if (room <= 0) return { expired, next: queueKey };
+      room -= 1;
+      const [first] = store.log.listHeads(queueKey, 1);
+      if (first === undefined || !this.#isOld(first)) continue;
+      const offsets = readers.offsetsIn(topic, queueId, queueKey);
+      room -= 2 * offsets.size;
       const state = queues.get(topic, queueId);
-      const fromOffset = state.minOffset;
-      const readers = progress.of(topic, queueId, queueKey);
-      const limit = keepsUnconsumed ? Math.min(...readers.values()) : Number.POSITIVE_INFINITY;
-      const deleted = this.#deleteBlocks(state, limit, room);
-      if (deleted > 0) {
+      const limit = keepsUnconsumed ? Math.min(...offsets.values()) : Number.POSITIVE_INFINITY;
+      const { cost, isDone } = this.#deleteBlocks(state, limit, Math.max(room, HEADS_A_LOOK));
+      if (cost > 0) {
         const toOffset = state.minOffset;
-        const unconsumedBy = [...readers].filter(([, offset]) => offset < toOffset).map(([group]) => group);
-        expired.push({ topic, queueId, fromOffset, toOffset, unconsumedBy });
+        const unconsumedBy = [...offsets].filter(([, offset]) => offset < toOffset).map(([group]) => group);
+        expired.push({ topic, queueId, fromOffset: first.firstOffset, toOffset, unconsumedBy });
       }
-      room -= deleted;
-      if (room === 0) return { expired, next: queueKey };
+      room -= cost;
+      if (!isDone) return { expired, next: queueKey };
     }
     const last = rows.at(-1);
     return { expired, next: last === undefined || rows.length < QUEUES_A_STEP ? undefined : last.queueKey + 1 };
@@ -91,77 +98,31 @@ export class Expiry {
     return storeTimestamp < this.#cutoff.storedBefore || commitLogOffset < this.#cutoff.below;
   }
 
-  /** Returns how many. */
-  #deleteBlocks(state: QueueState, limit: number, room: number): number {
-    const { store, queues: states } = this.#parts;
-    const { log, queues, meta } = store;
-    const { logEnd } = states;
-    let deleted = 0;
-    for (const head of log.listHeads(state.queueKey, room)) {
-      const end = head.firstOffset + head.messageCount;
-      if (!this.#isOld(head) || end > limit) break;
-      log.delete(head.commitLogOffset);
-      state.minOffset = end;
-      deleted += 1;
+  /** Returns what it took, and whether nothing is left that may go. */
+  #deleteBlocks(state: QueueState, limit: number, room: number): { readonly cost: number; readonly isDone: boolean } {
+    const { log } = this.#parts.store;
+    let cost = 0;
+    let isDone = false;
+    while (!isDone && cost < room) {
+      const heads = log.listHeads(state.queueKey, HEADS_A_LOOK);
+      if (heads.length === 0) isDone = true;
+      for (const head of heads) {
+        const end = head.firstOffset + head.messageCount;
+        isDone = !this.#isOld(head) || end > limit;
+        if (isDone || cost >= room) break;
+        log.delete(head.commitLogOffset);
+        state.minOffset = end;
+        cost += 1 + Math.floor(head.size / BYTES_A_STATEMENT);
+      }
     }
-    if (deleted === 0 || state.minOffset < state.maxOffset) return deleted;
-    // Numbering goes on where it was.
-    queues.setFloor(state.queueKey, state.maxOffset);
-    meta.setLogFloor(logEnd);
-    return deleted;
-  }
-}
-
-/** How far groups, and instances of broadcasting groups, have come in the queues of the topics that they consume. */
-class TopicProgress {
-  readonly #store: Store;
-  readonly #inHand: ReadonlyMap<number, ReadonlyMap<string, number>>;
-  readonly #readers = new Map<string, Readers>();
-  #groups: readonly string[] | undefined;
-
-  constructor(store: Store, inHand: ReadonlyMap<number, ReadonlyMap<string, number>>) {
-    this.#store = store;
-    this.#inHand = inHand;
+    if (cost > 0 && state.minOffset === state.maxOffset) this.#emptied(state);
+    return { cost, isDone };
   }
 
-  /** By group, the lowest offset that somebody of it has not consumed. A queue of a topic from which a group never consumed is at 0 for it. */
-  of(topic: string, queueId: number, queueKey: number): ReadonlyMap<string, number> {
-    const { consumeOffsets, broadcastOffsets } = this.#store;
-    const { groups, instances } = this.#of(topic);
-    const offsets = new Map<string, number>();
-    const note = (group: string, offset: number): void => {
-      offsets.set(group, Math.min(offset, offsets.get(group) ?? Number.POSITIVE_INFINITY));
-    };
-    for (const group of groups) note(group, consumeOffsets.find(group, topic, queueId) ?? 0);
-    for (const instance of instances) note(instance.group, broadcastOffsets.find(instance, topic, queueId) ?? 0);
-    for (const [group, offset] of this.#inHand.get(queueKey) ?? []) note(group, offset);
-    return offsets;
+  /** Numbering goes on where it was. */
+  #emptied({ queueKey, maxOffset }: QueueState): void {
+    const { store, queues } = this.#parts;
+    store.queues.setFloor(queueKey, maxOffset);
+    store.meta.setLogFloor(queues.logEnd);
   }
-
-  #of(topic: string): Readers {
-    const known = this.#readers.get(topic);
-    if (known !== undefined) return known;
-    const { consumeOffsets, broadcastOffsets, groups } = this.#store;
-    this.#groups ??= groups.list().map(({ group }) => group);
-    const readers = {
-      groups: this.#groups.filter((group) => consumeOffsets.hasTopic(group, topic)),
-      instances: broadcastOffsets.listOfTopic(topic),
-    };
-    this.#readers.set(topic, readers);
-    return readers;
-  }
-}
-
-interface Readers {
-  readonly groups: readonly string[];
-  readonly instances: readonly { readonly group: string; readonly instanceName: string }[];
-}
-
-function readInHand(store: Store): ReadonlyMap<number, ReadonlyMap<string, number>> {
-  const inHand = new Map<number, Map<string, number>>();
-  for (const [queueKey, group, offset] of store.pops.listPlaces()) {
-    const ofQueue = inHand.get(queueKey) ?? new Map<string, number>();
-    inHand.set(queueKey, ofQueue.set(group, Math.min(offset, ofQueue.get(group) ?? offset)));
-  }
-  return inHand;
 }

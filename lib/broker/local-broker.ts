@@ -3,7 +3,6 @@ import type { MessageQueue } from "../message/message-queue.js";
 import type { StoreHost } from "../message/message-view.js";
 import type { RecallHandle } from "../message/recall-handle.js";
 import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
-import { DiskSpace } from "../store/disk-space.js";
 import type { OpenedDatabase } from "../store/open-database.js";
 import { EventHub } from "./broker-events.js";
 import type {
@@ -18,7 +17,6 @@ import type {
   PullResult,
   QueueOffset,
   QueueProgress,
-  SendBackObserver,
   SubscriptionTable,
   TopicRoute,
   WithdrawableWrite,
@@ -26,7 +24,7 @@ import type {
 import type { BrokerSurroundings, ResolvedBrokerSettings } from "./broker-settings.js";
 import { ClockJumps } from "./clock-jumps.js";
 import { ConsumerManager } from "./consumer-manager.js";
-import { DiskGuard, type DiskGuardParts } from "./disk-guard.js";
+import { DiskGuard } from "./disk-guard.js";
 import { DueScheduler } from "./due-scheduler.js";
 import { Engine } from "./engine.js";
 import type { GroupMembers, KnownMember } from "./group-members.js";
@@ -40,7 +38,6 @@ import { PullHold } from "./pull-hold.js";
 import { PullMessage } from "./pull-message.js";
 import { Retention } from "./retention.js";
 import { RouteLookup } from "./route-lookup.js";
-import type { SendBackRequest } from "./send-back.js";
 import { emitSentBack } from "./sent-back-events.js";
 import { emitStored } from "./stored-events.js";
 
@@ -84,7 +81,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
         this.#pops.committed(written, topicsChanged);
         if (topicsChanged) this.members.rebalanceAll();
       },
-      stored: (written) => emitStored(this.events, settings.storeHost, written),
+      stored: (written) => emitStored(events, settings.storeHost, written),
       failed: (error) => this.#disk?.failed(error),
       foreignCommitSeen: () => this.#lookout.announce(),
       lookSoon: () => this.#lookout.lookSoon(),
@@ -96,11 +93,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
       memberRefused: (member, error) => this.#consumers.refused(member, error),
     });
     this.#lookout = new Lookout({
-      engine: this.engine,
-      database,
-      clock: settings.steady,
-      events: this.events,
-      leaseMs: settings.leaseMs,
+      ...{ engine: this.engine, database, clock: settings.steady, events, leaseMs: settings.leaseMs },
       isNeeded: () => this.#hold.count > 0 || this.#pops.count > 0 || this.#consumers.hasMembers,
       isLeaseFresh: () => this.#consumers.isLeaseFresh,
       renewLease: (then) => this.#consumers.renewLease(then),
@@ -114,9 +107,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.#routes = new RouteLookup(this.engine, () => this.#lookout.noteStale());
     this.#offsets = new OffsetOperations(this.engine, database.connection);
     this.#consumers = new ConsumerManager({
-      engine: this.engine,
-      settings,
-      events: this.events,
+      ...{ engine: this.engine, settings, events },
       assertOpen: () => this.assertOpen(),
       keepLooking: () => this.#lookout.keepLooking(),
       attempt: (read, doing) => this.#lookout.attempt(read, doing),
@@ -134,19 +125,13 @@ export class LocalBroker implements EmbeddedBrokerPort {
     });
     this.#scheduler = new DueScheduler(this.engine, settings, this.events);
     this.#scheduler.look();
-    const { clock, logger } = settings;
-    if (watchesDisk && database.realPath !== undefined) {
-      const space = new DiskSpace(database.connection, database.realPath);
-      const read: DiskGuardParts["read"] = (work) => this.engine.reads.readNow(work);
-      this.#disk = new DiskGuard({ space, settings: settings.disk, clock, events: this.events, logger, read });
-    }
-    const retention = new Retention({
-      ...{ engine: this.engine, settings: settings.retention, clock, events: this.events, disk: this.#disk },
-    });
-    this.#housekeeping = new Housekeeping({ retention, disk: this.#disk, clock });
+    const parts = { engine: this.engine, settings, database, events };
+    this.#disk = watchesDisk ? DiskGuard.of(parts) : undefined;
+    const retention = Retention.of({ ...parts, disk: this.#disk });
+    this.#housekeeping = new Housekeeping({ clock: settings.clock, disk: this.#disk, retention });
     this.#housekeeping.start();
     this.#clockJumps = new ClockJumps({
-      ...{ engine: this.engine, clocks: settings, events: this.events, logger },
+      ...{ engine: this.engine, clocks: settings, events, logger: settings.logger },
       lookAgain: () => {
         this.#scheduler.clockJumped();
         this.#housekeeping.look();
@@ -227,7 +212,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
     return held;
   }
 
-  sendBack(request: SendBackRequest, observer: SendBackObserver): WithdrawableWrite {
+  sendBack(...[request, observer]: Parameters<BrokerPort["sendBack"]>): WithdrawableWrite {
     this.assertOpen();
     return this.engine.sendBack(request, {
       sentBack: (outcomes) => {

@@ -1,12 +1,16 @@
 import { isMqError } from "../errors.js";
+import { FreePages } from "../store/free-pages.js";
 import { toMqError } from "../store/sqlite-error.js";
 import type { Clock } from "../time/clock.js";
 import type { DeleteHours } from "../time/delete-hours.js";
+import { forgetInstances, isAnyForgettable } from "./broadcast-instances.js";
 import type { EventHub } from "./broker-events.js";
+import type { BrokerParts } from "./broker-parts.js";
 import type { DiskGuard } from "./disk-guard.js";
 import type { Engine } from "./engine.js";
 import { Expiry } from "./expiry.js";
 import { forciblyDeletedUpTo } from "./forced-deletion.js";
+import { GiveBack } from "./give-back.js";
 
 /** How long messages are kept. */
 export interface RetentionSettings {
@@ -24,11 +28,13 @@ export interface RetentionParts {
   readonly events: EventHub;
   /** `undefined` in memory. */
   readonly disk: DiskGuard | undefined;
+  /** Of a file of ours. */
+  readonly pages: FreePages | undefined;
 }
 
 /**
  * Deletes messages that have been kept for long enough, at certain hours of the day and while the disk is short of room, in steps between which everybody else goes
- * on; and, by RocketMQ's steps, others too. Several processes on a file each do it, and what one has deleted is gone for the others.
+ * on, and gives the space back; and, by RocketMQ's steps, others too. Several processes on a file each do it, and what one has deleted is gone for the others.
  */
 export class Retention {
   readonly #parts: RetentionParts;
@@ -36,6 +42,11 @@ export class Retention {
   #seenBegin: number | undefined;
   #isBusy = false;
   #isClosed = false;
+
+  static of({ engine, settings, database, events, disk }: BrokerParts & Pick<RetentionParts, "disk">): Retention {
+    const { retention, clock } = settings;
+    return new Retention({ engine, settings: retention, clock, events, disk, pages: FreePages.of(database) });
+  }
 
   constructor(parts: RetentionParts) {
     this.#parts = parts;
@@ -83,7 +94,7 @@ export class Retention {
     const excessBytes = disk?.excessBytes ?? 0;
     const catchesUp = settings.catchesUp && begin !== this.#seenBegin;
     if (!isHour && !isShort && excessBytes === 0 && !catchesUp) return;
-    const { expiry, isNeeded, isDue } = await engine.reads.read(() => {
+    const { expiry, isNeeded, isTime, isDue, isAnyGone } = await engine.reads.read(() => {
       const last = store.meta.lastRetention();
       // One that is still to come was noted by a clock that has been set back since.
       const lastBegin = last > now ? 0 : last;
@@ -94,13 +105,20 @@ export class Retention {
         below: first === undefined ? 0 : forciblyDeletedUpTo(first.commitLogOffset, queues.logEnd, excessBytes),
       };
       const made = new Expiry({ store, queues, keepsUnconsumed: settings.keepsUnconsumed }, cutoff);
-      return { expiry: made, isNeeded: made.isNeeded, isDue: isTime && begin > lastBegin };
+      const isAnyGone = isTime && isAnyForgettable(store, now);
+      return { expiry: made, isNeeded: made.isNeeded, isTime, isDue: isTime && begin > lastBegin, isAnyGone };
     });
+    // Whoever is gone for so long holds up nothing.
+    let hasMore = isAnyGone;
+    while (hasMore && !this.#isClosed) hasMore = await engine.write(() => forgetInstances(store, now));
     let next = isNeeded ? 0 : undefined;
     while (next !== undefined && !this.#isClosed) next = await this.#step(expiry, next);
+    // What was not finished is made up for by whoever opens the store next.
+    if (this.#isClosed) return;
     // What is made up for in vain costs no commit.
     if (isDue && (isHour || isNeeded)) await engine.write(() => store.meta.setLastRetention(begin));
     this.#seenBegin = begin;
+    if (isTime || isNeeded) await this.#giveBack();
   }
 
   /** Returns where the next one begins. */
@@ -109,5 +127,10 @@ export class Retention {
     const { expired, next } = await engine.write(() => expiry.step(from));
     for (const range of expired) events.emit("message:expired", range);
     return next;
+  }
+
+  async #giveBack(): Promise<void> {
+    const { engine, pages } = this.#parts;
+    if (pages !== undefined) await new GiveBack({ engine, pages, isStopped: () => this.#isClosed }).run();
   }
 }

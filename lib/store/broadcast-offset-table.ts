@@ -14,23 +14,23 @@ export interface BroadcastInstance {
  */
 export class BroadcastOffsetTable {
   readonly #find: SqliteStatement<number>;
-  readonly #listOfTopic: SqliteStatement<[string, string]>;
+  readonly #instanceAfter: SqliteStatement<[string, string]>;
   readonly #put: SqliteStatement;
   readonly #raise: SqliteStatement;
   readonly #touch: SqliteStatement;
-  readonly #deleteNotSeenSince: SqliteStatement;
-  readonly #deleteOrphans: SqliteStatement;
+  readonly #listNotSeenSince: SqliteStatement<[string, string]>;
+  readonly #deleteInstance: SqliteStatement;
+  readonly #deleteOffsets: SqliteStatement;
 
   constructor(connection: SqliteConnection) {
     this.#find = prepare<number>(
       connection,
       "SELECT next_offset FROM mq_broadcast_offset WHERE consumer_group = ? AND instance_name = ? AND topic = ? AND queue_id = ?",
     ).pluck();
-    this.#listOfTopic = prepare<[string, string]>(
+    this.#instanceAfter = prepare<[string, string]>(
       connection,
-      `SELECT consumer_group, instance_name FROM mq_broadcast_instance AS instance WHERE EXISTS
-         (SELECT 1 FROM mq_broadcast_offset AS progress WHERE progress.consumer_group = instance.consumer_group
-            AND progress.instance_name = instance.instance_name AND topic = ?)`,
+      `SELECT consumer_group, instance_name FROM mq_broadcast_offset WHERE topic = ? AND (consumer_group, instance_name) > (?, ?)
+       ORDER BY consumer_group, instance_name LIMIT 1`,
     ).raw();
     const insert =
       "INSERT INTO mq_broadcast_offset (consumer_group, instance_name, topic, queue_id, next_offset) VALUES (?, ?, ?, ?, ?)";
@@ -44,21 +44,29 @@ export class BroadcastOffsetTable {
       `INSERT INTO mq_broadcast_instance (consumer_group, instance_name, last_seen_at) VALUES (?, ?, ?)
        ON CONFLICT DO UPDATE SET last_seen_at = max(last_seen_at, excluded.last_seen_at)`,
     );
-    this.#deleteNotSeenSince = prepare(connection, "DELETE FROM mq_broadcast_instance WHERE last_seen_at < ?");
-    this.#deleteOrphans = prepare(
+    this.#listNotSeenSince = prepare<[string, string]>(
       connection,
-      `DELETE FROM mq_broadcast_offset WHERE (consumer_group, instance_name) NOT IN
-         (SELECT consumer_group, instance_name FROM mq_broadcast_instance)`,
-    );
+      "SELECT consumer_group, instance_name FROM mq_broadcast_instance WHERE last_seen_at < ? LIMIT ?",
+    ).raw();
+    const ofInstance = "WHERE consumer_group = ? AND instance_name = ?";
+    this.#deleteInstance = prepare(connection, `DELETE FROM mq_broadcast_instance ${ofInstance}`);
+    this.#deleteOffsets = prepare(connection, `DELETE FROM mq_broadcast_offset ${ofInstance}`);
   }
 
   find({ group, instanceName }: BroadcastInstance, topic: string, queueId: number): number | undefined {
     return this.#find.get(group, instanceName, topic, queueId);
   }
 
-  /** Those that have progress in any queue of the topic. */
+  /** Those that have progress in any queue of the topic, however many queues it has. */
   listOfTopic(topic: string): readonly BroadcastInstance[] {
-    return this.#listOfTopic.all(topic).map(([group, instanceName]) => ({ group, instanceName }));
+    const instances: BroadcastInstance[] = [];
+    const next = (group: string, name: string): [string, string] | undefined =>
+      this.#instanceAfter.get(topic, group, name);
+    for (let found = next("", ""); found !== undefined; found = next(...found)) {
+      const [group, instanceName] = found;
+      instances.push({ group, instanceName });
+    }
+    return instances;
   }
 
   put({ group, instanceName }: BroadcastInstance, topic: string, queueId: number, nextOffset: number): void {
@@ -75,8 +83,17 @@ export class BroadcastOffsetTable {
     this.#touch.run(group, instanceName, now);
   }
 
-  /** Forgets the instances that were last there before this time. */
-  deleteNotSeenSince(time: number): void {
-    if (this.#deleteNotSeenSince.run(time).changes > 0) this.#deleteOrphans.run();
+  hasNotSeenSince(time: number): boolean {
+    return this.#listNotSeenSince.get(time, 1) !== undefined;
+  }
+
+  /** Forgets instances that were last there before this time, at most so many. @returns how many. */
+  deleteNotSeenSince(time: number, limit: number): number {
+    const gone = this.#listNotSeenSince.all(time, limit);
+    for (const instance of gone) {
+      this.#deleteOffsets.run(...instance);
+      this.#deleteInstance.run(...instance);
+    }
+    return gone.length;
   }
 }

@@ -15,6 +15,7 @@ const TABLES = [
   "mq_queue",
   "mq_log",
   "mq_group",
+  "mq_subscription",
   "mq_consume_offset",
   "mq_due",
   "mq_sent_back",
@@ -43,7 +44,7 @@ interface QueueProgress {
  * topics, groups and offsets have legal values, and each offset an existing group · what is put off holds whole records as well, for a queue of
  * a topic that exists · what was sent back lies in its queue, and the group's offset has not passed it · what was popped lies in its queue, in the order of
  * its offsets, is not acknowledged as a whole, and has a key that was given out · a broadcasting instance has a group, and its offsets have the instance ·
- * members and claims have a group and an engine.
+ * subscriptions have a group, members and claims a group and an engine.
  */
 export function* checkStore(store: Store): Generator<void, readonly string[]> {
   const { connection } = store;
@@ -67,6 +68,7 @@ function findMetaProblems(connection: SqliteConnection): readonly string[] {
 
 /** Tables whose rows belong to a consumer group. */
 const OF_GROUPS = [
+  "mq_subscription",
   "mq_consume_offset",
   "mq_sent_back",
   "mq_pop",

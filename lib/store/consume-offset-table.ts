@@ -17,7 +17,7 @@ export interface ConsumeOffsetRow {
 export class ConsumeOffsetTable {
   readonly #find: SqliteStatement<number>;
   readonly #listOfGroup: SqliteStatement<[string, number, number]>;
-  readonly #hasTopic: SqliteStatement;
+  readonly #groupAfter: SqliteStatement<string>;
   readonly #put: SqliteStatement;
   readonly #raise: SqliteStatement;
 
@@ -30,10 +30,10 @@ export class ConsumeOffsetTable {
       connection,
       "SELECT topic, queue_id, next_offset FROM mq_consume_offset WHERE consumer_group = ? ORDER BY topic, queue_id",
     ).raw();
-    this.#hasTopic = prepare(
+    this.#groupAfter = prepare<string>(
       connection,
-      "SELECT 1 FROM mq_consume_offset WHERE consumer_group = ? AND topic = ? LIMIT 1",
-    );
+      "SELECT consumer_group FROM mq_consume_offset WHERE topic = ? AND consumer_group > ? ORDER BY consumer_group LIMIT 1",
+    ).pluck();
     this.#put = prepare(
       connection,
       `INSERT INTO mq_consume_offset (consumer_group, topic, queue_id, next_offset) VALUES (?, ?, ?, ?)
@@ -54,9 +54,12 @@ export class ConsumeOffsetTable {
     return this.#listOfGroup.all(group).map(([topic, queueId, nextOffset]) => ({ topic, queueId, nextOffset }));
   }
 
-  /** Whether the group has progress in any queue of the topic. */
-  hasTopic(group: string, topic: string): boolean {
-    return this.#hasTopic.get(group, topic) !== undefined;
+  /** Groups that have progress in any queue of the topic, however many queues it has. */
+  listGroups(topic: string): readonly string[] {
+    const groups: string[] = [];
+    const next = (after: string): string | undefined => this.#groupAfter.get(topic, after);
+    for (let group = next(""); group !== undefined; group = next(group)) groups.push(group);
+    return groups;
   }
 
   put(group: string, topic: string, queueId: number, nextOffset: number): void {

@@ -25,8 +25,10 @@ export interface BlockPlace {
   readonly storeTimestamp: number;
 }
 
-/** A head and where its block begins. */
-export interface LocatedHead extends LogBlockHead, BlockPlace {}
+/** A head, where its block begins and how many bytes of records it has. */
+export interface LocatedHead extends LogBlockHead, BlockPlace {
+  readonly size: number;
+}
 
 type BlockRow = [number, number, number, number, number, Buffer];
 type HeadRow = [number, number, number];
@@ -45,7 +47,7 @@ export class LogTable {
   readonly #firstHead: SqliteStatement<HeadRow>;
   readonly #lastHead: SqliteStatement<HeadRow>;
   readonly #end: SqliteStatement<number>;
-  readonly #listHeads: SqliteStatement<[number, ...HeadRow]>;
+  readonly #listHeads: SqliteStatement<[number, number, ...HeadRow]>;
   readonly #delete: SqliteStatement;
   readonly #first: SqliteStatement<[number, number]>;
   readonly #newest: SqliteStatement<number>;
@@ -84,9 +86,10 @@ export class LogTable {
       connection,
       "SELECT commit_log_offset + length(records) FROM mq_log ORDER BY commit_log_offset DESC LIMIT 1",
     ).pluck();
-    this.#listHeads = prepare<[number, ...HeadRow]>(
+    // The length of a blob stands before it.
+    this.#listHeads = prepare<[number, number, ...HeadRow]>(
       connection,
-      `SELECT commit_log_offset, ${HEAD} FROM mq_log WHERE queue_key = ? ORDER BY first_offset LIMIT ?`,
+      `SELECT commit_log_offset, length(records), ${HEAD} FROM mq_log WHERE queue_key = ? ORDER BY first_offset LIMIT ?`,
     ).raw();
     this.#delete = prepare(connection, "DELETE FROM mq_log WHERE commit_log_offset = ?");
     this.#first = prepare<[number, number]>(
@@ -146,9 +149,11 @@ export class LogTable {
 
   /** The first blocks of a queue. */
   listHeads(queueKey: number, limit: number): readonly LocatedHead[] {
-    return this.#listHeads.all(queueKey, limit).map(([commitLogOffset, firstOffset, messageCount, storeTimestamp]) => {
-      return { commitLogOffset, firstOffset, messageCount, storeTimestamp };
-    });
+    return this.#listHeads
+      .all(queueKey, limit)
+      .map(([commitLogOffset, size, firstOffset, messageCount, storeTimestamp]) => {
+        return { commitLogOffset, size, firstOffset, messageCount, storeTimestamp };
+      });
   }
 
   delete(commitLogOffset: number): void {

@@ -38,7 +38,7 @@ export class PopTable {
   readonly #delete: SqliteStatement;
   readonly #listDue: SqliteStatement<PopRow>;
   readonly #countInHand: SqliteStatement<[number, number, number]>;
-  readonly #listPlaces: SqliteStatement<[number, string, number]>;
+  readonly #firstInHand: SqliteStatement<number>;
   readonly #earliest: SqliteStatement<number>;
   readonly #newest: SqliteStatement<number | null>;
   readonly #end: SqliteStatement<number | null>;
@@ -57,10 +57,10 @@ export class PopTable {
       connection,
       "SELECT queue_key, message_count, acknowledged FROM mq_pop WHERE consumer_group = ?",
     ).raw();
-    this.#listPlaces = prepare<[number, string, number]>(
+    this.#firstInHand = prepare<number>(
       connection,
-      "SELECT queue_key, consumer_group, start_offset FROM mq_pop",
-    ).raw();
+      "SELECT start_offset FROM mq_pop WHERE consumer_group = ? AND queue_key = ? ORDER BY start_offset LIMIT 1",
+    ).pluck();
     this.#earliest = prepare<number>(connection, "SELECT visible_at FROM mq_pop ORDER BY visible_at LIMIT 1").pluck();
     this.#newest = prepare<number | null>(
       connection,
@@ -117,7 +117,7 @@ export class PopTable {
     return this.#listDue.all(now, limit).map(toCheckpoint);
   }
 
-  /** Of each queue, by its key, how many messages the group has popped and not acknowledged. Looks at every row, and makes nothing of it but the counts. */
+  /** Of each queue, by its key, how many messages the group has popped and not acknowledged. Looks at all of the group's rows, and makes nothing of them but the counts. */
   countInHand(group: string): ReadonlyMap<number, number> {
     const counts = new Map<number, number>();
     for (const [queueKey, length, acknowledged] of this.#countInHand.iterate(group))
@@ -125,9 +125,9 @@ export class PopTable {
     return counts;
   }
 
-  /** Where each pop began that is not acknowledged. Looks at every row. */
-  listPlaces(): Iterable<readonly [queueKey: number, group: string, startOffset: number]> {
-    return this.#listPlaces.iterate();
+  /** Where the lowest pop of the group in this queue began that is not acknowledged. */
+  firstInHand(group: string, queueKey: number): number | undefined {
+    return this.#firstInHand.get(group, queueKey);
   }
 
   /** When the next one's time is up. */

@@ -12,6 +12,7 @@ import { PopTable } from "./pop-table.js";
 import { QueueTable } from "./queue-table.js";
 import { SentBackTable } from "./sent-back-table.js";
 import type { SqliteConnection } from "./sqlite.js";
+import { SubscriptionTable } from "./subscription-table.js";
 import { TopicTable } from "./topic-table.js";
 
 /** The tables of one migrated database, each with its statements prepared once. Synchronous; transactions belong to the caller. */
@@ -22,6 +23,7 @@ export class Store {
   readonly queues: QueueTable;
   readonly log: LogTable;
   readonly groups: GroupTable;
+  readonly subscriptions: SubscriptionTable;
   readonly consumeOffsets: ConsumeOffsetTable;
   readonly broadcastOffsets: BroadcastOffsetTable;
   readonly due: DueTable;
@@ -39,6 +41,7 @@ export class Store {
     this.queues = new QueueTable(connection);
     this.log = new LogTable(connection);
     this.groups = new GroupTable(connection);
+    this.subscriptions = new SubscriptionTable(connection);
     this.consumeOffsets = new ConsumeOffsetTable(connection);
     this.broadcastOffsets = new BroadcastOffsetTable(connection);
     this.due = new DueTable(connection);

@@ -30,7 +30,8 @@ describe("a broadcasting instance that has been gone for 30 days", () => {
     await using broker = await openWithGone();
     const { mq, clock, gone } = broker;
     await gone.consumer.close();
-    await clock.advance(32 * DAY);
+    await clock.settle();
+    clock.setTime(clock.now() + 32 * DAY);
     const before = [instancesIn(mq), progressIn(mq)];
 
     await startInstance(mq, { group: "alerts", instanceName: "other" });
@@ -38,6 +39,19 @@ describe("a broadcasting instance that has been gone for 30 days", () => {
     expect(before).toEqual([[["news", "gone"]], [["news", "gone", 1]]]);
     expect(instancesIn(mq)).toEqual([["alerts", "other"]]);
     expect(progressIn(mq)).toEqual([]);
+  });
+
+  it("is forgotten at the next hour of deleting, also when none is left", async () => {
+    await using broker = await openWithGone();
+    const { mq, clock, gone } = broker;
+    await gone.consumer.close();
+
+    await clock.advance(31 * DAY);
+    const before = instancesIn(mq);
+    await clock.advance(DAY);
+
+    expect(before).toEqual([["news", "gone"]]);
+    expect([instancesIn(mq), progressIn(mq)]).toEqual([[], []]);
   });
 
   it("is forgotten at the daily look while another one is there", async () => {

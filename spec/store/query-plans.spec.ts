@@ -26,9 +26,9 @@ async function plans(): Promise<ReadonlyMap<string, string>> {
 }
 
 /**
- * What may look at every row: lists of names for operators, the few brokers on the store, the one row of the log that is last and those that are due first, what a group has
- * popped, for operators, and forgetting the broadcasting instances that are gone, once a day; in the hours of deleting, which of these consume a topic, and where pops began; the newest hundred rows,
- * or the next thousand, of those that wait, when the clock was set back.
+ * What may look at every row: lists of names for operators, the few brokers on the store, the one row of the log that is first or last and those that are due first, and
+ * the broadcasting instances, of which those that are gone are forgotten once a day; the newest hundred rows, or the next thousand, of those that wait, when the clock was
+ * set back.
  */
 const SCANS = [
   "FROM mq_topic ORDER BY topic",
@@ -37,17 +37,13 @@ const SCANS = [
   "SELECT commit_log_offset + length(records) FROM mq_log ORDER BY commit_log_offset DESC LIMIT 1",
   "SELECT due_at FROM mq_due ORDER BY due_at LIMIT 1",
   "SELECT visible_at FROM mq_pop ORDER BY visible_at LIMIT 1",
-  "FROM mq_pop WHERE consumer_group = ?",
-  "SELECT queue_key, consumer_group, start_offset FROM mq_pop",
   "SELECT commit_log_offset, store_timestamp FROM mq_log ORDER BY commit_log_offset LIMIT 1",
   "SELECT store_timestamp FROM mq_log ORDER BY commit_log_offset DESC LIMIT 1",
-  "UNION ALL SELECT * FROM (SELECT due_at - delay_ms FROM mq_due ORDER BY due_at DESC LIMIT ?)",
+  "UNION ALL SELECT * FROM (SELECT due_at - delay_ms FROM mq_due ORDER BY due_at DESC LIMIT ?))",
   "SELECT max(pop_time) FROM (SELECT pop_time FROM mq_pop ORDER BY pop_key DESC LIMIT ?)",
   "SELECT max(pop_key) FROM (SELECT pop_key FROM mq_pop WHERE pop_key > ? ORDER BY pop_key LIMIT ?)",
   "FROM mq_pop_order WHERE pop_time > ? LIMIT ?",
-  "WHERE progress.consumer_group = instance.consumer_group AND progress.instance_name = instance.instance_name AND topic = ?)",
-  "DELETE FROM mq_broadcast_instance WHERE last_seen_at < ?",
-  "DELETE FROM mq_broadcast_offset WHERE (consumer_group, instance_name) NOT IN (SELECT consumer_group, instance_name FROM mq_broadcast_instance)",
+  "FROM mq_broadcast_instance WHERE last_seen_at < ? LIMIT ?",
 ];
 
 describe("the statements of the store", () => {
@@ -127,6 +123,21 @@ describe("the statements of the store", () => {
     [
       "FROM mq_pop WHERE visible_at <= ? ORDER BY visible_at, pop_key LIMIT ?",
       "USING INDEX mq_pop_visible (visible_at<?)",
+    ],
+    ["FROM mq_subscription WHERE topic = ? AND consumer_group = ?", "USING PRIMARY KEY (topic=? AND consumer_group=?)"],
+    ["FROM mq_subscription WHERE topic = ? ORDER BY consumer_group", "USING PRIMARY KEY (topic=?)"],
+    ["FROM mq_pop WHERE consumer_group = ?", "USING INDEX mq_pop_place (consumer_group=?)"],
+    [
+      "FROM mq_pop WHERE consumer_group = ? AND queue_key = ? ORDER BY start_offset LIMIT 1",
+      "USING COVERING INDEX mq_pop_place (consumer_group=? AND queue_key=?)",
+    ],
+    [
+      "FROM mq_consume_offset WHERE topic = ? AND consumer_group > ? ORDER BY consumer_group LIMIT 1",
+      "USING COVERING INDEX mq_consume_offset_topic (topic=? AND consumer_group>?)",
+    ],
+    [
+      "FROM mq_broadcast_offset WHERE topic = ? AND (consumer_group, instance_name) > (?, ?) ORDER BY consumer_group, instance_name LIMIT 1",
+      "USING COVERING INDEX mq_broadcast_offset_topic (topic=? AND (consumer_group,instance_name)>(?,?))",
     ],
     [
       "FROM mq_pop_order WHERE consumer_group = ? AND queue_key = ?",
