@@ -8,6 +8,8 @@ import type { ManualClock } from "./virtual-clock.js";
 /** What faults act on. */
 export interface FaultTargets {
   readonly clock: ManualClock;
+  /** Brokers see that the clock was set, and by how much, when they look before and after. */
+  readonly look: () => void;
   /** Of a client; throws where there is none of this name. */
   readonly linkOf: (clientId: string) => Link;
   readonly events: EventHub;
@@ -65,8 +67,10 @@ export class InjectedFaults implements Faults {
 
   jumpClock(byMs: number): void {
     if (!Number.isSafeInteger(byMs)) throw invalid(`jumpClock: byMs must be whole milliseconds, got ${describe(byMs)}`);
-    const { clock } = this.#targets;
+    const { clock, look } = this.#targets;
+    look();
     clock.setTime(clock.now() + byMs);
+    look();
   }
 
   crash(): Promise<void> {

@@ -93,6 +93,7 @@ export class LocalTestBroker implements TestBroker {
     this.#mq = this.#newFrontDoor();
     this.faults = new InjectedFaults(this.#plan, {
       clock,
+      look: () => void resolved.settings.clock.now(),
       linkOf: (clientId) => this.#linkOf(clientId),
       events,
       crash: () => this.#crash(),

@@ -20,6 +20,7 @@ interface Gap {
 export class InferredClock implements SteadyClock {
   /** The clock itself: each look may show that it was set. */
   readonly wall: Clock;
+  readonly hold?: NonNullable<Clock["hold"]>;
   readonly #clock: Clock;
   /** What it said last. */
   #last: number;
@@ -33,6 +34,7 @@ export class InferredClock implements SteadyClock {
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#last = clock.now();
+    if (clock.hold !== undefined) this.hold = clock.hold.bind(clock);
     this.wall = {
       now: () => this.#look(),
       at: (dueMs, run) => {
@@ -40,7 +42,7 @@ export class InferredClock implements SteadyClock {
         return this.#arm(dueMs, run);
       },
       turn: (run) => clock.turn(run),
-      ...(clock.hold && { hold: clock.hold.bind(clock) }),
+      ...(this.hold && { hold: this.hold }),
     };
   }
 

@@ -12,6 +12,9 @@ const PLANS: readonly YearPlan[] = [
   { ...SIZE, ...(IS_WHOLE ? { days: 30, restarts: 8, clockJumps: 4 } : {}), seed: 2, profile: "rocketmq" },
 ];
 
+/** Of those that were lived through before: a year takes a minute. */
+const digests = new Map<YearPlan, string>();
+
 function count({ history }: Year, state: MessageState): number {
   return history.filter((event) => event.state === state).length;
 }
@@ -21,6 +24,7 @@ describe("a simulated stretch of an application's life", () => {
     "loses nothing, delivers nothing early and keeps no more than it must: $days days as $profile",
     async (plan) => {
       const year = await liveThrough(plan);
+      digests.set(plan, year.digest);
 
       expect(
         checkHistory(year.checkable, { isFor: ({ messageId }) => !year.recalled.has(messageId) }).slice(0, 10),
@@ -40,10 +44,11 @@ describe("a simulated stretch of an application's life", () => {
   );
 
   it("is the same again with the same seed", async () => {
-    const plan = IS_WHOLE ? (PLANS[0] as YearPlan) : { ...(PLANS[0] as YearPlan), days: 8, restarts: 3, clockJumps: 2 };
+    const [plan] = PLANS as [YearPlan];
 
-    const [one, again] = [await liveThrough(plan), await liveThrough(plan)];
+    const first = digests.get(plan) ?? (await liveThrough(plan)).digest;
+    const again = await liveThrough(plan);
 
-    expect(again.digest).toBe(one.digest);
-  }, 600_000);
+    expect(again.digest).toBe(first);
+  }, 300_000);
 });

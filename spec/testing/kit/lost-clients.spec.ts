@@ -199,6 +199,8 @@ describe("jumpClock", () => {
     await consume(broker);
     await broker.producer({ group: "p" }).send({ topic: TOPIC, body: "a", delayLevel: 18 });
     const start = broker.clock.now();
+    const jumps: number[] = [];
+    broker.on("clock:jumped", ({ byMs }) => void jumps.push(byMs));
 
     broker.faults.jumpClock(7_200_000);
     const consumed = broker.consumed().length;
@@ -207,6 +209,8 @@ describe("jumpClock", () => {
     expect([consumed, broker.consumed().length, broker.clock.now() - start]).toEqual([0, 1, 7_200_000]);
     broker.faults.jumpClock(-1_000);
     expect(broker.clock.now() - start).toBe(7_199_000);
+    await broker.clock.advance("1m");
+    expect(jumps).toEqual([7_200_000, -1_000]);
     expect(() => broker.faults.jumpClock(0.5)).toThrow("jumpClock: byMs must be whole milliseconds, got 0.5");
   });
 });

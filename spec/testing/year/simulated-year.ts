@@ -16,7 +16,7 @@ export interface YearPlan {
 
 export interface Year {
   readonly history: readonly HistoryEvent[];
-  /** The same, for the checker: what was due when the clock was set back may be delivered before that time comes again. */
+  /** The same, for the checker: without times that count no longer since the clock was set back. */
   readonly checkable: readonly HistoryEvent[];
   /** Ids of messages that were called back. */
   readonly recalled: ReadonlySet<string>;
@@ -54,6 +54,8 @@ class Life {
   readonly #plan: YearPlan;
   readonly #chance: Chance;
   readonly #recalled = new Set<string>();
+  /** Messages with a delay level. */
+  readonly #byLevel = new Set<string>();
   #producer: Producer;
   #consumers: { close(): Promise<void> }[] = [];
   /** What the clock said, and how much had happened. */
@@ -142,6 +144,7 @@ class Life {
     const isRecalled = this.#happens(5);
     const receipt = await this.#producer.send(choice);
     const { recallHandle, messageId } = receipt;
+    if (recallHandle === undefined) this.#byLevel.add(messageId);
     if (recallHandle === undefined || !isRecalled || this.#plan.profile === "rocketmq" || delayMs < HOUR) return;
     await this.#producer.recall(TOPIC, recallHandle);
     this.#recalled.add(messageId);
@@ -155,8 +158,10 @@ class Life {
     faults.jumpClock(byMs);
   }
 
-  #wasDueWhenSetBack({ dueAt = Number.POSITIVE_INFINITY }: HistoryEvent, index: number): boolean {
-    return this.#setBacks.some(({ from, events }) => events > index && from >= dueAt);
+  /** Whether it may come before that time comes again: it was due, or its delay has begun anew. */
+  #mayComeBefore({ state, messageId, dueAt = Number.POSITIVE_INFINITY }: HistoryEvent, index: number): boolean {
+    const isForSomeTime = state === "retried" || this.#byLevel.has(messageId);
+    return this.#setBacks.some(({ from, events }) => events > index && (isForSomeTime || from >= dueAt));
   }
 
   /** By a crash, with nobody there for a while. */
@@ -176,7 +181,7 @@ class Life {
     const hash = createHash("sha256");
     for (const event of history) hash.update(JSON.stringify(event));
     const checkable = history.map((event, index) =>
-      this.#wasDueWhenSetBack(event, index) ? { ...event, dueAt: undefined } : event,
+      this.#mayComeBefore(event, index) ? { ...event, dueAt: undefined } : event,
     );
     return {
       ...{ history, checkable, problems, recalled: this.#recalled, digest: hash.digest("hex") },
