@@ -69,6 +69,10 @@ describe("README", () => {
     expect(run(examples[5] as string)).toBe("o-1004 was not paid in time\n");
   });
 
+  it("has a seventh example in which five hours pass at once", () => {
+    expect(run(examples[6] as string)).toBe("1 consumed after 17 attempts, 0 problems\n");
+  });
+
   it("links only to files that exist", () => {
     for (const [, target] of readme.matchAll(/\]\(([^)#]+)\)/g)) {
       expect(() => readFileSync(join(root, target as string))).not.toThrow();
