@@ -180,15 +180,11 @@ export class EmbeddedBroker<D extends SqliteDatabase> implements Broker<D> {
     return this.close();
   }
 
-  async closeConsumers(options: CloseOptions): Promise<void> {
-    await Promise.all([...this.#consumers].map((consumer) => consumer.close(options)));
-  }
-
   async #close(options: CloseOptions): Promise<void> {
     // A stopped store fails each step with the same error.
     const failures = new Set<unknown>();
     for (const step of [
-      () => this.closeConsumers(options),
+      () => Promise.all([...this.#consumers].map((consumer) => consumer.close(options))),
       () => Promise.all([...this.#producers].map((producer) => producer.close())),
       () => this.#broker.close(),
     ]) {

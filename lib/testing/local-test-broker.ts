@@ -58,6 +58,7 @@ export class LocalTestBroker implements TestBroker {
   #clients: Client[] = [];
   /** Those of before a reset go on, and nobody else closes them. */
   readonly #producers = new Set<EmbeddedProducer>();
+  readonly #consumers = new Set<{ close(options?: CloseOptions): Promise<void> }>();
   #opened: OpenedDatabase;
   #broker: LocalBroker;
   #mq: EmbeddedBroker<SqliteDatabase>;
@@ -120,13 +121,13 @@ export class LocalTestBroker implements TestBroker {
     return producer;
   }
   pushConsumer(options: PushConsumerOptions): PushConsumer {
-    return this.#mq.pushConsumer(options);
+    return this.#keep(this.#mq.pushConsumer(options));
   }
   pullConsumer(options: PullConsumerOptions): PullConsumer {
-    return this.#mq.pullConsumer(options);
+    return this.#keep(this.#mq.pullConsumer(options));
   }
   simpleConsumer(options: SimpleConsumerOptions): SimpleConsumer {
-    return this.#mq.simpleConsumer(options);
+    return this.#keep(this.#mq.simpleConsumer(options));
   }
 
   transaction<T>(work: (database: SqliteDatabase) => T extends PromiseLike<unknown> ? never : T): T {
@@ -166,7 +167,8 @@ export class LocalTestBroker implements TestBroker {
     if (this.#broker.isInTransaction)
       throw new MqError("ERR_MQ_IN_TRANSACTION", "reset: the connection is in a transaction");
     this.#plan.clear();
-    await this.#mq.closeConsumers({ graceMs: 0 });
+    await Promise.all([...this.#consumers].map((consumer) => consumer.close({ graceMs: 0 })));
+    this.#consumers.clear();
     this.#broker.abandon();
     const { connection } = this.#opened;
     connection.exec("BEGIN IMMEDIATE");
@@ -208,12 +210,18 @@ export class LocalTestBroker implements TestBroker {
     }
     this.#clients = [];
     this.#producers.clear();
+    this.#consumers.clear();
     this.#broker.abandon();
     if (this.#opened.owned && this.#opened.realPath !== undefined) {
       this.#opened.close();
       this.#opened = await openStore(this.#resolved);
     }
     await this.#goOn();
+  }
+
+  #keep<C extends { close(options?: CloseOptions): Promise<void> }>(consumer: C): C {
+    this.#consumers.add(consumer);
+    return consumer;
   }
 
   /** With another broker on what is stored. */

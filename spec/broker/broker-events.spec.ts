@@ -52,7 +52,7 @@ describe("the events of a message that is consumed", () => {
     expect(heard).toEqual([
       ["message:stored", { messageId, topic: "orders", queueId: 0, queueOffset: 0 }],
       ["message:delivered", { messageId, topic: "orders", group: "billing", clientId, deliveryAttempt: 1 }],
-      ["message:consumed", { messageId, topic: "orders", group: "billing", costMs: 25 }],
+      ["message:consumed", { messageId, topic: "orders", group: "billing", clientId, costMs: 25 }],
     ]);
   });
 
@@ -187,7 +187,7 @@ describe("the events of a message that fails", () => {
       ["message:retried", { ...ofMessage, deliveryAttempt: 1, dueAt }],
       ["message:stored", { messageId, topic: "%RETRY%billing", queueId: 0, queueOffset: 0 }],
       ["message:delivered", { ...ofMessage, clientId, deliveryAttempt: 2 }],
-      ["message:consumed", { ...ofMessage, costMs: 0 }],
+      ["message:consumed", { ...ofMessage, clientId, costMs: 0 }],
     ]);
   });
 

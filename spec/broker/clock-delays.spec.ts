@@ -186,7 +186,7 @@ describe("when the clock is set back by an hour, as soon as that is found out", 
     const received = await consume(mq);
     await send(mq, "a", { delayLevel: 2 });
     const database = mq.database as Database.Database;
-    database.exec("CREATE TRIGGER refuse BEFORE UPDATE ON mq_due BEGIN SELECT RAISE(ABORT, 'no'); END");
+    database.exec("CREATE TRIGGER refuse BEFORE INSERT ON mq_due BEGIN SELECT RAISE(ABORT, 'no'); END");
 
     clock.setTime(clock.now() - HOUR);
     await clock.advance(3 * SECOND);

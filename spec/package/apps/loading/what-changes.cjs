@@ -6,7 +6,7 @@ const [way, entryPoint] = process.argv.slice(2);
 /** What only the other entry points need. */
 const OTHERS = {
   pocketmq: /[/]cjs[/]testing[/]/,
-  "pocketmq/testing": /[/]cjs[/](index[.]js|store|broker|client|admin)/,
+  "pocketmq/testing": /[/]cjs[/](index[.]js|cli[/])/,
 };
 let timersMade = 0;
 createHook({
