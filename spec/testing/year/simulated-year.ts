@@ -124,7 +124,7 @@ class Life {
     const bursts = Math.ceil(this.#plan.messagesADay / MESSAGES_A_BURST);
     for (let burst = 0; burst < bursts; burst += 1) {
       await Promise.all(Array.from({ length: MESSAGES_A_BURST }, () => this.#send()));
-      await this.#broker.clock.advance(1 + this.#chance.nextInt((2 * WORKING_HOURS * HOUR) / bursts));
+      await this.#broker.clock.advance(1 + this.#chance.nextInt(Math.floor((2 * WORKING_HOURS * HOUR) / bursts)));
     }
   }
 
