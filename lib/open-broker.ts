@@ -57,7 +57,7 @@ export function prepareBroker(
   surroundings?: BrokerSurroundings,
 ): Promise<LocalBroker> {
   return untilFree(() => {
-    prepareStore(opened);
+    prepareStore(opened, settings.clock.now());
     return new LocalBroker(opened, settings, surroundings);
   });
 }

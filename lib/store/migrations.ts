@@ -37,7 +37,8 @@ interface Migration {
  * `mq_consume_offset_topic` and `mq_broadcast_offset_topic` say who consumes a topic; neither changes when an offset does.
  * `mq_pop_order` has a row for each queue of which an orderly group has messages in hand.
  *
- * `mq_subscription` has a row for each topic that a clustering group has subscribed to: what it has not consumed there is kept though it has no progress yet.
+ * `mq_subscription` has a row for each topic that a clustering group has subscribed to: what it has not consumed there is kept though it has no progress yet. Format 4 knew
+ * no more of that than the members of brokers that had not been closed, and which groups have a retry topic.
  *
  * `mq_engine` has a row for each broker that has consumers, `mq_member` one for each of these, `mq_claim` one for each message queue that a broker
  * delivers to a group from. Rows of brokers that are gone are deleted by the others.
@@ -138,6 +139,13 @@ const MIGRATIONS: readonly Migration[] = [
       CREATE TABLE mq_subscription (
         topic TEXT NOT NULL, consumer_group TEXT NOT NULL, PRIMARY KEY (topic, consumer_group)
       ) STRICT, WITHOUT ROWID;
+      INSERT INTO mq_subscription (topic, consumer_group)
+        SELECT DISTINCT json_extract(tables.pairs, pair.fullkey || '[0]'), tables.consumer_group
+        FROM (SELECT consumer_group, CASE WHEN json_valid(subscriptions) THEN subscriptions ELSE '[]' END AS pairs
+              FROM mq_member WHERE message_model = 'clustering') AS tables, json_each(tables.pairs) AS pair
+        WHERE json_type(tables.pairs, pair.fullkey || '[0]') = 'text';
+      INSERT OR IGNORE INTO mq_subscription (topic, consumer_group)
+        SELECT topic, consumer_group FROM mq_group JOIN mq_topic ON topic = '%RETRY%' || consumer_group;
       CREATE INDEX mq_pop_place ON mq_pop (consumer_group, queue_key, start_offset);
       CREATE INDEX mq_consume_offset_topic ON mq_consume_offset (topic, consumer_group);
       CREATE INDEX mq_broadcast_offset_topic ON mq_broadcast_offset (topic, consumer_group, instance_name);`,

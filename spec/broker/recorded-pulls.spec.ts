@@ -36,7 +36,7 @@ async function openPort(expression: string, isEmpty = false): Promise<LocalBroke
     seed: 1,
   });
   const opened = await openOwned({ path: path as string, synchronous, busyTimeoutMs: 0 });
-  prepareStore(opened);
+  prepareStore(opened, settings.clock.now());
   const port = new LocalBroker(opened, { ...settings, defaultQueueCount: 1 });
   const record = {
     tagsCode: 2_598_919,

@@ -6,6 +6,9 @@ import { FORMAT_VERSION, migrate } from "../../lib/store/migrations.js";
 import type { SqliteConnection } from "../../lib/store/sqlite.js";
 import { storedIn } from "../support/shared-connection.js";
 import { openTestBroker } from "../support/test-broker.js";
+import { VirtualClock } from "../support/virtual-clock.js";
+
+const DAY = 24 * 60 * 60 * 1_000;
 
 /** Messages are put off to one, two, two and three seconds after the start of the virtual clock. */
 function openOldStore(): Database.Database {
@@ -65,6 +68,48 @@ describe("a store of format 4", () => {
       "3 third of two",
       "4 late",
     ]);
+    await broker[Symbol.asyncDispose]();
+    database.close();
+  });
+
+  it("knows who had subscribed to what, as far as format 4 did", async () => {
+    const database = openOldStore();
+    const member = database.prepare("INSERT INTO mq_member VALUES (?, ?, 1, 1, ?, NULL, ?, 'push', 0)");
+    member.run("billing", "a", "clustering", '[["orders","*"],["bills","paid"]]');
+    member.run("billing", "b", "clustering", '[["orders","*"],["bills","paid"]]');
+    member.run("boards", "c", "broadcasting", '[["orders","*"]]');
+    for (const [index, text] of ["no JSON", "7", '["orders"]', "[[]]", '[[7,"*"]]', '{"0":"orders"}'].entries())
+      member.run("damaged", String(index), "clustering", text);
+    database.exec(`
+      INSERT INTO mq_group VALUES ('billing', 1, 1, 0, 1, 16, NULL), ('gone', 1, 1, 0, 1, 16, NULL);
+      INSERT INTO mq_topic VALUES ('%RETRY%billing', 1, 1, 6, 0, 'NORMAL'), ('%RETRY%stranger', 1, 1, 6, 0, 'NORMAL')`);
+
+    await (await openBroker({ database })).close();
+
+    expect(database.prepare("SELECT topic, consumer_group FROM mq_subscription").raw().all()).toEqual([
+      ["%RETRY%billing", "billing"],
+      ["bills", "billing"],
+      ["orders", "billing"],
+    ]);
+    database.close();
+  });
+
+  it("loses nothing old when it is opened first, so that groups may come that have not consumed it", async () => {
+    const database = openOldStore();
+    const old = new VirtualClock().now() - 30 * DAY;
+    database.exec(`
+      INSERT INTO mq_queue VALUES (1, 'orders', 0, 0);
+      INSERT INTO mq_log SELECT 0, 1, 0, 1, ${old}, records FROM mq_due WHERE due_key = 1`);
+    const broker = await openTestBroker({ database });
+    const { mq, clock } = broker;
+    await clock.advance(1_000);
+    const consumer = mq.simpleConsumer({ group: "billing", subscriptions: { orders: "*" } });
+    await consumer.start();
+    await consumer.close();
+
+    await clock.advance(2 * DAY);
+
+    expect((await storedIn(mq, "orders"))[0]).toBe("0 late");
     await broker[Symbol.asyncDispose]();
     database.close();
   });

@@ -44,7 +44,7 @@ export async function openTestPort(given: BrokerSettings = {}, parts: TestPortPa
       ? await openOwned({ path, synchronous: "off", busyTimeoutMs: 0 })
       : adopt(database as unknown as SqliteDatabase);
   parts.fill?.(opened.connection as unknown as Database.Database);
-  prepareStore(opened);
+  prepareStore(opened, settings.clock.now());
   const port = new LocalBroker(opened, settings);
   const closed = clock.expectTimers(usualTimers(clock));
   const { steady, chance, logger } = settings;
