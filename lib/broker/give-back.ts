@@ -43,16 +43,15 @@ export class GiveBack {
     this.#shorten();
   }
 
-  /** Inside a transaction. Returns how many pages. */
+  /** Inside a transaction. Returns by how many pages the file is shorter: by none, too, where somebody has turned giving back off in it. */
   #step(): number {
     const { pages } = this.#parts;
     const { free, all } = pages.count();
     // A third of what is in use is a quarter of the file.
     const wanted = Math.min(MAX_STEP_PAGES, free - Math.floor((all - free) / 3));
     const stopwatch = new Stopwatch();
-    let given = 0;
-    for (; given < wanted && stopwatch.elapsedMs < STEP_MS; given += 1) pages.giveBackOne();
-    return given;
+    for (let tried = 0; tried < wanted && stopwatch.elapsedMs < STEP_MS; tried += 1) pages.giveBackOne();
+    return all - pages.count().all;
   }
 
   #shorten(): void {

@@ -80,4 +80,21 @@ describe("the space of messages that were deleted", () => {
     expect(pagesOf(broker)).toMatchObject({ all });
     expect(pagesOf(broker).free).toBeGreaterThan(5_000);
   });
+
+  it("is kept in a file in which somebody has turned giving back off, and the broker comes to rest", async () => {
+    using folder = tempFolder();
+    const path = folder.file("app.db");
+    await (await openTestBroker({ path }))[Symbol.asyncDispose]();
+    const other = new Database(path);
+    other.exec("PRAGMA journal_mode = DELETE; PRAGMA auto_vacuum = NONE; VACUUM");
+    other.close();
+    await using broker = await openTestBroker({ path, synchronous: "off", defaultQueueCount: 1 });
+    await sendMiB(broker, 20);
+    const { all } = pagesOf(broker);
+
+    await broker.clock.advance(4 * DAY);
+
+    expect(pagesOf(broker).all).toBeLessThanOrEqual(all + 4);
+    expect(pagesOf(broker).free).toBeGreaterThan(5_000);
+  });
 });
