@@ -163,20 +163,29 @@ export class ManualClock implements VirtualClock {
   }
 
   async #exclusively(what: string, work: () => Promise<void>): Promise<void> {
-    if (this.#isMoving) {
-      throw new MqError(
-        "ERR_MQ_INVALID_ARGUMENT",
+    if (this.#isMoving)
+      throw invalid(
         `${what}: an earlier advance or runUntilIdle has not ended: await it first, and do not move time in a listener`,
       );
-    }
     this.#isMoving = true;
     const hold = holdProcess();
     try {
+      await this.#refuseWithinListener(what);
       await work();
     } finally {
       hold.release();
       this.#isMoving = false;
     }
+  }
+
+  /** It would wait for its own end. */
+  async #refuseWithinListener(what: string): Promise<void> {
+    const delivery = runningDelivery.getStore();
+    if (delivery === undefined) return;
+    // It holds up time once it has returned its promise; what it only started may go on after it has ended.
+    await Promise.resolve();
+    for (const hold of this.#holds)
+      if (hold.delivery === delivery) throw invalid(`${what}: do not move time in a listener: this is ${hold.describe()}`);
   }
 
   async #runDue(untilMs: number, limit: Limit | undefined): Promise<void> {
@@ -208,7 +217,9 @@ export class ManualClock implements VirtualClock {
     const awaited = [...this.#holds].filter((hold) => limit !== undefined || !this.#mayGoOnWithout(hold));
     if (awaited.length === 0) return false;
     const patienceMs = limit?.leftMs ?? this.#patienceMs;
-    if (patienceMs === 0 || !(await this.#someReleased(patienceMs))) for (const hold of awaited) hold.isGivenUp = true;
+    const isOneLess = patienceMs > 0 && (await this.#someReleased(patienceMs));
+    // Whoever has a limit says so when it is over: it is no reason for others to go on without them.
+    if (!isOneLess && limit === undefined) for (const hold of awaited) hold.isGivenUp = true;
     return true;
   }
 
@@ -241,6 +252,8 @@ export class ManualClock implements VirtualClock {
     return () => {
       if (isAwake) return;
       isAwake = true;
+      // Its listener goes on from here, perhaps with I/O: time waits for it again.
+      this.#activity += 1;
       const left = (this.#sleeping.get(delivery) ?? 1) - 1;
       if (left === 0) this.#sleeping.delete(delivery);
       else this.#sleeping.set(delivery, left);

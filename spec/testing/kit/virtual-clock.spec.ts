@@ -145,6 +145,59 @@ describe("advance", () => {
     expect([before, lines]).toEqual([[], ["ended 60000"]]);
   });
 
+  it("waits again for a listener that has waited for the clock, its I/O included, before time goes on", async () => {
+    await using kit = await openKit();
+    const { broker } = kit;
+    const ended: number[] = [];
+    const listener = async (): Promise<void> => {
+      await new Promise<void>((resolve) => broker.clock.at(broker.clock.now() + 60_000, resolve));
+      for (let round = 0; round < 20; round += 1) await readFile(import.meta.filename);
+      ended.push(broker.clock.now() - START);
+    };
+    await broker.pushConsumer({ group: "readers", subscriptions: { orders: "*" }, listener }).start();
+    await broker.producer({ group: "p" }).send({ topic: "orders", body: "a" });
+
+    await broker.clock.advance("2h");
+
+    expect(ended).toEqual([60_000]);
+  });
+
+  it("waits for a listener of which runUntilIdle has said that it is busy", async () => {
+    await using kit = await openKit();
+    const { broker } = kit;
+    const ended: number[] = [];
+    const listener = async (): Promise<void> => {
+      for (let round = 0; round < 200; round += 1) await readFile(import.meta.filename);
+      ended.push(broker.clock.now() - START);
+    };
+    await broker.pushConsumer({ group: "readers", subscriptions: { orders: "*" }, listener }).start();
+    await broker.producer({ group: "p" }).send({ topic: "orders", body: "a" });
+    await broker.waitFor({ state: "delivered" });
+    await expect(broker.runUntilIdle({ timeoutMs: 1 })).rejects.toThrow("busy: a listener of group readers");
+
+    await broker.clock.advance("2h");
+
+    expect(ended).toEqual([0]);
+  });
+
+  it("is refused in a listener, for whose end it would wait", async () => {
+    await using kit = await openKit();
+    const { broker } = kit;
+    const refused: unknown[] = [];
+    const listener = async (): Promise<void> => {
+      for (const move of [() => broker.clock.advance("1s"), () => broker.runUntilIdle()])
+        await move().catch((error: Error) => refused.push(error.message));
+    };
+    await broker.pushConsumer({ group: "readers", subscriptions: { orders: "*" }, listener }).start();
+    await broker.producer({ group: "p" }).send({ topic: "orders", body: "a" });
+    await broker.waitFor({ state: "consumed" });
+
+    expect(refused).toEqual([
+      expect.stringMatching(/^advance: do not move time in a listener: this is a listener of group readers /),
+      expect.stringMatching(/^runUntilIdle: do not move time in a listener: this is a listener of group readers /),
+    ]);
+  });
+
   it("gives up on a listener that never ends, so that its consume time-out comes", async () => {
     await using kit = await openKit();
     const { broker } = kit;
