@@ -41,16 +41,31 @@ const SABOTAGES = {
     replaceRun("INSERT INTO mq_sent_back", () => ({ changes: 1, lastInsertRowid: 1 }));
     return tell;
   },
-  /** A queue is taken from whoever has it, without asking. */
+  /** A process knows of nobody else in its group, and takes each queue from whoever has it. */
   "seized-queues": (tell) => {
     const { prepare } = Database.prototype;
+    let ownKey;
     Database.prototype.prepare = function prepareSeizing(source) {
-      return prepare.call(
+      const statement = prepare.call(
         this,
-        source
-          .replace("INSERT INTO mq_claim", "INSERT OR REPLACE INTO mq_claim")
-          .replace(/(mq_claim.*) ON CONFLICT DO NOTHING/, "$1"),
+        source.replace(
+          /(INTO mq_claim.*) ON CONFLICT DO NOTHING/,
+          "$1 ON CONFLICT DO UPDATE SET engine_key = excluded.engine_key",
+        ),
       );
+      if (source.startsWith("INSERT INTO mq_engine")) {
+        const { run } = statement;
+        statement.run = (engineKey, ...values) => {
+          ownKey = engineKey;
+          return run.call(statement, engineKey, ...values);
+        };
+      }
+      if (/^SELECT .* FROM mq_member WHERE consumer_group/.test(source)) {
+        const { all } = statement;
+        const position = statement.columns().findIndex(({ name }) => name === "engine_key");
+        statement.all = (group) => all.call(statement, group).filter((row) => row[position] === ownKey);
+      }
+      return statement;
     };
     return tell;
   },
