@@ -185,7 +185,8 @@ export class ManualClock implements VirtualClock {
     // It holds up time once it has returned its promise; what it only started may go on after it has ended.
     await Promise.resolve();
     for (const hold of this.#holds)
-      if (hold.delivery === delivery) throw invalid(`${what}: do not move time in a listener: this is ${hold.describe()}`);
+      if (hold.delivery === delivery)
+        throw invalid(`${what}: do not move time in a listener: this is ${hold.describe()}`);
   }
 
   async #runDue(untilMs: number, limit: Limit | undefined): Promise<void> {
