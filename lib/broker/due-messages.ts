@@ -96,7 +96,7 @@ export class DueMessages implements DueRows, PutOffRows {
 
   putOffAnew(now: number, [dueAt = now, dueKey = Number.MAX_SAFE_INTEGER]: PutOffPlace): PutOffPlace | undefined {
     this.#earliest.forget();
-    const last = this.#store.due.putOffAnew(now, { dueAt, dueKey }, BLOCKS_A_LOOK);
+    const last = this.#store.due.putOffAnew(now, { dueAt, dueKey }, BLOCKS_A_LOOK, MAX_BYTES_A_MOVE);
     return last && [last.dueAt, last.dueKey];
   }
 

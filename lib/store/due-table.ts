@@ -38,7 +38,7 @@ export class DueTable {
   readonly #listAfter: SqliteStatement<DueRow>;
   readonly #earliest: SqliteStatement<number>;
   readonly #newest: SqliteStatement<number | null>;
-  readonly #listDelays: SqliteStatement<[number, number, number | null]>;
+  readonly #listDelays: SqliteStatement<[number, number, number | null, number]>;
   readonly #copy: SqliteStatement;
 
   constructor(connection: SqliteConnection) {
@@ -76,9 +76,9 @@ export class DueTable {
          SELECT * FROM (SELECT due_at - delay_ms AS put_off_at FROM mq_due WHERE due_at > ? ORDER BY due_at LIMIT ?)
          UNION ALL SELECT * FROM (SELECT due_at - delay_ms FROM mq_due ORDER BY due_at DESC LIMIT ?))`,
     ).pluck();
-    this.#listDelays = prepare<[number, number, number | null]>(
+    this.#listDelays = prepare<[number, number, number | null, number]>(
       connection,
-      "SELECT due_at, due_key, delay_ms FROM mq_due WHERE (due_at, due_key) > (?, ?) ORDER BY due_at, due_key LIMIT ?",
+      "SELECT due_at, due_key, delay_ms, length(records) FROM mq_due WHERE (due_at, due_key) > (?, ?) ORDER BY due_at, due_key LIMIT ?",
     ).raw();
     this.#copy = prepare(
       connection,
@@ -98,18 +98,27 @@ export class DueTable {
   }
 
   /**
-   * Of the next blocks after this place, those that were put off for some time after `now` are put off for it again. Returns the place of the last one that was looked at;
-   * `undefined`: there is none.
+   * Of the next blocks after this place, those that were put off for some time after `now` are put off for it again: at most `maxBlocks` are looked at, and of those that
+   * are put off again at least one, and as many as fit. Returns the place of the last one that was looked at; `undefined`: there is none.
    */
-  putOffAnew(now: number, { dueAt: afterTime, dueKey: afterKey }: DuePlace, limit: number): DuePlace | undefined {
-    const places = this.#listDelays.all(afterTime, afterKey, limit);
-    for (const [dueAt, dueKey, delayMs] of places) {
-      if (delayMs === null || dueAt - delayMs <= now) continue;
-      this.#copy.run(now + delayMs, now + delayMs, dueAt, dueKey);
-      this.#delete.run(dueAt, dueKey);
+  putOffAnew(
+    now: number,
+    { dueAt: afterTime, dueKey: afterKey }: DuePlace,
+    maxBlocks: number,
+    maxBytes: number,
+  ): DuePlace | undefined {
+    let last: DuePlace | undefined;
+    let bytes = 0;
+    for (const [dueAt, dueKey, delayMs, size] of this.#listDelays.all(afterTime, afterKey, maxBlocks)) {
+      if (delayMs !== null && dueAt - delayMs > now) {
+        if (bytes > 0 && bytes + size > maxBytes) break;
+        bytes += size;
+        this.#copy.run(now + delayMs, now + delayMs, dueAt, dueKey);
+        this.#delete.run(dueAt, dueKey);
+      }
+      last = { dueAt, dueKey };
     }
-    const last = places.at(-1);
-    return last && { dueAt: last[0], dueKey: last[1] };
+    return last;
   }
 
   delete({ dueAt, dueKey }: DuePlace): void {

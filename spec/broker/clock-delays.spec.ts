@@ -1,6 +1,7 @@
 import type Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import type { Broker, MessageView, SimpleConsumer } from "../../lib/index.js";
+import { openFaultDriver } from "../support/fault-driver.js";
 import { MachineClock } from "../support/machine-clock.js";
 import { tempFolder } from "../support/temp-folder.js";
 import { openTestBroker, type TestBroker, type TestBrokerOptions } from "../support/test-broker.js";
@@ -165,6 +166,33 @@ describe("when the clock is set back by an hour, as soon as that is found out", 
     await clock.advance(FOUND_MS + SECOND + 100);
 
     expect([received.length, count(broker, "mq_due")]).toEqual([1_500, 1_500]);
+  });
+
+  it("large delays wait anew in steps of at most 1 MiB, or one larger block", async () => {
+    const driver = openFaultDriver();
+    const { database } = driver;
+    const clock = new MachineClock();
+    await using broker = await openTestBroker({ database, clock, defaultQueueCount: 1 });
+    const { mq } = broker;
+    const kib = [400, 400, 400, 2_000, 1, 1];
+    for (const size of kib) {
+      await send(mq, "x".repeat(size * 1_024), { delayLevel: 17 });
+      await clock.advance(1);
+    }
+    const left = database.prepare("SELECT count(*) FROM mq_due WHERE due_at > ?").pluck();
+    const now = clock.now();
+    const counts: unknown[] = [];
+    driver.onRun = (source) => {
+      if (source === "COMMIT") counts.push(left.get(now));
+    };
+
+    clock.setTime(now - 2 * HOUR);
+    await clock.advance(FOUND_MS);
+    driver.onRun = undefined;
+
+    expect(counts.filter((count, index) => count !== counts[index - 1])).toEqual([4, 3, 2, 0]);
+    await broker[Symbol.asyncDispose]();
+    database.close();
   });
 
   it("what is put off afterwards waits as long as it is to", async () => {
