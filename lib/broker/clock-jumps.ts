@@ -85,7 +85,8 @@ export class ClockJumps {
     const { engine, clocks } = this.#options;
     const { log, due, pops } = engine.store;
     return engine.reads.read(() => {
-      const signs = [log.newest(), due.newest(clocks.clock.now(), ROWS_OF_A_SIGN), pops.newest(ROWS_OF_A_SIGN)];
+      const { storeTimestamp } = log.last() ?? {};
+      const signs = [storeTimestamp, due.newest(clocks.clock.now(), ROWS_OF_A_SIGN), pops.newest(ROWS_OF_A_SIGN)];
       return signs.some((time) => time !== undefined && time > clocks.clock.now());
     });
   }

@@ -32,6 +32,8 @@ export interface ExpiryStep {
 
 /** A block goes that one of the two says. */
 export interface Cutoff {
+  /** What it is, by the clock. */
+  readonly now: number;
   readonly storedBefore: number;
   /** A position of the log: what begins before it. */
   readonly below: number;
@@ -44,6 +46,14 @@ export interface ExpiryParts {
   readonly keepsUnconsumed: boolean;
 }
 
+/** A stretch of the log that was stored by a clock that was ahead. */
+interface Ahead {
+  readonly begin: number;
+  readonly end: number;
+  /** What lies behind it was stored at this time. */
+  readonly storedBefore: number;
+}
+
 /**
  * Deletes the oldest messages, block by block from the front of each queue, in many transactions.
  *
@@ -53,6 +63,8 @@ export interface ExpiryParts {
 export class Expiry {
   readonly #parts: ExpiryParts;
   readonly #cutoff: Cutoff;
+  /** The one that was looked at last. */
+  #ahead: Ahead | undefined;
 
   constructor(parts: ExpiryParts, cutoff: Cutoff) {
     this.#parts = parts;
@@ -95,7 +107,35 @@ export class Expiry {
   }
 
   #isOld({ storeTimestamp, commitLogOffset }: BlockPlace): boolean {
-    return storeTimestamp < this.#cutoff.storedBefore || commitLogOffset < this.#cutoff.below;
+    const { now, storedBefore, below } = this.#cutoff;
+    if (commitLogOffset < below) return true;
+    if (storeTimestamp <= now) return storeTimestamp < storedBefore;
+    return this.#aheadAt(commitLogOffset).storedBefore < storedBefore;
+  }
+
+  /**
+   * A clock that was ahead has stored the block at this position. It is older than what was stored behind it, once the clock was right again: so it does not stay, and all
+   * behind it in its queue, until the time has come that it says.
+   */
+  #aheadAt(position: number): Ahead {
+    const known = this.#ahead;
+    if (known !== undefined && position >= known.begin && position < known.end) return known;
+    const { log } = this.#parts.store;
+    const isAhead = (block: BlockPlace | undefined): boolean => (block?.storeTimestamp ?? 0) > this.#cutoff.now;
+    const last = log.last();
+    let [from, to] = [position + 1, last === undefined || isAhead(last) ? position : last.commitLogOffset];
+    while (from < to) {
+      const middle = Math.floor((from + to) / 2);
+      const block = log.firstFrom(middle);
+      if (block !== undefined && isAhead(block)) from = block.commitLogOffset + 1;
+      else to = middle;
+    }
+    const behind = log.firstFrom(from);
+    this.#ahead =
+      behind === undefined || isAhead(behind)
+        ? { begin: position, end: Number.POSITIVE_INFINITY, storedBefore: Number.POSITIVE_INFINITY }
+        : { begin: position, end: behind.commitLogOffset, storedBefore: behind.storeTimestamp };
+    return this.#ahead;
   }
 
   /** Returns what it took, and whether nothing is left that may go. */

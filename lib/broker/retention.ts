@@ -101,6 +101,7 @@ export class Retention {
       const isTime = isHour || isShort || (catchesUp && begin > lastBegin);
       const first = excessBytes === 0 ? undefined : store.log.first();
       const cutoff = {
+        now,
         storedBefore: isTime ? now - settings.reservedMs : Number.NEGATIVE_INFINITY,
         below: first === undefined ? 0 : forciblyDeletedUpTo(first.commitLogOffset, queues.logEnd, excessBytes),
       };

@@ -49,8 +49,8 @@ export class LogTable {
   readonly #end: SqliteStatement<number>;
   readonly #listHeads: SqliteStatement<[number, number, ...HeadRow]>;
   readonly #delete: SqliteStatement;
-  readonly #first: SqliteStatement<[number, number]>;
-  readonly #newest: SqliteStatement<number>;
+  readonly #firstFrom: SqliteStatement<[number, number]>;
+  readonly #last: SqliteStatement<[number, number]>;
 
   constructor(connection: SqliteConnection) {
     this.#insert = prepare(connection, `INSERT INTO mq_log (${BLOCK}) VALUES (?, ?, ?, ?, ?, ?)`);
@@ -92,14 +92,14 @@ export class LogTable {
       `SELECT commit_log_offset, length(records), ${HEAD} FROM mq_log WHERE queue_key = ? ORDER BY first_offset LIMIT ?`,
     ).raw();
     this.#delete = prepare(connection, "DELETE FROM mq_log WHERE commit_log_offset = ?");
-    this.#first = prepare<[number, number]>(
+    this.#firstFrom = prepare<[number, number]>(
       connection,
-      "SELECT commit_log_offset, store_timestamp FROM mq_log ORDER BY commit_log_offset LIMIT 1",
+      "SELECT commit_log_offset, store_timestamp FROM mq_log WHERE commit_log_offset >= ? ORDER BY commit_log_offset LIMIT 1",
     ).raw();
-    this.#newest = prepare<number>(
+    this.#last = prepare<[number, number]>(
       connection,
-      "SELECT store_timestamp FROM mq_log ORDER BY commit_log_offset DESC LIMIT 1",
-    ).pluck();
+      "SELECT commit_log_offset, store_timestamp FROM mq_log ORDER BY commit_log_offset DESC LIMIT 1",
+    ).raw();
   }
 
   insert(block: LogBlock): void {
@@ -160,15 +160,19 @@ export class LogTable {
     this.#delete.run(commitLogOffset);
   }
 
-  /** When the last block of all was stored. */
-  newest(): number | undefined {
-    return this.#newest.get();
-  }
-
   /** The first block of all. */
   first(): BlockPlace | undefined {
-    const row = this.#first.get();
-    return row === undefined ? undefined : { commitLogOffset: row[0], storeTimestamp: row[1] };
+    return this.firstFrom(0);
+  }
+
+  /** The first block that begins at this position or behind it. */
+  firstFrom(position: number): BlockPlace | undefined {
+    return toPlace(this.#firstFrom.get(position));
+  }
+
+  /** The last block of all. */
+  last(): BlockPlace | undefined {
+    return toPlace(this.#last.get());
   }
 
   /** The byte position behind the last record, 0 when the table is empty. */
@@ -183,4 +187,8 @@ function toBlock([commitLogOffset, queueKey, firstOffset, messageCount, storeTim
 
 function toHead(row: HeadRow | undefined): LogBlockHead | undefined {
   return row === undefined ? undefined : { firstOffset: row[0], messageCount: row[1], storeTimestamp: row[2] };
+}
+
+function toPlace(row: [number, number] | undefined): BlockPlace | undefined {
+  return row === undefined ? undefined : { commitLogOffset: row[0], storeTimestamp: row[1] };
 }

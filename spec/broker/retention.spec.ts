@@ -244,6 +244,34 @@ describe("the hour of deleting, when the clock is set", () => {
     ]);
   });
 
+  it("takes messages that a clock stored which was far ahead, and those behind them, when others are old that came later", async () => {
+    await using broker = await openAtNoon({ clock: new MachineClock(NOON), defaultQueueCount: 3 });
+    const { mq, clock } = broker;
+    const producer = mq.producer({ group: "shop" });
+    const sendTo = (queue: number): unknown => producer.sendSync({ topic: "orders", body: "a" }, { queue });
+    const minima = async (): Promise<unknown> =>
+      (await mq.admin.topicStats("orders")).map(({ minOffset }) => minOffset);
+    for (const queue of [0, 0, 2]) sendTo(queue);
+    clock.setTime(clock.now() + 365 * DAY);
+    await clock.advance(2_000);
+    for (const queue of [0, 1, 0]) sendTo(queue);
+    clock.setTime(clock.now() - 365 * DAY);
+    await clock.advance(2_000);
+    const setForth = await minima();
+    await clock.advance(2 * DAY);
+    for (const queue of [0, 0]) sendTo(queue);
+
+    await clock.advance(2 * DAY);
+    const early = await minima();
+    await clock.advance(2 * DAY);
+
+    expect([setForth, early, await minima()]).toEqual([
+      [2, 0, 1],
+      [2, 0, 1],
+      [6, 1, 1],
+    ]);
+  });
+
   it("is made up for when the store is opened, though a clock that was ahead has noted a later one", async () => {
     using folder = tempFolder();
     const path = folder.file("app.db");

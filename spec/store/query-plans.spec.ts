@@ -37,8 +37,7 @@ const SCANS = [
   "SELECT commit_log_offset + length(records) FROM mq_log ORDER BY commit_log_offset DESC LIMIT 1",
   "SELECT due_at FROM mq_due ORDER BY due_at LIMIT 1",
   "SELECT visible_at FROM mq_pop ORDER BY visible_at LIMIT 1",
-  "SELECT commit_log_offset, store_timestamp FROM mq_log ORDER BY commit_log_offset LIMIT 1",
-  "SELECT store_timestamp FROM mq_log ORDER BY commit_log_offset DESC LIMIT 1",
+  "SELECT commit_log_offset, store_timestamp FROM mq_log ORDER BY commit_log_offset DESC LIMIT 1",
   "UNION ALL SELECT * FROM (SELECT due_at - delay_ms FROM mq_due ORDER BY due_at DESC LIMIT ?))",
   "SELECT max(pop_time) FROM (SELECT pop_time FROM mq_pop ORDER BY pop_key DESC LIMIT ?)",
   "SELECT max(pop_key) FROM (SELECT pop_key FROM mq_pop WHERE pop_key > ? ORDER BY pop_key LIMIT ?)",
@@ -74,6 +73,10 @@ describe("the statements of the store", () => {
     ],
     ["FROM mq_log WHERE queue_key = ? ORDER BY first_offset LIMIT 1", "(queue_key=?)"],
     ["FROM mq_log WHERE queue_key = ? ORDER BY first_offset DESC LIMIT 1", "(queue_key=?)"],
+    [
+      "FROM mq_log WHERE commit_log_offset >= ? ORDER BY commit_log_offset LIMIT 1",
+      "USING INTEGER PRIMARY KEY (rowid>?)",
+    ],
     [
       "FROM mq_log WHERE commit_log_offset >= ? ORDER BY commit_log_offset LIMIT ?",
       "USING INTEGER PRIMARY KEY (rowid>?)",
