@@ -47,8 +47,11 @@ export class MeasuredClock implements SteadyClock {
     this.#timer = this.#clock.after(LOOK_MS, () => {
       const lateMs = this.#clock.elapsed() - dueAt;
       this.watch(onJump);
-      const byMs = Math.round(this.#findStep() + (lateMs >= STOPPED_MS ? lateMs : 0));
-      if (Math.abs(byMs) >= LEAST_JUMP_MS) onJump(byMs);
+      const step = Math.round(this.#findStep());
+      const stopped = lateMs >= STOPPED_MS ? Math.round(lateMs) : 0;
+      // That nothing ran for so long does not make up for a clock that was set back meanwhile.
+      const jumps = step < 0 ? [stopped, step] : [stopped + step];
+      for (const byMs of jumps) if (Math.abs(byMs) >= LEAST_JUMP_MS) onJump(byMs);
     });
   }
 

@@ -182,6 +182,16 @@ describe("the steady clock of a clock that tells how time passes", () => {
     expect([told, rung]).toEqual([[-HOUR], ["steady a"]]);
   });
 
+  it("tells that it was set back also when the machine slept for as long, and that it slept", async () => {
+    const { clock, jumps } = watched(new MachineClock(START));
+
+    clock.sleep(HOUR + 1_000);
+    clock.setTime(clock.now() - HOUR);
+    await clock.advance(1_000);
+
+    expect(jumps).toEqual([HOUR, -HOUR]);
+  });
+
   it("is silent while they part little by little", async () => {
     const { clock, jumps } = watched(new MachineClock(START));
 
