@@ -46,7 +46,9 @@ export class BroadcastOffsetTable {
     );
     this.#listNotSeenSince = prepare<[string, string]>(
       connection,
-      "SELECT consumer_group, instance_name FROM mq_broadcast_instance WHERE last_seen_at < ? LIMIT ?",
+      `SELECT consumer_group, instance_name FROM mq_broadcast_instance AS gone WHERE last_seen_at < ? AND NOT EXISTS (
+         SELECT 1 FROM mq_member AS present
+         WHERE present.consumer_group = gone.consumer_group AND present.instance_name = gone.instance_name) LIMIT ?`,
     ).raw();
     const ofInstance = "WHERE consumer_group = ? AND instance_name = ?";
     this.#deleteInstance = prepare(connection, `DELETE FROM mq_broadcast_instance ${ofInstance}`);
@@ -83,11 +85,12 @@ export class BroadcastOffsetTable {
     this.#touch.run(group, instanceName, now);
   }
 
+  /** Whether some instance that is not there was last there before this time. Whoever is a member is there, though its clock may have been set forth since it said so. */
   hasNotSeenSince(time: number): boolean {
     return this.#listNotSeenSince.get(time, 1) !== undefined;
   }
 
-  /** Forgets instances that were last there before this time, at most so many. @returns how many. */
+  /** Forgets instances that are not there, and were last there before this time, at most so many. @returns how many. */
   deleteNotSeenSince(time: number, limit: number): number {
     const gone = this.#listNotSeenSince.all(time, limit);
     for (const instance of gone) {

@@ -234,4 +234,22 @@ describe("a broadcasting instance that is there", () => {
     ]);
     expect(progressIn(here.mq)).toContainEqual(["news", "here", 1]);
   });
+
+  it("is not forgotten when the clock is set forth by forty days, be it that of another process", async () => {
+    using folder = tempFolder();
+    const path = folder.file("mq.db");
+    await using here = await openTestBroker({ path, defaultQueueCount: 1 });
+    await using there = await openTestBroker({ path });
+    await here.mq.admin.createTopic("orders");
+    await startInstance(here.mq, { instanceName: "here" });
+    await sendAll(here.mq, ["m0"]);
+    await here.clock.advance(100);
+
+    there.clock.setTime(there.clock.now() + 40 * DAY);
+    await there.clock.advance(100);
+    await startInstance(there.mq, { instanceName: "there" });
+    await there.clock.advance(DAY);
+
+    expect(progressIn(here.mq)).toContainEqual(["news", "here", 1]);
+  });
 });

@@ -36,13 +36,14 @@ const SCANS = [
   "FROM mq_engine ORDER BY engine_key",
   "SELECT commit_log_offset + length(records) FROM mq_log ORDER BY commit_log_offset DESC LIMIT 1",
   "SELECT due_at FROM mq_due ORDER BY due_at LIMIT 1",
+  "SELECT sum(length(records)) FROM (SELECT records FROM mq_due WHERE due_at <= ? ORDER BY due_at, due_key LIMIT ?)",
   "SELECT visible_at FROM mq_pop ORDER BY visible_at LIMIT 1",
   "SELECT commit_log_offset, store_timestamp FROM mq_log ORDER BY commit_log_offset DESC LIMIT 1",
   "UNION ALL SELECT * FROM (SELECT due_at - delay_ms FROM mq_due ORDER BY due_at DESC LIMIT ?))",
   "SELECT max(pop_time) FROM (SELECT pop_time FROM mq_pop ORDER BY pop_key DESC LIMIT ?)",
   "SELECT max(pop_key) FROM (SELECT pop_key FROM mq_pop WHERE pop_key > ? ORDER BY pop_key LIMIT ?)",
   "FROM mq_pop_order WHERE pop_time > ? LIMIT ?",
-  "FROM mq_broadcast_instance WHERE last_seen_at < ? LIMIT ?",
+  "present.instance_name = gone.instance_name) LIMIT ?",
 ];
 
 describe("the statements of the store", () => {
