@@ -188,9 +188,16 @@ function withResolvers() {
 
 /** Every body in a closed store, in the order of the log. */
 export function* storedBodies(path) {
+  for (const [body] of storedMessages(path)) yield body;
+}
+
+/** Every body in a closed store and when its transaction stored it, just before it was committed. */
+export function* storedMessages(path) {
   const database = new Database(path, { readonly: true });
-  for (const records of database.prepare("SELECT records FROM mq_log ORDER BY commit_log_offset").pluck().iterate()) {
-    for (let at = 0; at < records.length; at += sizeAt(records, at)) yield bodyAt(records, at).toString("latin1");
+  const blocks = database.prepare("SELECT records, store_timestamp FROM mq_log ORDER BY commit_log_offset").raw();
+  for (const [records, storedAt] of blocks.iterate()) {
+    for (let at = 0; at < records.length; at += sizeAt(records, at))
+      yield [bodyAt(records, at).toString("latin1"), storedAt];
   }
   database.close();
 }

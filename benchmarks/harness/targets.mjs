@@ -38,7 +38,7 @@ export function judge(trials) {
       ),
       atLeast("pop: share of the drain", ratio(cell("pop", "pocketmq-pop"), cell("pop", "pocketmq"), "rate"), 1 / 3),
       below("retry-storm: deliveries too many", only(cell("retry-storm", "pocketmq"), "extraDeliveries"), 1),
-      below("timers: p99 late in ms", only(cell("timers", "pocketmq"), "p99Ms"), 20),
+      below("timers: p99 late in their queue in ms", only(cell("timers", "pocketmq"), "queuedP99Ms"), 20),
       atLeast(
         "pending-timers: share of the rate without",
         only(cell("pending-timers", "pocketmq"), "ofRateWithout"),

@@ -1,6 +1,6 @@
 /**
- * 100,000 timers that are due within one second, evenly, and were sent in another order: how late each reaches the listener. A push consumer in the same process
- * waits for them.
+ * 100,000 timers that are due within one second, evenly, and were sent in another order: how late each comes into its queue, and how late it reaches the listener of a
+ * push consumer that waits in the same process.
  */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -69,11 +69,15 @@ async function fire(driver, path, synchronous, count, rate, profile) {
   once.verify();
   const progress = await driver.storedProgress(path);
   if (progress !== count) throw new Error(`${count} messages were handled, ${progress} are stored as done`);
+  const inQueue = new Latencies();
+  for (const [body, storedAt] of driver.storedMessages(path)) inQueue.record(storedAt - dueAt[numberOf(body)]);
   const { rate: _rate, ...cpu } = perMessage(figures, count);
   const { loopDelayP99Ms, loopDelayMaxMs } = figures;
   return {
     messages: count,
     ...cpu,
+    queuedP99Ms: inQueue.percentile(99),
+    queuedMaxMs: inQueue.max,
     p50Ms: late.percentile(50),
     p99Ms: late.percentile(99),
     maxMs: late.max,

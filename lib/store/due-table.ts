@@ -33,6 +33,7 @@ export class DueTable {
   readonly #deleteUpTo: SqliteStatement;
   readonly #replace: SqliteStatement;
   readonly #listAt: SqliteStatement<DueRow>;
+  readonly #sizeOfDue: SqliteStatement<number | null>;
   readonly #listDueSizes: SqliteStatement<number>;
   readonly #listDue: SqliteStatement<DueRow>;
   readonly #listAfter: SqliteStatement<DueRow>;
@@ -57,6 +58,10 @@ export class DueTable {
       connection,
       `SELECT ${COLUMNS} FROM mq_due WHERE due_at = ? AND topic = ? ORDER BY due_key`,
     ).raw();
+    this.#sizeOfDue = prepare<number | null>(
+      connection,
+      "SELECT sum(length(records)) FROM (SELECT records FROM mq_due WHERE due_at <= ? ORDER BY due_at, due_key LIMIT ?)",
+    ).pluck();
     this.#listDueSizes = prepare<number>(
       connection,
       "SELECT length(records) FROM mq_due WHERE due_at <= ? ORDER BY due_at, due_key LIMIT ?",
@@ -141,17 +146,23 @@ export class DueTable {
   }
 
   /**
-   * What is due by this time, the earliest first: at least one block, and as many as fit. Their sizes, which are read without the records, and then all of them at once
-   * take 2.0 µs a block; one after the other 2.6.
+   * What is due by this time, the earliest first: at least one block, and as many as fit. Sizes are read without the records. SQLite adds them up in 0.3 µs a block; only
+   * where that is too much are they read one by one, which takes 0.6 µs. The blocks themselves take 1.7 to 2.3 µs each when they are read all at once.
    */
   listDue(now: number, maxBlocks: number, maxBytes: number): readonly DueBlock[] {
+    const size = this.#sizeOfDue.get(now, maxBlocks) ?? 0;
+    const count = size <= maxBytes ? maxBlocks : this.#countFitting(now, maxBlocks, maxBytes);
+    return this.#listDue.all(now, count).map(toBlock);
+  }
+
+  #countFitting(now: number, maxBlocks: number, maxBytes: number): number {
     let [count, bytes] = [0, 0];
     for (const size of this.#listDueSizes.all(now, maxBlocks)) {
       bytes += size;
       if (count > 0 && bytes > maxBytes) break;
       count += 1;
     }
-    return this.#listDue.all(now, count).map(toBlock);
+    return count;
   }
 
   /** Whatever its time. */
