@@ -151,11 +151,6 @@ export class EventHub {
     if (this.isHeard(event)) this.#later(() => this.#tell(event, value));
   }
 
-  /**
-   * This machine's clock was set, back where `byMs` is below 0, or nothing ran in this process for so long, as it slept with the machine: within a second of that, and
-   * after what had fallen due by then was begun or put off anew. With a clock of your own that has no `elapsed` and `after`, as soon as it shows.
-   */
-  "clock:jumped": (event: { readonly byMs: number }) => void;
   /** Something in the background failed and is tried again. @param level - how it is logged where nobody listens. */
   error(error: MqError, data?: object, level: "warn" | "error" = "error"): void {
     const log = (): void => this.#logger[level](error.message, data);
