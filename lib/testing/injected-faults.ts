@@ -10,8 +10,8 @@ export interface FaultTargets {
   readonly clock: ManualClock;
   /** Brokers see that the clock was set, and by how much, when they look before and after. */
   readonly look: () => void;
-  /** Of a client; throws where there is none of this name. */
-  readonly linkOf: (clientId: string) => Link;
+  /** Of the consumers of this name; throws where there is none. */
+  readonly linksOf: (clientId: string) => readonly Link[];
   readonly events: EventHub;
   readonly crash: () => Promise<void>;
   readonly failed: (error: unknown) => void;
@@ -55,9 +55,11 @@ export class InjectedFaults implements Faults {
   }
 
   partition(clientId: string): () => void {
-    const link = this.#targets.linkOf(clientId);
-    link.cut();
-    return this.#plan.undoing(() => void link.mend().catch(this.#targets.failed));
+    const links = this.#targets.linksOf(clientId);
+    for (const link of links) link.cut();
+    return this.#plan.undoing(() => {
+      for (const link of links) link.mend().catch(this.#targets.failed);
+    });
   }
 
   fillDisk(): () => void {

@@ -13,9 +13,13 @@ export class Link {
   readonly #broker: LocalBroker;
   readonly #clock: Clock;
   #silence: ClockTimer | undefined;
-  #isCut = false;
+  /** How often it was cut, and not mended. */
+  #cuts = 0;
   #isExpired = false;
+  /** It registers again. */
+  #isReturning = false;
   #hasLeft = false;
+  #isClosed = false;
   #waiting: (() => void)[] = [];
 
   constructor(client: GroupMember, broker: LocalBroker, clock: Clock) {
@@ -25,7 +29,7 @@ export class Link {
     const whole =
       (tell: () => void): (() => void) =>
       () => {
-        if (!this.#isCut) tell();
+        if (!this.isCut) tell();
       };
     this.member = {
       clientId: client.clientId,
@@ -47,7 +51,7 @@ export class Link {
   }
 
   get isCut(): boolean {
-    return this.#isCut;
+    return this.#cuts > 0;
   }
 
   /** The consumer was closed. */
@@ -57,7 +61,7 @@ export class Link {
 
   /** Resolves once something passes, or the signal is aborted. */
   whole(signal?: AbortSignal): Promise<void> | undefined {
-    if (!this.#isCut || signal?.aborted === true) return undefined;
+    if (!(this.isCut || this.#isReturning) || signal?.aborted === true) return undefined;
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
       signal?.addEventListener("abort", () => resolve(), { once: true });
@@ -71,41 +75,56 @@ export class Link {
   /** The broker does not hear of it while the link is cut. */
   leave(): void {
     this.#hasLeft = true;
-    if (!this.#isCut) this.#broker.unregisterConsumer(this.member);
+    if (!this.isCut) this.#broker.unregisterConsumer(this.member);
   }
 
   cut(): void {
-    if (this.#isCut) return;
-    this.#isCut = true;
+    this.#cuts += 1;
+    if (this.#cuts > 1) return;
     this.#silence = this.#clock.at(this.#clock.now() + EXPIRES_MS, () => {
       this.#isExpired = true;
       this.#broker.unregisterConsumer(this.member);
     });
   }
 
-  /** As the next heartbeat of a client of RocketMQ does, it registers again where the broker has forgotten it. */
+  /** Undoes one cut. After the last one it registers again where the broker has forgotten it, as the next heartbeat of a client of RocketMQ does. */
   async mend(): Promise<void> {
-    if (!this.#isCut) return;
-    this.#isCut = false;
+    if (this.#isClosed) return;
+    this.#cuts -= 1;
+    if (this.#cuts > 0) return;
     this.#silence?.cancel();
+    try {
+      await this.#goOn();
+    } finally {
+      this.#letPass();
+    }
+  }
+
+  /** The client has died. */
+  close(): void {
+    this.#isClosed = true;
+    this.#cuts = 0;
+    this.#silence?.cancel();
+    this.#letPass();
+  }
+
+  async #goOn(): Promise<void> {
+    if (this.#hasLeft) {
+      if (!this.#isExpired) this.#broker.unregisterConsumer(this.member);
+    } else if (this.#isExpired) {
+      this.#isExpired = false;
+      this.#isReturning = true;
+      await this.#broker.registerConsumer(this.member);
+    } else {
+      this.#client.dropLostQueues();
+      this.#client.takeNewQueues();
+    }
+  }
+
+  #letPass(): void {
+    this.#isReturning = false;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const resolve of waiting) resolve();
-    if (this.#hasLeft) {
-      if (!this.#isExpired) this.#broker.unregisterConsumer(this.member);
-      return;
-    }
-    if (this.#isExpired) {
-      this.#isExpired = false;
-      await this.#broker.registerConsumer(this.member);
-      return;
-    }
-    this.#client.dropLostQueues();
-    this.#client.takeNewQueues();
-  }
-
-  /** Nobody looks after it any more. */
-  close(): void {
-    this.#silence?.cancel();
   }
 }

@@ -23,6 +23,7 @@ import type { OpenedDatabase } from "../store/open-database.js";
 import type { SqliteDatabase } from "../store/sqlite.js";
 import { describeThrown } from "../thrown.js";
 import { ClientPort } from "./client-port.js";
+import { FaultClock } from "./fault-clock.js";
 import { FaultPlan, type Faults } from "./faults.js";
 import type { HistoryEvent } from "./history.js";
 import { InjectedFaults } from "./injected-faults.js";
@@ -52,6 +53,7 @@ export class LocalTestBroker implements TestBroker {
   readonly #leaks: "warn" | "throw" | "ignore";
   readonly #events: EventHub;
   readonly #plan = new FaultPlan();
+  readonly #faultClock: FaultClock;
   readonly #recorder: MessageRecorder;
   readonly #parts: Omit<EmbeddedClientContext, "port" | "events">;
   /** Those of the broker that there is now. */
@@ -87,6 +89,7 @@ export class LocalTestBroker implements TestBroker {
     this.#resolved = resolved;
     this.#leaks = leaks;
     this.#events = events;
+    this.#faultClock = new FaultClock(clock, resolved.settings.steady);
     this.#recorder = new MessageRecorder(clock, events);
     this.#parts = clientParts(resolved);
     this.#opened = opened;
@@ -95,7 +98,7 @@ export class LocalTestBroker implements TestBroker {
     this.faults = new InjectedFaults(this.#plan, {
       clock,
       look: () => void resolved.settings.clock.now(),
-      linkOf: (clientId) => this.#linkOf(clientId),
+      linksOf: (clientId) => this.#linksOf(clientId),
       events,
       crash: () => this.#crash(),
       failed: (error) => resolved.settings.logger.error(`undoing a partition failed: ${describeThrown(error)}`),
@@ -245,7 +248,7 @@ export class LocalTestBroker implements TestBroker {
       broker: this.#broker,
       plan: this.#plan,
       recorder: this.#recorder,
-      clock: this.clock,
+      clock: this.#faultClock,
       ...{ kind, group },
     });
     const client: Client = { kind, group, port, isDead: false };
@@ -254,10 +257,11 @@ export class LocalTestBroker implements TestBroker {
     return { ...this.#parts, logger, port, events: this.#events };
   }
 
-  #linkOf(clientId: string): Link {
-    const links = this.#clients.flatMap(({ port }) => (port.link === undefined ? [] : [port.link]));
-    const found = links.find(({ member }) => member.clientId === clientId);
-    if (found !== undefined) return found;
+  /** One for each group that this client takes part in. */
+  #linksOf(clientId: string): readonly Link[] {
+    const links = this.#clients.flatMap(({ port: { link } }) => (link === undefined || link.hasLeft ? [] : [link]));
+    const found = links.filter(({ member }) => member.clientId === clientId);
+    if (found.length > 0) return found;
     const known = links.map(({ member }) => member.clientId).join(", ");
     throw invalid(`partition: there is no started consumer ${describe(clientId)}; there are: ${known || "none"}`);
   }

@@ -94,7 +94,7 @@ export class ManualClock implements VirtualClock {
   }
 
   /** @param dueMs - by what the clock says then, as it may be set meanwhile. */
-  protected arm(dueMs: () => number, run: () => void): ClockTimer {
+  arm(dueMs: () => number, run: () => void): ClockTimer {
     const wakeUp = this.#fallAsleep(runningDelivery.getStore());
     const alarm: Alarm = {
       dueMs,

@@ -10,7 +10,7 @@ export class StallingClock extends VirtualClock {
     super.turn(() => this.#runOrKeep(run));
   }
 
-  protected override arm(dueMs: () => number, run: () => void): ClockTimer {
+  override arm(dueMs: () => number, run: () => void): ClockTimer {
     let isCancelled = false;
     const timer = super.arm(dueMs, () =>
       this.#runOrKeep(() => {

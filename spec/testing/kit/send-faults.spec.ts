@@ -98,6 +98,23 @@ describe("slowSend", () => {
     expect(broker.history).toEqual([]);
   });
 
+  it.each([-3_600_000, 3_600_000])("takes as long as it does, though the clock is set by %i ms", async (byMs) => {
+    await using kit = await openKit();
+    const { broker } = kit;
+    const producer = broker.producer({ group: "p", sendTimeoutMs: 3_000 });
+    broker.faults.slowSend({ byMs: 5_000, topic: "refunds" });
+    broker.faults.slowSend({ byMs: 1_000, topic: TOPIC });
+    const onItsWay = producer.send({ topic: TOPIC, body: "a" });
+    broker.faults.jumpClock(byMs);
+    const tooSlow = producer.send({ topic: "refunds", body: "b" });
+    const settled = outcomes([onItsWay, tooSlow]);
+
+    await broker.clock.advance("1s");
+    expect(broker.sent().map(textOf)).toEqual(["a"]);
+    await broker.clock.advance("1m");
+    expect(await settled).toEqual(["SEND_OK", "ERR_MQ_TIMEOUT 10002"]);
+  });
+
   it("lets an abort take a send back that is on its way", async () => {
     await using kit = await openKit();
     const { broker } = kit;
