@@ -4,6 +4,7 @@ import { type BrokerEvents, checkListener } from "./broker/broker-events.js";
 import type { ResolvedBrokerSettings } from "./broker/broker-settings.js";
 import type { LocalBroker } from "./broker/local-broker.js";
 import type { EmbeddedClientContext } from "./client/client-context.js";
+import { graceOption } from "./client/consumer-lifecycle.js";
 import type { ConsumerOptions } from "./client/consumer-options.js";
 import { excuseRunningDelivery } from "./client/delivery.js";
 import { LocalPullConsumer } from "./client/local-pull-consumer.js";
@@ -18,7 +19,6 @@ import type { PushConsumerOptions } from "./client/push-consumer-options.js";
 import type { SimpleConsumer } from "./client/simple-consumer.js";
 import type { SimpleConsumerOptions } from "./client/simple-consumer-options.js";
 import { MqError } from "./errors.js";
-import { integerOption, refuseUnknownOptions } from "./options.js";
 import type { OpenedDatabase } from "./store/open-database.js";
 import type { SqliteDatabase } from "./store/sqlite.js";
 
@@ -167,8 +167,7 @@ export class EmbeddedBroker<D extends SqliteDatabase> implements Broker<D> {
 
   close(options: CloseOptions = {}): Promise<void> {
     if (this.#closing === undefined) {
-      refuseUnknownOptions("CloseOptions", options, ["graceMs"]);
-      integerOption("graceMs", options.graceMs, { min: 0, max: 2 ** 31 - 1, fallback: 10_000 });
+      graceOption(options);
       this.#broker.beginClosing();
       this.#closing = this.#close(options);
     }

@@ -82,9 +82,7 @@ export class ConsumerLifecycle {
   /** Every call returns the same promise. */
   close(options: CloseOptions = {}): Promise<void> {
     if (this.#closing === undefined) {
-      refuseUnknownOptions("CloseOptions", options, ["graceMs"]);
-      const graceMs = integerOption("graceMs", options.graceMs, { min: 0, max: 2 ** 31 - 1, fallback: 10_000 });
-      this.#closing = this.#close(graceMs);
+      this.#closing = this.#close(graceOption(options));
     }
     excuseRunningDelivery(this.#closing);
     return this.#closing;
@@ -145,4 +143,9 @@ export class ConsumerLifecycle {
       this.#steps.closed();
     }
   }
+}
+
+export function graceOption(options: CloseOptions): number {
+  refuseUnknownOptions("CloseOptions", options, ["graceMs"]);
+  return integerOption("graceMs", options.graceMs, { min: 0, max: 2 ** 31 - 1, fallback: 10_000 });
 }

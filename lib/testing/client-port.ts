@@ -58,6 +58,7 @@ export class ClientPort implements EmbeddedBrokerPort {
   #link: Link | undefined;
   /** Sends that were not settled. */
   #pendingSends = 0;
+  #isDead = false;
 
   constructor({ broker, plan, recorder, clock, kind, group }: ClientPortParts) {
     this.#broker = broker;
@@ -96,6 +97,7 @@ export class ClientPort implements EmbeddedBrokerPort {
 
   /** The process of the client has died. */
   die(): void {
+    this.#isDead = true;
     this.#appends.fail(gone());
     this.#link?.close();
   }
@@ -217,7 +219,9 @@ export class ClientPort implements EmbeddedBrokerPort {
 
   async changeInvisible(request: ReceiptRequest, invisibleMs: number): Promise<ReceiptHandle> {
     if (this.#isLost()) throw timedOut();
-    return this.#broker.changeInvisible(request, invisibleMs);
+    const handle = await this.#broker.changeInvisible(request, invisibleMs);
+    if (this.#acksWithoutEffect.delete(keyOf(request.handle))) this.#acksWithoutEffect.add(keyOf(handle));
+    return handle;
   }
 
   async registerConsumer(member: GroupMember): Promise<void> {
@@ -294,6 +298,7 @@ export class ClientPort implements EmbeddedBrokerPort {
   }
 
   async persistOffsets(): Promise<void> {
+    if (this.#isDead) return;
     await this.#broker.persistOffsets();
   }
 

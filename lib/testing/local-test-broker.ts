@@ -3,6 +3,8 @@ import { type BrokerEvents, EventHub } from "../broker/broker-events.js";
 import type { LocalBroker } from "../broker/local-broker.js";
 import type { ResolvedBrokerOptions } from "../broker-options.js";
 import type { EmbeddedClientContext } from "../client/client-context.js";
+import { graceOption } from "../client/consumer-lifecycle.js";
+import { excuseRunningDelivery } from "../client/delivery.js";
 import type { EmbeddedProducer } from "../client/producer.js";
 import type { ProducerOptions } from "../client/producer-options.js";
 import type { PullConsumer } from "../client/pull-consumer.js";
@@ -184,8 +186,12 @@ export class LocalTestBroker implements TestBroker {
     this.#recorder.clear();
   }
 
-  close(options?: CloseOptions): Promise<void> {
-    this.#closing ??= this.#close(options);
+  close(options: CloseOptions = {}): Promise<void> {
+    if (this.#closing === undefined) {
+      graceOption(options);
+      this.#closing = this.#close(options);
+    }
+    excuseRunningDelivery(this.#closing);
     return this.#closing;
   }
 
@@ -193,7 +199,7 @@ export class LocalTestBroker implements TestBroker {
     return this.close();
   }
 
-  async #close(options: CloseOptions | undefined): Promise<void> {
+  async #close(options: CloseOptions): Promise<void> {
     const leaks = this.#clients.flatMap(findLeaks);
     this.#plan.clear();
     for (const { port } of this.#clients) port.hurry();
@@ -215,6 +221,8 @@ export class LocalTestBroker implements TestBroker {
     this.#producers.clear();
     this.#consumers.clear();
     this.#broker.abandon();
+    const { connection } = this.#opened;
+    if (connection.open && connection.inTransaction) connection.exec("ROLLBACK");
     if (this.#opened.owned && this.#opened.realPath !== undefined) {
       this.#opened.close();
       this.#opened = await openStore(this.#resolved);

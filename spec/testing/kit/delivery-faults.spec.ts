@@ -118,6 +118,27 @@ describe("duplicateDelivery", () => {
     expect(polled.map((messages) => messages.map(textOf))).toEqual([["a"], ["a"]]);
   });
 
+  it("holds for a message whose invisible duration was changed", async () => {
+    await using kit = await openKit();
+    const { broker } = kit;
+    await using consumer = broker.simpleConsumer({ group: "poppers", subscriptions: { [TOPIC]: "*" } });
+    await consumer.start();
+    const receive = (): Promise<readonly MessageView[]> =>
+      consumer.receive({ maxMessages: 1, invisibleDurationMs: 10_000, awaitMs: 0 });
+    broker.faults.duplicateDelivery({ times: 1 });
+    await broker.producer({ group: "p" }).send({ topic: TOPIC, body: "a" });
+
+    const [first] = await receive();
+    await consumer.changeInvisibleDuration(first as MessageView, 20_000);
+    await consumer.ack(first as MessageView);
+    await broker.clock.advance("21s");
+    const [again] = await receive();
+    await consumer.ack(again as MessageView);
+    await broker.clock.advance("1h");
+
+    expect([again?.text(), await receive()]).toEqual(["a", []]);
+  });
+
   it("makes the ack of a simple consumer have no effect, so that the message comes again", async () => {
     await using kit = await openKit();
     const { broker } = kit;

@@ -164,6 +164,45 @@ describe("crash", () => {
     expect(kit.logged).toEqual([]);
   });
 
+  it.each(["memory", "file"])("ends a transaction that is open, which loses what it did, in a %s", async (place) => {
+    using folder = tempFolder();
+    await using kit = await openKit(place === "file" ? { path: folder.file("a.db") } : {});
+    const { broker } = kit;
+    const producer = broker.producer({ group: "p" });
+    producer.sendSync({ topic: TOPIC, body: "committed" });
+    broker.database.exec("BEGIN");
+    producer.sendSync({ topic: TOPIC, body: "lost" });
+
+    await broker.faults.crash();
+    await consume(broker, { consumeFromWhere: "first-offset" });
+    await broker.clock.advance("1s");
+
+    expect(broker.database.inTransaction).toBe(false);
+    expect([broker.sent(), broker.consumed()].map((messages) => messages.map(textOf))).toEqual([
+      ["committed"],
+      ["committed"],
+    ]);
+  });
+
+  it("lets clients of before be closed", async () => {
+    await using kit = await openKit();
+    const { broker } = kit;
+    const consumers = [
+      await consume(broker),
+      broker.pullConsumer({ group: "pullers", subscriptions: { [TOPIC]: "*" } }),
+      broker.simpleConsumer({ group: "poppers", subscriptions: { [TOPIC]: "*" } }),
+    ];
+    for (const consumer of consumers.slice(1)) await consumer.start();
+    const producer = broker.producer({ group: "p" });
+    await producer.send({ topic: TOPIC, body: "a" });
+    await broker.runUntilIdle();
+
+    await broker.faults.crash();
+
+    await Promise.all([...consumers, producer].map((client) => client.close()));
+    expect(kit.logged).toEqual([]);
+  });
+
   it("keeps retries and their times, listeners of events, the history and faults", async () => {
     await using kit = await openKit();
     const { broker } = kit;

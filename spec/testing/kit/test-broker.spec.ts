@@ -373,6 +373,32 @@ describe("closing", () => {
     await expect(broker.reset()).rejects.toMatchObject({ code: "ERR_MQ_CLOSED" });
   });
 
+  it("refuses options that it does not have, and can be closed then", async () => {
+    const broker = await openTestBroker();
+
+    expect(() => broker.close({ grace: 1 } as never)).toThrow('CloseOptions has no option "grace"');
+    await broker.close();
+    expect(broker.database.open).toBe(false);
+  });
+
+  it("does not wait for a listener that waits for it, whoever was the first to close", async () => {
+    await using kit = await openKit();
+    const { broker } = kit;
+    let release: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    await consume(broker, "billing", () => gate.then(() => broker.close()));
+    await broker.producer({ group: "p" }).send({ topic: "orders", body: "a" });
+    await broker.waitFor({ state: "delivered" });
+
+    const closing = broker.close({ graceMs: 2 ** 31 - 1 });
+    release();
+
+    await closing;
+    expect(broker.database.open).toBe(false);
+  });
+
   it("says nothing where everything was closed", async () => {
     await using kit = await openKit({ leaks: "throw" });
     const { broker, logged } = kit;
