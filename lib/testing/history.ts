@@ -11,6 +11,20 @@ export type MessageState =
   | "rolled-back"
   | "expired";
 
+/** For checks: every one there is. */
+export const MESSAGE_STATES: readonly MessageState[] = Object.keys({
+  stored: true,
+  delivered: true,
+  consumed: true,
+  retried: true,
+  "dead-lettered": true,
+  half: true,
+  checked: true,
+  committed: true,
+  "rolled-back": true,
+  expired: true,
+} satisfies Record<MessageState, true>) as MessageState[];
+
 /** One thing that happened to one message. */
 export interface HistoryEvent {
   /** Epoch milliseconds. */

@@ -40,7 +40,9 @@ export class InjectedFaults implements Faults {
 
   slowSend(options: Parameters<Faults["slowSend"]>[0]): () => void {
     refuseUnknownOptions("slowSend", options, ["byMs", "topic"]);
-    const byMs = integerOption("slowSend: byMs", options.byMs ?? null, { min: 0, max: MOST, fallback: 0 });
+    const { byMs } = options;
+    if (!Number.isSafeInteger(byMs) || byMs < 0)
+      throw invalid(`slowSend: byMs must be whole milliseconds from 0 on, got ${describe(byMs)}`);
     return this.#plan.slowSends(nameOption("slowSend: topic", options.topic), byMs);
   }
 

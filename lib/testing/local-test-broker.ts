@@ -34,7 +34,7 @@ import { MessageRecorder } from "./message-recorder.js";
 import type { RealTimeout, TestBroker } from "./test-broker.js";
 import type { ResolvedTestBrokerOptions } from "./test-broker-options.js";
 import type { ManualClock } from "./virtual-clock.js";
-import { type HistoryMatch, waitForEvent } from "./wait-for.js";
+import { checkMatch, type HistoryMatch, waitForEvent } from "./wait-for.js";
 
 /** Under the five seconds that test runners give a test, so that this error comes first. */
 const DEFAULT_TIMEOUT_MS = 3_000;
@@ -67,6 +67,8 @@ export class LocalTestBroker implements TestBroker {
   #broker: LocalBroker;
   #mq: EmbeddedBroker<SqliteDatabase>;
   #closing: Promise<void> | undefined;
+  /** Nothing happens any more. */
+  readonly #closed = new AbortController();
 
   static async open(options: ResolvedTestBrokerOptions): Promise<LocalTestBroker> {
     const { broker: resolved } = options;
@@ -136,7 +138,9 @@ export class LocalTestBroker implements TestBroker {
   }
 
   transaction<T>(work: (database: SqliteDatabase) => T extends PromiseLike<unknown> ? never : T): T {
-    return this.#mq.transaction(work);
+    const result = this.#mq.transaction(work);
+    this.#recorder.look();
+    return result;
   }
 
   on<E extends keyof BrokerEvents>(event: E, listener: BrokerEvents[E]): this {
@@ -160,7 +164,8 @@ export class LocalTestBroker implements TestBroker {
   }
 
   async waitFor(match: HistoryMatch, options: RealTimeout = {}): Promise<HistoryEvent> {
-    return waitForEvent(this.#recorder, match, timeoutOption("waitFor", options));
+    checkMatch(match);
+    return waitForEvent(this.#recorder, match, timeoutOption("waitFor", options), this.#closed.signal);
   }
 
   async runUntilIdle(options: RealTimeout = {}): Promise<void> {
@@ -203,8 +208,12 @@ export class LocalTestBroker implements TestBroker {
     const leaks = this.#clients.flatMap(findLeaks);
     this.#plan.clear();
     for (const { port } of this.#clients) port.hurry();
-    await this.#mq.close(options);
-    await Promise.all([...this.#producers].map((producer) => producer.close()));
+    try {
+      await this.#mq.close(options);
+      await Promise.all([...this.#producers].map((producer) => producer.close()));
+    } finally {
+      this.#closed.abort();
+    }
     if (leaks.length === 0 || this.#leaks === "ignore") return;
     const report = `the test broker was closed with ${leaks.join("; ")}`;
     if (this.#leaks === "throw") throw new MqError("ERR_MQ_INVALID_ARGUMENT", report);

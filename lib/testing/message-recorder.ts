@@ -57,12 +57,12 @@ export class MessageRecorder {
   }
 
   get history(): readonly HistoryEvent[] {
-    this.#lookAtUncertain();
+    this.look();
     return this.#history;
   }
 
   sentTo(topic: string | undefined): readonly MessageView[] {
-    this.#lookAtUncertain();
+    this.look();
     return topic === undefined ? [...this.#sent] : this.#sent.filter((message) => message.topic === topic);
   }
 
@@ -113,7 +113,7 @@ export class MessageRecorder {
 
   /** Retries and dead letters are told of by what led to them. */
   #onStored({ messageId, topic, queueId, queueOffset }: EventOf<"message:stored">): void {
-    this.#lookAtUncertain();
+    this.look();
     if (isRetryTopic(topic) || isDeadLetterTopic(topic)) return;
     const message = this.#messageOf(messageId);
     if (!message.isSent) this.#readSent(topic, queueId, queueOffset);
@@ -132,7 +132,8 @@ export class MessageRecorder {
     if (view !== undefined) this.#add(view);
   }
 
-  #lookAtUncertain(): void {
+  /** Whether what was put off in a transaction has committed meanwhile. */
+  look(): void {
     const { engine, isInTransaction } = this.#broker as LocalBroker;
     if (this.#uncertain.length === 0 || isInTransaction || !engine.isUsable) return;
     const requests = this.#uncertain;

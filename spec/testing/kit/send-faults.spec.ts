@@ -128,6 +128,16 @@ describe("slowSend", () => {
     expect(broker.history).toEqual([]);
   });
 
+  it.each([
+    [{}, "slowSend: byMs must be whole milliseconds from 0 on, got undefined"],
+    [{ byMs: "1s" }, 'slowSend: byMs must be whole milliseconds from 0 on, got "1s"'],
+    [undefined, "slowSend must be an object, got undefined"],
+  ])("refuses %o", async (options, message) => {
+    await using kit = await openKit();
+
+    expect(() => kit.broker.faults.slowSend(options as never)).toThrow(message);
+  });
+
   it("does not hold up time for a listener that sends", async () => {
     await using kit = await openKit();
     const { broker } = kit;

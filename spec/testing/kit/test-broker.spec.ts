@@ -245,34 +245,6 @@ describe("the history", () => {
   });
 });
 
-describe("waitFor", () => {
-  it("resolves with what has happened already, or happens", async () => {
-    await using kit = await openKit();
-    const { broker } = kit;
-    const producer = broker.producer({ group: "p" });
-    const awaited = broker.waitFor({ state: "stored", key: "o-2" });
-    for (const key of ["o-1", "o-2"]) await producer.send({ topic: "orders", tag: "paid", keys: [key], body: "a" });
-
-    const [future, past] = [await awaited, await broker.waitFor({ state: "stored", topic: "orders", tag: "paid" })];
-
-    expect([future.keys, past.keys]).toEqual([["o-2"], ["o-1"]]);
-  });
-
-  it("rejects after its time with what did happen", async () => {
-    await using kit = await openKit();
-    const { broker } = kit;
-    const { messageId } = await broker.producer({ group: "p" }).send({ topic: "orders", keys: ["o-1"], body: "a" });
-
-    const waiting = broker.waitFor({ state: "consumed", group: "billing" }, { timeoutMs: 10 });
-
-    await expect(waiting).rejects.toMatchObject({
-      code: "ERR_MQ_TIMEOUT",
-      message: `waited 10 ms of real time for state consumed, group billing; what did happen: \n  2026-01-01T00:00:00.000Z stored orders o-1 ${messageId}`,
-    });
-    await expect(broker.waitFor({ state: "half" }, { timeoutMs: 0 })).rejects.toThrow("waitFor: timeoutMs must be");
-  });
-});
-
 describe("reset", () => {
   it("leaves nothing but the clock, producers and listeners of events", async () => {
     await using kit = await openKit();
