@@ -48,6 +48,7 @@ describe("toHaveSent", () => {
     [{}],
     [{ topic: "orders" }],
     [{ tag: "paid", key: "c-7" }],
+    [{ key: expect.stringMatching(/^c-\d$/) }],
     [{ keys: ["o-1", "c-7"] }],
     [{ json: { id: 1, lines: [{ sku: "a" }] } }],
     [{ json: expect.objectContaining({ id: 1 }) }],
@@ -65,6 +66,8 @@ describe("toHaveSent", () => {
   it.each([
     [{ topic: "invoices" }],
     [{ key: "o" }],
+    [{ key: "o-1 c-7" }],
+    [{ key: expect.anything(), topic: "refunds" }],
     [{ keys: ["c-7", "o-1"] }],
     [{ json: { id: 1 } }],
     [{ body: new Uint8Array([1]) }],
@@ -127,6 +130,10 @@ describe("a matcher", () => {
   it.each([
     [() => expect(broker).toHaveSent({ topics: "orders" } as never), 'toHaveSent has no option "topics"'],
     [() => expect(broker).toHaveSent({ group: "billing" }), "toHaveSent has no group"],
+    [
+      () => expect(broker).not.toHaveConsumed({ group: expect.anything() }),
+      "toHaveConsumed: group must be a string, got an object",
+    ],
     [() => expect(broker).toHaveConsumed({ times: -1 }), "toHaveConsumed: times must be an integer from 0"],
     [() => expect(broker).toHaveConsumed(undefined as never), "toHaveConsumed must be an object, got undefined"],
     [
@@ -141,6 +148,7 @@ describe("a matcher", () => {
     const { toHaveSent } = matchers;
 
     expect(toHaveSent(broker, { tag: "paid" }).pass).toBe(true);
+    expect(toHaveSent(broker, { body: Buffer.from([1, 2]) }).pass).toBe(true);
     const missed = toHaveSent(broker, { tag: "none" });
     expect([missed.pass, missed.message().includes('expected {"tag":"none"}, got {"tag":"paid"}')]).toEqual([
       false,
