@@ -90,6 +90,9 @@ export class ManualClock implements VirtualClock {
   }
 
   at(dueMs: number, run: () => void): ClockTimer {
+    if (typeof dueMs !== "number" || Number.isNaN(dueMs))
+      throw invalid(`at: dueMs must be epoch milliseconds, got ${describe(dueMs)}`);
+    if (typeof run !== "function") throw invalid(`at: run must be a function, got ${describe(run)}`);
     return this.arm(() => dueMs, run);
   }
 
@@ -130,7 +133,10 @@ export class ManualClock implements VirtualClock {
   }
 
   async advance(by: number | string): Promise<void> {
-    await this.#moveTo(this.#nowMs + parseDuration("by", by));
+    const time = this.#nowMs + parseDuration("by", by);
+    if (!Number.isSafeInteger(time))
+      throw invalid(`by must lead to a time that a number can hold, got ${describe(by)}`);
+    await this.#moveTo(time);
   }
 
   async advanceTo(at: number | Date): Promise<void> {

@@ -66,6 +66,20 @@ describe("a virtual clock", () => {
     expect(ran).toEqual(["a 10", "b 10", "armed on the way 15", "c 20"]);
   });
 
+  it.each([
+    [Number.NaN, (): void => undefined, "at: dueMs must be epoch milliseconds, got NaN"],
+    [undefined, (): void => undefined, "at: dueMs must be epoch milliseconds, got undefined"],
+    [1, undefined, "at: run must be a function, got undefined"],
+  ])("refuses a timer at %s that runs %s, and goes on", async (dueMs, run, message) => {
+    const clock = virtualClock(0);
+
+    expect(() => clock.at(dueMs as number, run as () => void)).toThrow(message);
+    await clock.advance(10);
+
+    expect(clock.now()).toBe(10);
+    await expect(clock.advance(Number.MAX_SAFE_INTEGER)).rejects.toThrow("by must lead to a time that");
+  });
+
   it("rejects with what something that fell due throws", async () => {
     const clock = virtualClock(0);
     clock.at(10, () => {
