@@ -21,6 +21,7 @@ import type {
 } from "../broker/broker-port.js";
 import type { LocalBroker } from "../broker/local-broker.js";
 import type { SendBackRequest } from "../broker/send-back.js";
+import { runningDelivery } from "../client/delivery.js";
 import type { ClientKind } from "../embedded-broker.js";
 import { MqError } from "../errors.js";
 import type { MessageQueue } from "../message/message-queue.js";
@@ -39,6 +40,8 @@ export interface ClientPortParts {
   readonly recorder: MessageRecorder;
   /** In which faults wait. */
   readonly clock: Clock;
+  /** A delivery of before a reset. */
+  readonly isOfBefore: (delivery: object) => boolean;
   readonly kind: ClientKind;
   /** Of the client. */
   readonly group: string;
@@ -54,17 +57,19 @@ export class ClientPort implements EmbeddedBrokerPort {
   readonly #again = new DeliveredAgain();
   readonly #acksWithoutEffect = new Set<string>();
   readonly #clock: Clock;
+  readonly #isOfBefore: (delivery: object) => boolean;
   #broker: LocalBroker;
   #link: Link | undefined;
   /** Sends that were not settled. */
   #pendingSends = 0;
   #isDead = false;
 
-  constructor({ broker, plan, recorder, clock, kind, group }: ClientPortParts) {
+  constructor({ broker, plan, recorder, clock, isOfBefore, kind, group }: ClientPortParts) {
     this.#broker = broker;
     this.#plan = plan;
     this.#recorder = recorder;
     this.#clock = clock;
+    this.#isOfBefore = isOfBefore;
     this.#kind = kind;
     this.#group = group;
     this.#appends = new DelayedAppends(clock, (request, observer) => this.#broker.append(request, observer));
@@ -130,7 +135,7 @@ export class ClientPort implements EmbeddedBrokerPort {
   }
 
   append(request: AppendRequest, observer: AppendObserver): WithdrawableWrite {
-    this.#broker.assertOpen();
+    this.#assertMaySend();
     const fault = this.#plan.takeSendFault(request.topic);
     if (fault !== undefined) return this.#failLater(observer, fault);
     this.#pendingSends += 1;
@@ -160,7 +165,7 @@ export class ClientPort implements EmbeddedBrokerPort {
   }
 
   appendSync(request: AppendRequest): void {
-    this.#broker.assertOpen();
+    this.#assertMaySend();
     const fault = this.#plan.takeSendFault(request.topic);
     if (fault !== undefined) throw fault;
     this.#recorder.sending(request, this.#group);
@@ -305,6 +310,12 @@ export class ClientPort implements EmbeddedBrokerPort {
   async searchOffset(topic: string, queueId: number, timestamp: number, boundary: "lower" | "upper"): Promise<number> {
     await this.#link?.whole();
     return this.#broker.searchOffset(topic, queueId, timestamp, boundary);
+  }
+
+  #assertMaySend(): void {
+    this.#broker.assertOpen();
+    const delivery = runningDelivery.getStore();
+    if (delivery !== undefined && this.#isOfBefore(delivery)) throw gone();
   }
 
   #isLost(): boolean {

@@ -63,6 +63,8 @@ export class LocalTestBroker implements TestBroker {
   /** Those of before a reset go on, and nobody else closes them. */
   readonly #producers = new Set<EmbeddedProducer>();
   readonly #consumers = new Set<{ close(options?: CloseOptions): Promise<void> }>();
+  /** Deliveries whose listeners ran on when the broker was reset: what they send now belongs to nobody. */
+  readonly #ofBefore = new WeakSet<object>();
   #opened: OpenedDatabase;
   #broker: LocalBroker;
   #mq: EmbeddedBroker<SqliteDatabase>;
@@ -177,6 +179,7 @@ export class LocalTestBroker implements TestBroker {
     if (this.#broker.isInTransaction)
       throw new MqError("ERR_MQ_IN_TRANSACTION", "reset: the connection is in a transaction");
     this.#plan.clear();
+    for (const delivery of this.clock.runningDeliveries) this.#ofBefore.add(delivery);
     await Promise.all([...this.#consumers].map((consumer) => consumer.close({ graceMs: 0 })));
     this.#consumers.clear();
     this.#broker.abandon();
@@ -266,6 +269,7 @@ export class LocalTestBroker implements TestBroker {
       plan: this.#plan,
       recorder: this.#recorder,
       clock: this.#faultClock,
+      isOfBefore: (delivery) => this.#ofBefore.has(delivery),
       ...{ kind, group },
     });
     const client: Client = { kind, group, port, isDead: false };

@@ -60,7 +60,7 @@ export interface TestBroker extends Broker {
   runUntilIdle(options?: RealTimeout): Promise<void>;
   /**
    * Empty again: messages, topics, groups, consumers, faults and history are gone. Producers go on, as do the listeners of events; the clock stays where it is, and so do tables of your own.
-   * Consumers are closed without waiting for their listeners.
+   * Consumers are closed without waiting for their listeners, whose sends are refused from then on.
    */
   reset(): Promise<void>;
 }

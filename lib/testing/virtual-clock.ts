@@ -80,6 +80,11 @@ export class ManualClock implements VirtualClock {
     this.#patienceMs = patienceMs;
   }
 
+  /** Whose listeners run now. */
+  get runningDeliveries(): readonly object[] {
+    return [...this.#holds].flatMap(({ delivery }) => delivery ?? []);
+  }
+
   /** Timers that are armed. */
   get armed(): number {
     return this.#alarms.size;

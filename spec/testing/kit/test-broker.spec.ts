@@ -289,6 +289,30 @@ describe("reset", () => {
     expect(broker.history).toEqual([]);
   });
 
+  it("refuses what a listener of before sends, which would be found in the next test", async () => {
+    await using kit = await openKit();
+    const { broker } = kit;
+    const producer = broker.producer({ group: "p" });
+    let release: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const sends: Promise<unknown>[] = [];
+    await consume(broker, "billing", async () => {
+      await gate;
+      sends.push(producer.send({ topic: "done", body: "of before" }).catch((error: { code: string }) => error.code));
+    });
+    await producer.send({ topic: "orders", body: "a" });
+    await broker.waitFor({ state: "delivered" });
+
+    await broker.reset();
+    release();
+    await producer.send({ topic: "orders", body: "b" });
+
+    expect(await Promise.all(sends)).toEqual(["ERR_MQ_CLOSED"]);
+    expect(broker.sent().map(textOf)).toEqual(["b"]);
+  });
+
   it("empties a file, too", async () => {
     using folder = tempFolder();
     const path = folder.file("a.db");
