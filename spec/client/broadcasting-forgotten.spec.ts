@@ -169,9 +169,9 @@ describe("a broadcasting instance that is there", () => {
     await using broker = await openWithGone();
     const { mq, clock } = broker;
 
-    await clock.advance(365 * DAY);
+    await clock.advance(100 * DAY);
     await startInstance(mq, { group: "alerts" });
-    await clock.advance(365 * DAY);
+    await clock.advance(100 * DAY);
 
     expect(instancesIn(mq)).toEqual([
       ["alerts", "DEFAULT"],

@@ -27,7 +27,7 @@ const SABOTAGES = {
     let times = 0;
     replaceRun("INSERT INTO mq_consume_offset", (run, values) => {
       times += 1;
-      return times % 12 === 0 ? { changes: 1, lastInsertRowid: 1 } : run(...values);
+      return times % 4 === 0 ? { changes: 1, lastInsertRowid: 1 } : run(...values);
     });
     return tell;
   },
