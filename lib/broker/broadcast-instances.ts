@@ -17,8 +17,19 @@ export function isAnyForgettable({ broadcastOffsets }: Store, now: number): bool
   return broadcastOffsets.hasNotSeenSince(now - KEPT_MS);
 }
 
-/** Inside a transaction. Returns whether there may be more. */
-export function forgetInstances({ broadcastOffsets }: Store, now: number): boolean {
+/**
+ * Inside a transaction. Returns whether there may be more.
+ *
+ * @param present - those in this process. They, and the members of others, are there, though a clock was set forth by a month since they said so.
+ */
+export function forgetInstances(
+  { store: { broadcastOffsets }, company }: Engine,
+  present: Iterable<BroadcastInstance>,
+  now: number,
+): boolean {
+  for (const instance of present) broadcastOffsets.touch(instance, now);
+  if (!broadcastOffsets.hasNotSeenSince(now - KEPT_MS)) return false;
+  company?.removeGone();
   return broadcastOffsets.deleteNotSeenSince(now - KEPT_MS, FORGOTTEN_AT_ONCE) === FORGOTTEN_AT_ONCE;
 }
 
@@ -38,10 +49,7 @@ export class BroadcastInstances {
 
   /** Inside a transaction: the instance starts; those that have been gone for long are forgotten. */
   write(instance: BroadcastInstance): void {
-    const { broadcastOffsets } = this.#engine.store;
-    const now = this.#clock.now();
-    for (const present of [...this.#present, instance]) broadcastOffsets.touch(present, now);
-    forgetInstances(this.#engine.store, now);
+    forgetInstances(this.#engine, [...this.#present, instance], this.#clock.now());
   }
 
   add(instance: BroadcastInstance): void {

@@ -1,4 +1,4 @@
-import type { EngineRow } from "../store/engine-table.js";
+import type { EngineRow, EngineTable } from "../store/engine-table.js";
 import type { Store } from "../store/store.js";
 import { MemberRows, type MemberRowsHooks } from "./member-rows.js";
 import { Processes } from "./process-identity.js";
@@ -15,11 +15,13 @@ export interface CompanyOptions extends Omit<QueueClaimsHooks, "rowLost">, Membe
 export class Company {
   readonly #processes = new Processes();
   readonly #wasClosedHere: (token: number) => boolean;
+  readonly #engines: EngineTable;
   readonly claims: QueueClaims;
   readonly memberRows: MemberRows;
 
   constructor(options: CompanyOptions) {
     const { store, leaseMs } = options;
+    this.#engines = store.engines;
     this.#wasClosedHere = options.wasClosedHere;
     const rowLost = (): void => this.memberRows.compareSoon();
     this.claims = new QueueClaims(store, this.#processes.own, leaseMs, { ...options, rowLost });
@@ -30,6 +32,13 @@ export class Company {
   isGone(engine: EngineRow): boolean {
     if (this.#processes.isOwn(engine)) return this.#wasClosedHere(engine.token);
     return this.#processes.isGone(engine);
+  }
+
+  /** Inside a transaction: what those have left who are provably gone. Whoever has members finds that out by himself, with what follows from it. */
+  removeGone(): void {
+    this.claims.refresh();
+    if (this.claims.engineKey !== undefined) return;
+    for (const engine of this.#engines.list()) if (this.isGone(engine)) this.claims.removeEngine(engine.engineKey);
   }
 
   get hasPending(): boolean {

@@ -127,7 +127,8 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.#scheduler.look();
     const parts = { engine: this.engine, settings, database, events };
     this.#disk = watchesDisk ? DiskGuard.of(parts) : undefined;
-    const retention = Retention.of({ ...parts, disk: this.#disk });
+    const presentInstances = () => this.members.list().flatMap(({ instance }) => instance ?? []);
+    const retention = Retention.of({ ...parts, disk: this.#disk, presentInstances });
     this.#housekeeping = new Housekeeping({ clock: settings.clock, disk: this.#disk, retention });
     this.#housekeeping.start();
     this.#clockJumps = new ClockJumps({

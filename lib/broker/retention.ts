@@ -1,4 +1,5 @@
 import { isMqError } from "../errors.js";
+import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 import { FreePages } from "../store/free-pages.js";
 import { toMqError } from "../store/sqlite-error.js";
 import type { Clock } from "../time/clock.js";
@@ -28,6 +29,8 @@ export interface RetentionParts {
   readonly events: EventHub;
   /** `undefined` in memory. */
   readonly disk: DiskGuard | undefined;
+  /** Broadcasting consumers of this broker. */
+  readonly presentInstances: () => readonly BroadcastInstance[];
   /** Of a file of ours. */
   readonly pages: FreePages | undefined;
 }
@@ -43,9 +46,12 @@ export class Retention {
   #isBusy = false;
   #isClosed = false;
 
-  static of({ engine, settings, database, events, disk }: BrokerParts & Pick<RetentionParts, "disk">): Retention {
-    const { retention, clock } = settings;
-    return new Retention({ engine, settings: retention, clock, events, disk, pages: FreePages.of(database) });
+  static of({
+    settings: { retention, clock },
+    database,
+    ...parts
+  }: BrokerParts & Pick<RetentionParts, "disk" | "presentInstances">): Retention {
+    return new Retention({ ...parts, settings: retention, clock, pages: FreePages.of(database) });
   }
 
   constructor(parts: RetentionParts) {
@@ -86,7 +92,7 @@ export class Retention {
   }
 
   async #delete(now: number): Promise<void> {
-    const { engine, settings, disk } = this.#parts;
+    const { engine, settings, disk, presentInstances } = this.#parts;
     const { store, queues } = engine;
     const begin = settings.deleteWhen.lastBegin(now);
     const isHour = this.isHour(now);
@@ -111,7 +117,8 @@ export class Retention {
     });
     // Whoever is gone for so long holds up nothing.
     let hasMore = isAnyGone;
-    while (hasMore && !this.#isClosed) hasMore = await engine.write(() => forgetInstances(store, now));
+    while (hasMore && !this.#isClosed)
+      hasMore = await engine.write(() => forgetInstances(engine, presentInstances(), now));
     let next = isNeeded ? 0 : undefined;
     while (next !== undefined && !this.#isClosed) next = await this.#step(expiry, next);
     // What was not finished is made up for by whoever opens the store next.

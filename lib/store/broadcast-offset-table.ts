@@ -18,6 +18,7 @@ export class BroadcastOffsetTable {
   readonly #put: SqliteStatement;
   readonly #raise: SqliteStatement;
   readonly #touch: SqliteStatement;
+  readonly #seenBefore: SqliteStatement<number>;
   readonly #listNotSeenSince: SqliteStatement<[string, string]>;
   readonly #deleteInstance: SqliteStatement;
   readonly #deleteOffsets: SqliteStatement;
@@ -44,6 +45,10 @@ export class BroadcastOffsetTable {
       `INSERT INTO mq_broadcast_instance (consumer_group, instance_name, last_seen_at) VALUES (?, ?, ?)
        ON CONFLICT DO UPDATE SET last_seen_at = max(last_seen_at, excluded.last_seen_at)`,
     );
+    this.#seenBefore = prepare<number>(
+      connection,
+      "SELECT last_seen_at FROM mq_broadcast_instance WHERE last_seen_at < ? LIMIT 1",
+    ).pluck();
     this.#listNotSeenSince = prepare<[string, string]>(
       connection,
       `SELECT consumer_group, instance_name FROM mq_broadcast_instance AS gone WHERE last_seen_at < ? AND NOT EXISTS (
@@ -85,12 +90,12 @@ export class BroadcastOffsetTable {
     this.#touch.run(group, instanceName, now);
   }
 
-  /** Whether some instance that is not there was last there before this time. Whoever is a member is there, though its clock may have been set forth since it said so. */
+  /** Whether some instance said last before this time that it is there. */
   hasNotSeenSince(time: number): boolean {
-    return this.#listNotSeenSince.get(time, 1) !== undefined;
+    return this.#seenBefore.get(time) !== undefined;
   }
 
-  /** Forgets instances that are not there, and were last there before this time, at most so many. @returns how many. */
+  /** Forgets instances that are no members, and were last there before this time, at most so many. @returns how many. */
   deleteNotSeenSince(time: number, limit: number): number {
     const gone = this.#listNotSeenSince.all(time, limit);
     for (const instance of gone) {

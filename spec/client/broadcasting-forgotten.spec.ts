@@ -143,6 +143,25 @@ describe("a broadcasting instance that has been gone for less than 30 days", () 
 });
 
 describe("a broadcasting instance that was killed", () => {
+  it("is forgotten after 31 days also where nobody consumes any more", async () => {
+    using folder = tempFolder();
+    const path = folder.file("killed.db");
+    let now: number;
+    {
+      const [here, there] = await openHere(folder.file("mq.db"));
+      await using _here = here;
+      await using _there = there;
+      copyAsKilled(here.mq.database, path);
+      now = here.clock.now();
+    }
+    await using again = await openTestBroker({ path });
+    again.clock.setTime(now + 33 * DAY);
+
+    await again.clock.advance(DAY);
+
+    expect([instancesIn(again.mq), progressIn(again.mq)]).toEqual([[], []]);
+  });
+
   it("is known for 30 days, also when the last daily look before was 20 hours ago", async () => {
     using folder = tempFolder();
     const path = folder.file("mq.db");
@@ -163,6 +182,17 @@ describe("a broadcasting instance that was killed", () => {
     expect(progressIn(again.mq)).toContainEqual(["news", "gone", 1]);
   });
 });
+
+/** Two brokers on one file, and the instance `here` of the first one, which got one message. */
+async function openHere(path: string): Promise<readonly [here: TestBroker, there: TestBroker]> {
+  const here = await openTestBroker({ path, defaultQueueCount: 1 });
+  const there = await openTestBroker({ path });
+  await here.mq.admin.createTopic("orders");
+  await startInstance(here.mq, { instanceName: "here" });
+  await sendAll(here.mq, ["m0"]);
+  await here.clock.advance(100);
+  return [here, there];
+}
 
 describe("a broadcasting instance that is there", () => {
   it("is never forgotten, however long nothing comes", async () => {
@@ -212,13 +242,9 @@ describe("a broadcasting instance that is there", () => {
 
   it("is not forgotten by another process, though that one sees nothing of it for 30 days", async () => {
     using folder = tempFolder();
-    const path = folder.file("mq.db");
-    await using here = await openTestBroker({ path, defaultQueueCount: 1 });
-    await using there = await openTestBroker({ path });
-    await here.mq.admin.createTopic("orders");
-    await startInstance(here.mq, { instanceName: "here" });
-    await sendAll(here.mq, ["m0"]);
-    await here.clock.advance(100);
+    const [here, there] = await openHere(folder.file("mq.db"));
+    await using _here = here;
+    await using _there = there;
 
     await startInstance(there.mq, { instanceName: "there" });
     for (let day = 1; day <= 40; day += 1) {
@@ -235,15 +261,21 @@ describe("a broadcasting instance that is there", () => {
     expect(progressIn(here.mq)).toContainEqual(["news", "here", 1]);
   });
 
+  it("is not forgotten when the clock is set forth by forty days, in memory", async () => {
+    await using broker = await openWithGone();
+    const { mq, clock } = broker;
+
+    clock.setTime(clock.now() + 40 * DAY + 4 * HOUR);
+    await clock.advance(1_000);
+
+    expect(progressIn(mq)).toEqual([["news", "gone", 1]]);
+  });
+
   it("is not forgotten when the clock is set forth by forty days, be it that of another process", async () => {
     using folder = tempFolder();
-    const path = folder.file("mq.db");
-    await using here = await openTestBroker({ path, defaultQueueCount: 1 });
-    await using there = await openTestBroker({ path });
-    await here.mq.admin.createTopic("orders");
-    await startInstance(here.mq, { instanceName: "here" });
-    await sendAll(here.mq, ["m0"]);
-    await here.clock.advance(100);
+    const [here, there] = await openHere(folder.file("mq.db"));
+    await using _here = here;
+    await using _there = there;
 
     there.clock.setTime(there.clock.now() + 40 * DAY);
     await there.clock.advance(100);
