@@ -52,6 +52,22 @@ describe("a partition", () => {
     expect([during, broker.consumed().length]).toEqual([0, 1]);
   });
 
+  it("that was made twice has the broker miss the client until both are undone", async () => {
+    await using kit = await openKit(ONE_QUEUE);
+    const { broker } = kit;
+    await broker.admin.createTopic(TOPIC);
+    const one = await consume(broker, { instanceName: "one" });
+    const two = await consume(broker, { instanceName: "two" });
+    const [holder, other] = one.assignment.length === 1 ? [one, two] : [two, one];
+    const undoOne = broker.faults.partition(holder.clientId);
+    broker.faults.partition(holder.clientId);
+
+    undoOne();
+    await broker.clock.advance("120s");
+
+    expect(other.assignment.length).toBe(1);
+  });
+
   it("lasts as long as it does, though the clock is set back meanwhile", async () => {
     await using kit = await openKit(ONE_QUEUE);
     const { broker } = kit;
