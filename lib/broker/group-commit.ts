@@ -109,24 +109,30 @@ export class GroupCommit {
 
   /** Stores all that is pending before it returns; throws when the lock cannot be had within `busyTimeoutMs`. */
   flushSync(busyTimeoutMs: number): void {
-    while (!this.#pending.isEmpty) {
-      this.#requireBegin(busyTimeoutMs);
-      if (this.#store(this.#pending.takeForFlush(), busyTimeoutMs) === "waiting") {
-        throw new MqError("ERR_MQ_SYSTEM_BUSY", "another connection kept the store locked", {
-          cause: this.#transactions.busyCause,
-        });
-      }
-    }
+    const { last } = this.#pending;
+    if (last !== undefined) this.#flushThrough(last, busyTimeoutMs);
   }
 
   /** Stores this write after everything that is pending, in the same transaction where it fits, before it returns. */
   storeNow(write: Write, busyTimeoutMs: number): void {
     this.#pending.addAnyway(write);
     try {
-      this.flushSync(busyTimeoutMs);
+      this.#flushThrough(write, busyTimeoutMs);
     } catch (error) {
       this.withdraw(write);
       throw error;
+    }
+  }
+
+  /** What a commit makes others write, a pop that waited for example, is left to the next turn: that it fails is not this write's fault. */
+  #flushThrough(write: Write, busyTimeoutMs: number): void {
+    while (this.#pending.has(write)) {
+      this.#requireBegin(busyTimeoutMs);
+      if (this.#store(this.#pending.takeForFlush(), busyTimeoutMs) === "waiting") {
+        throw new MqError("ERR_MQ_SYSTEM_BUSY", "another connection kept the store locked", {
+          cause: this.#transactions.busyCause,
+        });
+      }
     }
   }
 

@@ -35,6 +35,16 @@ export class PendingWrites {
     return this.#writes.length === 0;
   }
 
+  /** The one that came last. */
+  get last(): Write | undefined {
+    return this.#writes.at(-1);
+  }
+
+  /** Whether it is among them still; found at once when it came late. */
+  has(write: Write): boolean {
+    return this.#writes.lastIndexOf(write) !== -1;
+  }
+
   /** Throws `ERR_MQ_TOO_MANY_REQUESTS` instead of queueing without bound. */
   assertRoom(bytes: number): void {
     if (this.#writes.length < MAX_WRITES && this.#bytes + bytes <= MAX_BYTES) return;

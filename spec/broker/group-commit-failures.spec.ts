@@ -296,6 +296,32 @@ describe("a store that another writer keeps locked", () => {
     other.close();
   });
 
+  it("does not fail a synchronous send that is stored, whatever its commit makes others write", async () => {
+    const driver = openFaultDriver();
+    await using test = await openTestBroker({ database: driver.database });
+    const producer = test.mq.producer({ group: "p" });
+    await test.mq.admin.createTopic(TOPIC);
+    const consumer = test.mq.simpleConsumer({ group: "g", subscriptions: { [TOPIC]: "*" }, awaitMs: 1_000 });
+    await consumer.start();
+    const receiving = consumer.receive({ maxMessages: 1, invisibleDurationMs: 10_000 });
+    await test.clock.advance(100);
+    driver.onRun = (source) => {
+      if (source === "COMMIT") driver.fail("BEGIN IMMEDIATE", "SQLITE_BUSY", "before");
+    };
+
+    const receipt = producer.sendSync({ topic: TOPIC, body: "stored" }, { queue: 0 });
+    await test.clock.advance(0);
+    const { failed } = driver;
+    driver.onRun = undefined;
+    driver.heal();
+
+    expect(receipt).toMatchObject({ queueOffset: 0 });
+    await test.clock.advance(100);
+    expect((await receiving).map((message) => message.text())).toEqual(["stored"]);
+    expect(failed).toMatchObject({ source: "BEGIN IMMEDIATE" });
+    await consumer.close();
+  });
+
   it("is waited for too when a reader holds up the commit of a rollback journal", async () => {
     using folder = tempFolder();
     const driver = openFaultDriver(folder.file("app.db"), { timeout: 0 });
