@@ -4,7 +4,7 @@ import { RETRY_DELAYS_MS } from "./workloads/traffic.mjs";
 
 /**
  * The log says what was stored and when: a process may be killed between a commit and telling of it. What a listener returned is what the application knows, so
- * that counts as consumed. Order is by time, to the millisecond; within one process, that in which it told.
+ * that counts as consumed. Order is by time, to the millisecond; within that, by the tick at which a process told.
  *
  * @returns the events for `checkHistory`.
  */
@@ -17,10 +17,12 @@ export function toHistory(
   const history = messages.map(({ messageId, queueId, queueOffset, storeTimestamp }) => {
     return { ...common, at: storeTimestamp, state: "stored", messageId, queueId, queueOffset };
   });
+  const ticks = new Map();
   const push = (entry, state, more = {}) => {
     const { at, group, clientId, messageId, deliveryAttempt } = entry;
     const { queueId, queueOffset } = entry.queueId === undefined ? (byId.get(messageId) ?? {}) : entry;
     history.push({ ...common, at, state, group, clientId, messageId, deliveryAttempt, queueId, queueOffset, ...more });
+    ticks.set(history.at(-1), entry.tick);
   };
   const ends = isPopping ? endsOfDeliveries(journal, deadLetters) : undefined;
   for (const entry of journal.entries) {
@@ -37,8 +39,8 @@ export function toHistory(
   }
   if (!isPopping) for (const [entry, state, at] of untold(journal, retries, deadLetters)) push(entry, state, { at });
   return history
-    .map((event, index) => ({ event, rank: event.state === "stored" ? 0 : 1, index }))
-    .sort((a, b) => a.event.at - b.event.at || a.rank - b.rank || a.index - b.index)
+    .map((event, index) => ({ event, tick: ticks.get(event) ?? 0, index }))
+    .sort((a, b) => a.event.at - b.event.at || a.tick - b.tick || a.index - b.index)
     .map(({ event }) => event);
 }
 
@@ -49,15 +51,20 @@ export function listGone({ entries, lives }) {
   );
   const closing = new Set();
   const ends = new Map();
-  for (const { event, at, clientId, life, until } of entries) {
+  const hiding = new Map();
+  for (const { event, at, clientId, life, until, result } of entries) {
     if (event === "closing") closing.add(life);
     // What it still gets it gives away within the same close.
     if (event === "delivered" && closing.has(life)) gone.push({ clientId, at });
     if (until !== undefined) ends.set(clientId, until);
+    if (event === "returned" && result !== "success") hiding.set(clientId, at);
+    if (event === "hidden") hiding.delete(clientId);
     if (event === "sharing") gone.push({ clientId, at });
     if (event === "closing") gone.push(...[...life.clientIds].map((each) => ({ clientId: each, at })));
   }
   for (const [clientId, at] of ends) gone.push({ clientId, at });
+  // Killed between giving its one message back and telling of it.
+  for (const [clientId, at] of hiding) if (ends.has(clientId)) gone.push({ clientId, at });
   return gone;
 }
 
