@@ -10,6 +10,7 @@ import { seededChance, systemChance } from "./time/chance.js";
 import { type Clock, systemClock } from "./time/clock.js";
 import { withSteadyClock } from "./time/clocks.js";
 import { DELAY_LEVELS_MS, parseDelayLevels } from "./time/delay-levels.js";
+import { resolveTransactionOptions, type TransactionOptions } from "./transaction-options.js";
 
 /** How a broker behaves; every setting has a default. */
 export interface BrokerSettings {
@@ -54,6 +55,8 @@ export interface BrokerSettings {
   readonly messageDelayLevels?: string | undefined;
   /** How long messages are kept, and what happens when the disk is full. */
   readonly retention?: RetentionOptions | undefined;
+  /** When producers are asked what became of a transaction. */
+  readonly transaction?: TransactionOptions | undefined;
   /** Whether `producer.recall` is allowed. @defaultValue true, as `profile: "rocketmq"` false */
   readonly recallMessageEnable?: boolean | undefined;
   /** Where the broker gets its time from. @defaultValue systemClock */
@@ -103,6 +106,7 @@ const OPTIONS: readonly (keyof BrokerSettings | "path" | "database")[] = [
   "defaultQueueCount",
   "messageDelayLevels",
   "retention",
+  "transaction",
   "recallMessageEnable",
   "clock",
   "seed",
@@ -149,6 +153,7 @@ export function resolveBrokerOptions(given: string | BrokerOptions): ResolvedBro
         profile.recallMessageEnable,
       ),
       ...resolveRetentionOptions(options.retention, profile),
+      transaction: resolveTransactionOptions(options.transaction),
       busyTimeoutMs: integerOption("busyTimeoutMs", options.busyTimeoutMs, { min: 0, max: 60_000, fallback: 50 }),
       leaseMs: integerOption("leaseMs", options.leaseMs, { min: 1_000, max: 3_600_000, fallback: 10_000 }),
       ...withSteadyClock(wholeMilliseconds(withMethods("clock", options.clock, CLOCK_METHODS)) ?? systemClock),

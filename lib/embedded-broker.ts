@@ -10,6 +10,7 @@ import { excuseRunningDelivery } from "./client/delivery.js";
 import { LocalPullConsumer } from "./client/local-pull-consumer.js";
 import { LocalPushConsumer } from "./client/local-push-consumer.js";
 import { LocalSimpleConsumer } from "./client/local-simple-consumer.js";
+import { LocalTransactionProducer } from "./client/local-transaction-producer.js";
 import { type EmbeddedProducer, LocalProducer, type Producer } from "./client/producer.js";
 import type { ProducerOptions } from "./client/producer-options.js";
 import type { PullConsumer } from "./client/pull-consumer.js";
@@ -18,6 +19,8 @@ import type { CloseOptions, PushConsumer } from "./client/push-consumer.js";
 import type { PushConsumerOptions } from "./client/push-consumer-options.js";
 import type { SimpleConsumer } from "./client/simple-consumer.js";
 import type { SimpleConsumerOptions } from "./client/simple-consumer-options.js";
+import type { EmbeddedTransactionProducer, TransactionProducer } from "./client/transaction-producer.js";
+import type { TransactionProducerOptions } from "./client/transaction-producer-options.js";
 import { MqError } from "./errors.js";
 import type { OpenedDatabase } from "./store/open-database.js";
 import type { SqliteDatabase } from "./store/sqlite.js";
@@ -25,6 +28,7 @@ import type { SqliteDatabase } from "./store/sqlite.js";
 /** What makes clients: the same on an embedded broker and, later, on a cluster. */
 export interface MessageQueueClient {
   producer(options: ProducerOptions): Producer;
+  transactionProducer<A = undefined>(options: TransactionProducerOptions<A>): TransactionProducer<A>;
   pushConsumer(options: PushConsumerOptions): PushConsumer;
   pullConsumer(options: PullConsumerOptions): PullConsumer;
   simpleConsumer(options: SimpleConsumerOptions): SimpleConsumer;
@@ -43,6 +47,7 @@ export interface Broker<D extends SqliteDatabase = SqliteDatabase> extends Messa
    */
   readonly synchronous: "full" | "normal" | "off";
   producer(options: ProducerOptions): EmbeddedProducer;
+  transactionProducer<A = undefined>(options: TransactionProducerOptions<A>): EmbeddedTransactionProducer<A>;
   readonly admin: EmbeddedAdmin;
   /**
    * Runs `work` in one immediate SQLite transaction: your rows and what `sendSync` stores commit together, or not at all when it throws. Blocks
@@ -96,6 +101,15 @@ export class EmbeddedBroker<D extends SqliteDatabase> implements Broker<D> {
   producer(options: ProducerOptions): EmbeddedProducer {
     this.#assertOpen();
     const producer = new LocalProducer(options, this.#newContext("producer", options), (closed) =>
+      this.#producers.delete(closed),
+    );
+    this.#producers.add(producer);
+    return producer;
+  }
+
+  transactionProducer<A = undefined>(options: TransactionProducerOptions<A>): EmbeddedTransactionProducer<A> {
+    this.#assertOpen();
+    const producer = new LocalTransactionProducer(options, this.#newContext("producer", options), (closed) =>
       this.#producers.delete(closed),
     );
     this.#producers.add(producer);

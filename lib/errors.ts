@@ -23,6 +23,7 @@ export const MQ_ERRORS = {
   ERR_MQ_OFFSET: { responseCode: 29, retryable: false, title: "an offset or message queue is out of range" },
   ERR_MQ_RECEIPT_HANDLE: { responseCode: 208, retryable: false, title: "a popped message is no longer in hand" },
   ERR_MQ_RECALL: { responseCode: 604, retryable: false, title: "a message cannot be called back, or no longer" },
+  ERR_MQ_TRANSACTION: { responseCode: 1, retryable: false, title: "a transaction cannot go on so" },
   ERR_MQ_STORE: { responseCode: 1, retryable: false, title: "SQLite failed" },
   ERR_MQ_STORE_FORMAT: { responseCode: undefined, retryable: false, title: "the file is not a store of this version" },
   ERR_MQ_DRIVER: { responseCode: undefined, retryable: false, title: "better-sqlite3 cannot be used safely" },

@@ -5,6 +5,7 @@ export type {
   EmbeddedAdmin,
   GroupInfo,
   GroupSettings,
+  HalfMessageInfo,
   QueueStats,
   TopicInfo,
   TopicSettings,
@@ -43,6 +44,16 @@ export { type MessageQueueSelector, selectByHash, selectByRandom } from "./clien
 export type { SendReceipt } from "./client/send-receipt.js";
 export type { SimpleConsumer } from "./client/simple-consumer.js";
 export type { ReceiveOptions, SimpleConsumerOptions } from "./client/simple-consumer-options.js";
+export {
+  type EmbeddedTransactionProducer,
+  type LocalTransaction,
+  type Transaction,
+  type TransactionCheck,
+  type TransactionProducer,
+  type TransactionReceipt,
+  TransactionResolution,
+} from "./client/transaction-producer.js";
+export type { TransactionProducerOptions } from "./client/transaction-producer-options.js";
 export type { Broker, MessageQueueClient } from "./embedded-broker.js";
 export { isMqError, MQ_ERRORS, MqError, type MqErrorCode, type MqErrorOptions } from "./errors.js";
 export type { Logger } from "./logger.js";
@@ -53,3 +64,4 @@ export { openBroker } from "./open-broker.js";
 export type { RetentionOptions } from "./retention-options.js";
 export type { SqliteDatabase } from "./store/sqlite.js";
 export { type Clock, type ClockTimer, systemClock } from "./time/clock.js";
+export type { TransactionOptions } from "./transaction-options.js";

@@ -39,6 +39,7 @@ describe("resolveBrokerOptions", () => {
           catchesUp: true,
         },
         disk: { minFreeBytes: 64 * 1024 * 1024, maxUsedPercent: 100, hasSteps: false },
+        transaction: { timeoutMs: 6_000, checkIntervalMs: 30_000, checkMax: 15 },
         busyTimeoutMs: 50,
         leaseMs: 10_000,
         clock: systemClock,
@@ -186,8 +187,8 @@ describe("resolveBrokerOptions", () => {
 
     expect(error.message).toBe(
       `BrokerOptions has no option "${name}"; it has path, database, profile, synchronous, allowNetworkFileSystem, busyTimeoutMs, leaseMs, ` +
-        "brokerName, clusterName, autoCreateTopic, autoCreateGroup, defaultQueueCount, messageDelayLevels, retention, recallMessageEnable, clock, seed, " +
-        "logger",
+        "brokerName, clusterName, autoCreateTopic, autoCreateGroup, defaultQueueCount, messageDelayLevels, retention, transaction, recallMessageEnable, clock, " +
+        "seed, logger",
     );
   });
 

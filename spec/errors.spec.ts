@@ -74,6 +74,7 @@ const provocations: Readonly<Record<MqErrorCode, () => unknown>> = {
       await clock.advance(10);
       await producer.recall(order.topic, recallHandle ?? "");
     }),
+  ERR_MQ_TRANSACTION: () => withBroker((mq) => mq.admin.resolveHalfMessage("of nobody", "commit")),
   ERR_MQ_SUBSCRIPTION: async () => {
     await using broker = await openTestPort();
     await broker.mq.admin.createGroup("billing");

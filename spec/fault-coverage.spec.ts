@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { HalfMessage, TransactionChecker } from "../lib/broker/broker-port.js";
 import * as frontDoor from "../lib/index.js";
 import { FaultTrial } from "./support/fault-trial.js";
 import { WORKLOADS } from "./support/fault-workloads/all.js";
@@ -31,10 +32,20 @@ const BACKGROUND_TASKS = [
   "rebalance rounds",
   "sending back",
   "taking over",
+  "transaction checks",
 ] as const;
 
 const QUEUE: frontDoor.MessageQueue = { topic: "orders", brokerName: "broker-a", queueId: 0 };
+const HALF: HalfMessage = {
+  ...{ halfOffset: 0, transactionId: "0", producerGroup: "shop", topic: "orders", queueId: 0, checks: 1 },
+  ...{ checkAt: 0, waitMs: 0, bornTimestamp: 0, storedAt: 0, record: Buffer.alloc(0) },
+};
 const nothing = (): void => undefined;
+/** Checks are answered by what it is inside. */
+function transactor(mq: frontDoor.Broker): frontDoor.TransactionProducer & TransactionChecker {
+  const made: unknown = mq.transactionProducer({ group: "shop", checkLocalTransaction: () => "unknown" });
+  return made as frontDoor.TransactionProducer & TransactionChecker;
+}
 
 /** Members of the public API that do not use the driver, and how to use them. */
 const WITHOUT_STORE: Readonly<Record<string, (trial: FaultTrial) => unknown>> = {
@@ -64,7 +75,12 @@ const WITHOUT_STORE: Readonly<Record<string, (trial: FaultTrial) => unknown>> = 
   "PushConsumer.assignment": ({ consumer }) => consumer.assignment,
   "PushConsumer.clientId": ({ consumer }) => consumer.clientId,
   "PushConsumer.suspend": ({ consumer }) => consumer.suspend(),
+  "Broker.transactionProducer": ({ mq }) => transactor(mq),
   "SimpleConsumer.clientId": ({ mq }) => mq.simpleConsumer({ group: "auditing" }).clientId,
+  "TransactionProducer.check": ({ mq }) => transactor(mq).check(HALF),
+  "TransactionProducer.group": ({ mq }) => transactor(mq).group,
+  "TransactionProducer.producerGroup": ({ mq }) => transactor(mq).producerGroup,
+  "TransactionProducer.room": ({ mq }) => transactor(mq).room,
 };
 
 async function openTrial(): Promise<FaultTrial & AsyncDisposable> {

@@ -6,6 +6,7 @@ import { BodyRing, bodyOf, numberOf, OnceEach } from "./bodies.mjs";
 
 export const TOPIC = "bench";
 const GROUP = "bench-group";
+const NOT_ASKED = { CHECK_IMMUNITY_TIME_IN_SECONDS: "3600" };
 
 export async function open(path, synchronous) {
   const broker = await openBroker({ path, synchronous });
@@ -16,6 +17,7 @@ export class PocketMq {
   bodies = new BodyRing();
   #broker;
   #producer;
+  #transactor;
 
   constructor(broker) {
     this.#broker = broker;
@@ -46,6 +48,48 @@ export class PocketMq {
       }
     };
     await Promise.all(Array.from({ length: width }, loop));
+  }
+
+  /** The same in transactions, which are committed at once. */
+  async transacted(count, width) {
+    this.#transactor ??= await this.#startTransactor("commit");
+    let left = count;
+    const loop = async () => {
+      while (left > 0) {
+        left -= 1;
+        await this.#transactor.sendInTransaction({ topic: TOPIC, body: this.bodies.next() });
+      }
+    };
+    await Promise.all(Array.from({ length: width }, loop));
+  }
+
+  /** The same, of which nobody knows how they end, and nobody is asked for an hour. */
+  async leaveOpen(count, width) {
+    const transactor = await this.#startTransactor("unknown");
+    let left = count;
+    const loop = async () => {
+      while (left > 0) {
+        left -= 1;
+        await transactor.sendInTransaction({ topic: TOPIC, body: bodyOf(left % 1_000), properties: NOT_ASKED });
+      }
+    };
+    await Promise.all(Array.from({ length: width }, loop));
+    await transactor.close();
+  }
+
+  /** Of the group whose half messages were left open. */
+  answerChecks() {
+    return this.#startTransactor("unknown");
+  }
+
+  async #startTransactor(answer) {
+    const transactor = this.#broker.transactionProducer({
+      group: "bench-transactions",
+      executeLocalTransaction: () => answer,
+      checkLocalTransaction: () => answer,
+    });
+    await transactor.start();
+    return transactor;
   }
 
   async batches(count, size) {
@@ -208,6 +252,14 @@ export function storedPending(path) {
   const pending = database.prepare("SELECT coalesce(sum(message_count), 0) FROM mq_due").pluck().get();
   database.close();
   return pending;
+}
+
+/** How many half messages of a closed store are open. */
+export function storedHalves(path) {
+  const database = new Database(path, { readonly: true });
+  const open = database.prepare("SELECT count(*) FROM mq_half").pluck().get();
+  database.close();
+  return open;
 }
 
 /** How many messages of a closed store are acknowledged, retries not counted. */

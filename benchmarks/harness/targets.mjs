@@ -37,6 +37,13 @@ export function judge(trials) {
         1 / 3,
       ),
       atLeast("pop: share of the drain", ratio(cell("pop", "pocketmq-pop"), cell("pop", "pocketmq"), "rate"), 1 / 3),
+      atLeast("outbox: share of the same by hand", only(cell("outbox", "pocketmq"), "ofByHand"), 0.8),
+      atLeast("transacted-64: share of usual sends", only(cell("transacted-64", "pocketmq"), "ofSends"), 1 / 3),
+      atLeast(
+        "pending-halves: share of the rate without",
+        only(cell("pending-halves", "pocketmq"), "ofRateWithout"),
+        0.95,
+      ),
       below("retry-storm: deliveries too many", only(cell("retry-storm", "pocketmq"), "extraDeliveries"), 1),
       below("timers: p99 late in their queue in ms", only(cell("timers", "pocketmq"), "queuedP99Ms"), 20),
       atLeast(

@@ -12,6 +12,7 @@ import { retention, retentionCrowded, retentionSingle } from "./retention.mjs";
 import { retryStorm } from "./retry-storm.mjs";
 import { batch, concurrent, single } from "./sending.mjs";
 import { timers } from "./timers.mjs";
+import { outbox, pendingHalves, transacted } from "./transactions.mjs";
 import { wakeUp } from "./wake-up.mjs";
 
 export const SCENARIOS = [
@@ -22,6 +23,9 @@ export const SCENARIOS = [
   orderly,
   pop,
   retryStorm,
+  outbox,
+  transacted,
+  pendingHalves,
   timers,
   pendingTimers,
   endToEnd,

@@ -132,8 +132,32 @@ export interface Admin {
   browse(queue: MessageQueue, fromOffset: number, max: number): Promise<readonly MessageView[]>;
 }
 
+/** A message whose transaction is open. */
+export interface HalfMessageInfo {
+  readonly transactionId: string;
+  readonly messageId: string;
+  /** Where it goes when it is committed. */
+  readonly topic: string;
+  readonly producerGroup: string;
+  /** When it was sent, in epoch milliseconds: its age. */
+  readonly bornTimestamp: number;
+  /** How often its producers were asked. */
+  readonly checks: number;
+  /** When they are asked next, in epoch milliseconds; later while none of them lives. */
+  readonly nextCheckAt: number;
+}
+
 /** What only an embedded broker can do. */
 export interface EmbeddedAdmin extends Admin {
+  /** Half messages, of all producer groups or of one, in the order in which they were stored; read in steps, so that those that end meanwhile may be missing. */
+  listHalfMessages(options?: { readonly producerGroup?: string | undefined }): Promise<readonly HalfMessageInfo[]>;
+  /**
+   * Ends a transaction in place of its producer, whatever that says later; resolves once that is durable. `"commit"` also sends a message to its topic that was given up: the newest one of this transaction in
+   * `TRANS_CHECK_MAX_TIME_TOPIC`, where it stays, so that whoever does this twice sends it twice.
+   *
+   * @throws MqError `ERR_MQ_TRANSACTION` (1) when there is no half message of this transaction: it has ended, or was given up and is to be rolled back, which it is already.
+   */
+  resolveHalfMessage(transactionId: string, resolution: "commit" | "rollback"): Promise<void>;
   /**
    * Verifies every invariant of the store while it is in use, in steps between which others run. No problems: the store is whole. SQLite's own
    * check of the log is one step: about a second for each gigabyte.

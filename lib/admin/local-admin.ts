@@ -21,10 +21,12 @@ import type {
   EmbeddedAdmin,
   GroupInfo,
   GroupSettings,
+  HalfMessageInfo,
   QueueStats,
   TopicInfo,
   TopicSettings,
 } from "./admin.js";
+import { HalfMessageAdmin } from "./half-message-admin.js";
 import {
   alreadyCreated,
   applyGroupSettings,
@@ -41,11 +43,21 @@ const INVALID_PARAMETER = 29;
 /** {@link EmbeddedAdmin} of the broker in this process. */
 export class LocalAdmin implements EmbeddedAdmin {
   readonly #broker: LocalBroker;
+  readonly #halves: HalfMessageAdmin;
   readonly #settings: ResolvedBrokerSettings;
 
   constructor(broker: LocalBroker, settings: ResolvedBrokerSettings) {
     this.#broker = broker;
     this.#settings = settings;
+    this.#halves = new HalfMessageAdmin(broker);
+  }
+
+  listHalfMessages(options: { readonly producerGroup?: string | undefined } = {}): Promise<readonly HalfMessageInfo[]> {
+    return this.#halves.list(options);
+  }
+
+  resolveHalfMessage(transactionId: string, resolution: "commit" | "rollback"): Promise<void> {
+    return this.#halves.resolve(transactionId, resolution);
   }
 
   async createTopic(topic: string, settings: TopicSettings = {}): Promise<TopicInfo> {

@@ -2,25 +2,19 @@ import { MqError } from "../errors.js";
 import type { MessageDelay } from "../message/message-delay.js";
 import type { RecordContent } from "../message/record.js";
 import type { AppendObserver, AppendRequest, WithdrawableWrite } from "./broker-port.js";
-import type { DueMessages } from "./due-messages.js";
 import type { GroupCommit } from "./group-commit.js";
 import type { Lanes } from "./lanes.js";
-import type { LogAppender, MessageToAppend } from "./log-appender.js";
-import type { DelayedMessage, MessageDelays } from "./message-delays.js";
+import type { MessageToAppend } from "./log-appender.js";
+import type { DelayedMessage } from "./message-delays.js";
 import type { Write } from "./pending-writes.js";
-import type { RetryTopics } from "./retry-topics.js";
-import type { Topics } from "./topics.js";
+import type { StoredState } from "./stored-state.js";
 
 /** What a block costs a flush beyond its messages. */
 const BLOCK_COST = 3;
 
 /** What a broker appends with. */
 export interface AppendParts {
-  readonly topics: Topics;
-  readonly retryTopics: RetryTopics;
-  readonly appender: LogAppender;
-  readonly due: DueMessages;
-  readonly delays: MessageDelays;
+  readonly state: Pick<StoredState, "topics" | "retryTopics" | "appender" | "due" | "halves" | "delays">;
   readonly commits: GroupCommit;
   readonly now: () => number;
 }
@@ -49,8 +43,8 @@ export class AppendWrite implements Write, WithdrawableWrite {
   }
 
   apply(): void {
-    const { topics, retryTopics, appender } = this.#parts;
-    const { topic, messages, delay, chooseQueue } = this.#request;
+    const { topics, retryTopics, appender, halves } = this.#parts.state;
+    const { topic, messages, delay, half, chooseQueue } = this.#request;
     if (chooseQueue !== undefined) this.#request.queueId = chooseQueue();
     const { queueId } = this.#request;
     for (const { body, bodySize } of messages) {
@@ -65,8 +59,10 @@ export class AppendWrite implements Write, WithdrawableWrite {
     const delayed = delay === undefined ? undefined : this.#resolve(delay);
     retryTopics.requireGroupOf(topic);
     if (created !== undefined) topics.put(created);
-    if (delayed === undefined) for (const message of messages) appender.add(topic, queueId, message);
-    else this.#add(delayed);
+    if (delayed !== undefined) this.#add(delayed);
+    else if (half !== undefined)
+      for (const message of messages) halves.add(topic, queueId, half.producerGroup, message);
+    else for (const message of messages) appender.add(topic, queueId, message);
   }
 
   committed(): void {
@@ -82,12 +78,12 @@ export class AppendWrite implements Write, WithdrawableWrite {
   }
 
   #resolve(delay: MessageDelay): DelayedMessage {
-    const { delays, now } = this.#parts;
-    return delays.resolve(this.#onlyMessage, delay, this.#request, now());
+    const { state, now } = this.#parts;
+    return state.delays.resolve(this.#onlyMessage, delay, this.#request, now());
   }
 
   #add(delayed: DelayedMessage): void {
-    const { appender, due } = this.#parts;
+    const { appender, due } = this.#parts.state;
     const { topic, queueId } = this.#request;
     const { record, dueAt, delayMs } = delayed;
     this.#request.delayed = delayed;

@@ -73,6 +73,18 @@ export interface BrokerEvents {
    * Unheard it is logged.
    */
   "disk:full": (event: { readonly freeBytes: number }) => void;
+  /** A producer was asked what became of a transaction. `checks`: the how manieth time; `"unknown"` also where its listener failed, or it went meanwhile. */
+  "transaction:checked": (event: {
+    readonly transactionId: string;
+    readonly producerGroup: string;
+    readonly checks: number;
+    readonly resolution: "commit" | "rollback" | "unknown";
+  }) => void;
+  /** A transaction has ended: its message is visible, or gone; `"gave-up"`: it was asked for `checkMax` times in vain, and lies in `TRANS_CHECK_MAX_TIME_TOPIC`. */
+  "transaction:resolved": (event: {
+    readonly transactionId: string;
+    readonly resolution: "commit" | "rollback" | "gave-up";
+  }) => void;
   /** The disk has room again, or SQLite stored a send. */
   "disk:recovered": (event: { readonly freeBytes: number }) => void;
   /** The queues of a member are others than before, without those of the retry topic. */
@@ -107,6 +119,8 @@ const EVENTS: readonly BrokerEvent[] = [
   "message:expired",
   "disk:full",
   "disk:recovered",
+  "transaction:checked",
+  "transaction:resolved",
   "group:rebalanced",
   "group:conflict",
   "clock:jumped",

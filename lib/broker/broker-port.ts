@@ -7,20 +7,25 @@ import type { ReceiptHandle } from "../message/receipt-handle.js";
 import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 import type { ConsumeType } from "../store/member-table.js";
 import type { OffsetRule } from "./consume-offsets.js";
+import type { EndOfTransaction } from "./half-messages.js";
 import type { MessageToAppend } from "./log-appender.js";
 import type { DelayedMessage } from "./message-delays.js";
 import type { PopRequest } from "./pop-message.js";
 import type { ReceiptRequest } from "./pop-receipts.js";
 import type { SendBackOutcome, SendBackRequest } from "./send-back.js";
+import type { TransactionChecker } from "./transaction-checkers.js";
 
 export type { RecallHandle } from "../message/recall-handle.js";
 export type { ReceiptHandle } from "../message/receipt-handle.js";
 export type { BroadcastInstance } from "../store/broadcast-offset-table.js";
+export type { HalfMessage } from "../store/half-table.js";
 export type { ConsumeType } from "../store/member-table.js";
 export type { OffsetRule } from "./consume-offsets.js";
+export type { EndOfTransaction, TransactionEnd } from "./half-messages.js";
 export type { PopRequest } from "./pop-message.js";
 export type { PopStart } from "./pop-offsets.js";
 export type { ReceiptRequest } from "./pop-receipts.js";
+export type { TransactionChecker } from "./transaction-checkers.js";
 
 /** Which message queues of a topic may be written and read now. */
 export interface TopicRoute {
@@ -47,8 +52,16 @@ export interface AppendRequest {
   readonly deadline: number;
   /** When its message asks to be delivered; the messages of a batch are not put off. Absent: at once. */
   readonly delay?: MessageDelay | undefined;
+  /** Its message is a half message: nobody sees it until {@link BrokerPort.endTransaction}. Absent: it is a usual one. */
+  readonly half?: HalfRequest | undefined;
   /** Filled in where the message asks for a delay: what became of it. */
   delayed?: DelayedMessage | undefined;
+}
+
+/** What a half message says of its transaction. */
+export interface HalfRequest {
+  /** Whose producers are asked what became of it. */
+  readonly producerGroup: string;
 }
 
 /** A write that has not ended yet. */
@@ -203,6 +216,14 @@ export interface BrokerPort {
    * `ERR_MQ_TOPIC_NOT_FOUND` (17).
    */
   recall(topic: string, handle: RecallHandle): Promise<void>;
+  /**
+   * Makes a half message visible, or discards it; resolves once that is durable, with whether its transaction had not ended before. Rejects with `ERR_MQ_TRANSACTION` for a half message
+   * of another group or transaction and, under the profile `rocketmq`, for what has ended (1) or comes too late (604); and as {@link BrokerPort.append} does.
+   */
+  endTransaction(transaction: EndOfTransaction): Promise<boolean>;
+  /** From now on it is asked what became of the transactions of its group. */
+  registerChecker(checker: TransactionChecker): void;
+  unregisterChecker(checker: TransactionChecker): void;
   /** An abort of `signal` ends the waiting with `NO_NEW_MSG`. */
   pull(request: PullRequest, signal: AbortSignal): Promise<PullResult>;
   /**

@@ -4,6 +4,7 @@ import type { Chance } from "../time/chance.js";
 import type { Clock } from "../time/clock.js";
 import type { SteadyClock } from "../time/steady-clock.js";
 import type { EventHub } from "./broker-events.js";
+import type { TransactionSettings } from "./check-schedule.js";
 import type { DiskSettings } from "./disk-guard.js";
 import type { Profile } from "./profile.js";
 import type { RetentionSettings } from "./retention.js";
@@ -21,6 +22,7 @@ export interface ResolvedBrokerSettings {
   readonly delayLevelsMs: readonly number[];
   readonly retention: RetentionSettings;
   readonly disk: DiskSettings;
+  readonly transaction: TransactionSettings;
   readonly recallMessageEnable: boolean;
   readonly busyTimeoutMs: number;
   readonly leaseMs: number;

@@ -83,10 +83,11 @@ export class ClockJumps {
   /** Whether something was stored at a time that is still to come. */
   #isStoredLater(): Promise<boolean> {
     const { engine, clocks } = this.#options;
-    const { log, due, pops } = engine.store;
+    const { log, due, pops, halves } = engine.store;
     return engine.reads.read(() => {
       const { storeTimestamp } = log.last() ?? {};
-      const signs = [storeTimestamp, due.newest(clocks.clock.now(), ROWS_OF_A_SIGN), pops.newest(ROWS_OF_A_SIGN)];
+      const newestDue = due.newest(clocks.clock.now(), ROWS_OF_A_SIGN);
+      const signs = [storeTimestamp, newestDue, pops.newest(ROWS_OF_A_SIGN), halves.newest()];
       return signs.some((time) => time !== undefined && time > clocks.clock.now());
     });
   }

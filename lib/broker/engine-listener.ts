@@ -1,5 +1,6 @@
 import type { MqError } from "../errors.js";
 import type { GroupMember } from "./broker-port.js";
+import type { MovedHalves } from "./check-schedule.js";
 import type { WrittenBlock } from "./log-appender.js";
 
 /** Who is told what became visible. */
@@ -8,6 +9,8 @@ export interface EngineListener {
   committed(written: readonly WrittenBlock[], topicsChanged: boolean): void;
   /** These blocks were committed, by this engine or with a transaction of the connection's owner: before anybody else is told. */
   stored(written: readonly WrittenBlock[]): void;
+  /** Half messages were counted that are to be asked for, and others given up. */
+  halvesMoved(moved: MovedHalves): void;
   /** A transaction could not be made. */
   failed(error: unknown): void;
   /** Somebody else has committed: another process or engine, or the owner of the connection. Only to be noted: it may come within a transaction. */

@@ -11,44 +11,41 @@ import type { ResolvedBrokerSettings } from "./broker-settings.js";
 import { Checkpoints } from "./checkpoints.js";
 import { Company } from "./company.js";
 import type { ConsumeOffsets } from "./consume-offsets.js";
-import { ConsumeProgress } from "./consume-progress.js";
-import { DeadLetters } from "./dead-letters.js";
-import { DueMessages } from "./due-messages.js";
+import type { ConsumeProgress } from "./consume-progress.js";
+import type { DueMessages } from "./due-messages.js";
 import type { DueRows, PutOffRows } from "./due-rows.js";
 import type { EngineListener } from "./engine-listener.js";
 import { GroupCommit } from "./group-commit.js";
-import { Groups } from "./groups.js";
+import type { Groups } from "./groups.js";
 import { GuestAppend } from "./guest-append.js";
 import { GuestWritten } from "./guest-written.js";
-import { LogAppender, type WrittenBlock } from "./log-appender.js";
-import { LogReader } from "./log-reader.js";
-import { MessageDelays } from "./message-delays.js";
-import { MessageScan } from "./message-scan.js";
+import type { HalfMessages } from "./half-messages.js";
+import type { WrittenBlock } from "./log-appender.js";
+import type { LogReader } from "./log-reader.js";
+import type { MessageScan } from "./message-scan.js";
 import { type ForeignNews, News } from "./news.js";
-import { Pops } from "./pops.js";
-import type { QueueOwnership } from "./queue-claims.js";
-import { QueueStates } from "./queue-states.js";
+import type { Pops } from "./pops.js";
+import type { QueueStates } from "./queue-states.js";
 import { Reads } from "./reads.js";
-import { Recall } from "./recall.js";
-import { RetryTopics } from "./retry-topics.js";
-import { SendBack, type SendBackRequest } from "./send-back.js";
+import type { Recall } from "./recall.js";
+import type { RetryTopics } from "./retry-topics.js";
+import type { SendBackRequest } from "./send-back.js";
 import { SendBackWrite } from "./send-back-write.js";
-import { SentBack } from "./sent-back.js";
-import { Topics } from "./topics.js";
+import type { SentBack } from "./sent-back.js";
+import { StoredState } from "./stored-state.js";
+import type { Topics } from "./topics.js";
+import type { TransactionCheckers } from "./transaction-checkers.js";
 import { Transactions } from "./transactions.js";
 import { WorkWrite } from "./work-write.js";
 
 /** How long a read, or a write that nobody gave a time-out, waits for another connection. */
 const BUSY_WAIT_MS = 3_000;
 
-/** Where nobody else can open the store. */
-const EVERY_QUEUE: QueueOwnership = { holdsNow: () => true };
-
 /**
- * The writing and caching half of a broker: every transaction, every cache of what is stored, and their agreement.
+ * The writing and caching half of a broker: every transaction, what is stored and known of it, and their agreement.
  *
  * ```
- * append, write ─▶ GroupCommit ─▶ Topics, LogAppender, ConsumeOffsets ─▶ COMMIT ─▶ LogReader, listener, receipts
+ * append, write ─▶ GroupCommit ─▶ StoredState ─▶ COMMIT ─▶ LogReader, listener, receipts
  * appendSync ────▶ the same at once, or GuestAppend inside the owner's transaction
  * ```
  */
@@ -61,6 +58,8 @@ export class Engine {
   readonly progress: ConsumeProgress;
   readonly sentBack: SentBack;
   readonly due: DueMessages;
+  readonly checkers: TransactionCheckers;
+  readonly halves: HalfMessages;
   readonly recall: Recall;
   readonly pops: Pops;
   readonly reader: LogReader;
@@ -68,6 +67,7 @@ export class Engine {
   readonly scan: MessageScan;
   /** What is shared with other engines on the file; `undefined` in memory, where there can be none. */
   readonly company: Company | undefined;
+  readonly #state: StoredState;
   readonly #news: News;
   readonly #settings: ResolvedBrokerSettings;
   readonly #database: OpenedDatabase;
@@ -75,9 +75,7 @@ export class Engine {
   readonly #listener: EngineListener;
   readonly #transactions: Transactions;
   readonly #commits: GroupCommit;
-  readonly #appender: LogAppender;
   readonly #appendParts: AppendParts;
-  readonly #sendBack: SendBack;
   readonly #guest: GuestAppend;
   readonly #openFile: OpenFile | undefined;
   /** Of a file of ours. */
@@ -88,13 +86,13 @@ export class Engine {
 
   constructor(database: OpenedDatabase, settings: ResolvedBrokerSettings, events: EventHub, listener: EngineListener) {
     const { connection, realPath } = database;
-    const { clock, steady, chance, profile } = settings;
+    const { clock, steady, chance } = settings;
     this.#settings = settings;
     this.#database = database;
     this.#events = events;
     this.#listener = listener;
     this.#transactions = new Transactions(database, {
-      dropCaches: () => this.#dropCaches(),
+      dropCaches: () => this.#state.drop(),
       foreignCommitSeen: () => listener.foreignCommitSeen(),
       assertReadable: () => assertSameFormat(this.store.meta.formatVersion()),
     });
@@ -112,45 +110,18 @@ export class Engine {
             registered: (member, registration) => listener.memberRegistered(member, registration),
             refused: (member, error) => listener.memberRefused(member, error),
           });
-    const ownership = this.company?.claims ?? EVERY_QUEUE;
-    this.topics = new Topics(this.store, settings);
-    this.groups = new Groups(this.store, settings.autoCreateGroup);
-    this.retryTopics = new RetryTopics(this.topics, this.groups);
-    this.queues = new QueueStates(this.store);
-    this.sentBack = new SentBack(this.store);
-    this.progress = new ConsumeProgress({
-      store: this.store,
-      queues: this.queues,
-      sentBack: this.sentBack,
-      clock,
-      steady,
-      schedule: () => this.#commits.schedule(),
-      ownership,
-      hasOtherRiders: () => this.company?.hasPending === true,
+    this.#state = new StoredState({
+      ...{ store: this.store, settings, events, company: this.company },
+      commits: {
+        schedule: () => this.#commits.schedule(),
+        enqueue: (write) => this.#commits.enqueue(write),
+        withdraw: (write) => this.#commits.withdraw(write),
+      },
     });
-    this.reader = new LogReader(this.store);
-    this.scan = new MessageScan(settings, this.reader);
-    this.#appender = new LogAppender(this.store, this.queues);
-    this.due = new DueMessages(this.store, this.#appender);
-    const delays = new MessageDelays(profile, settings.delayLevelsMs);
-    this.recall = new Recall({
-      ...{ store: this.store, topics: this.topics, due: this.due, delays, brokerName: settings.brokerName },
-      isAllowed: settings.recallMessageEnable,
-      now: () => clock.now(),
-    });
-    const deadLetters = new DeadLetters(profile, this.retryTopics, this.#appender);
-    this.#sendBack = new SendBack({
-      ...{ profile, chance, deadLetters, ownership, delayLevelsMs: settings.delayLevelsMs },
-      ...{ groups: this.groups, retryTopics: this.retryTopics, queues: this.queues, due: this.due },
-      ...{ sentBack: this.sentBack, offsets: this.offsets },
-    });
-    this.pops = new Pops({
-      ...{ brokerName: settings.brokerName, store: this.store, clock, steady, chance, profile, events, deadLetters },
-      ...{ groups: this.groups, topics: this.topics, retryTopics: this.retryTopics, queues: this.queues },
-      ...{ scan: this.scan, sentBack: this.sentBack, offsets: this.offsets, appender: this.#appender },
-      enqueue: (write) => this.#commits.enqueue(write),
-      withdraw: (write) => this.#commits.withdraw(write),
-    });
+    const state = this.#state;
+    ({ topics: this.topics, groups: this.groups, queues: this.queues, retryTopics: this.retryTopics } = state);
+    ({ progress: this.progress, sentBack: this.sentBack, due: this.due, checkers: this.checkers } = state);
+    ({ halves: this.halves, recall: this.recall, pops: this.pops, reader: this.reader, scan: this.scan } = state);
     this.reads = new Reads({
       transactions: this.#transactions,
       clock: steady,
@@ -158,17 +129,13 @@ export class Engine {
       assertUsable: () => this.assertUsable(),
     });
     this.#commits = new GroupCommit(this.#transactions, connection, steady, new Backoff(steady, chance), {
-      hasRiders: () => this.#hasRiders,
+      hasRiders: () => state.hasRiders,
       finish: () => {
         this.pops.write();
-        this.due.write();
         this.#writeMessages();
       },
-      ride: () => {
-        this.progress.write();
-        this.company?.write();
-      },
-      undone: () => this.#dropCaches(),
+      ride: () => state.ride(),
+      undone: () => this.#state.drop(),
       rolledBack: (error) => {
         listener.failed(error);
         this.#written = [];
@@ -186,11 +153,7 @@ export class Engine {
       },
       committed: () => this.#committed(),
     });
-    this.#appendParts = {
-      ...{ topics: this.topics, retryTopics: this.retryTopics, appender: this.#appender, due: this.due, delays },
-      commits: this.#commits,
-      now: () => clock.now(),
-    };
+    this.#appendParts = { state, commits: this.#commits, now: () => clock.now() };
     this.#guestWritten = new GuestWritten({
       store: this.store,
       events,
@@ -199,14 +162,17 @@ export class Engine {
     });
     this.#guest = new GuestAppend(connection, new Backoff(steady, chance), {
       drop: () => {
-        this.#dropCaches();
+        this.#state.drop();
         this.#written = [];
       },
       write: () => {
-        this.due.write();
         this.#writeMessages();
         this.#guestWritten.add(this.#written);
+        const isTold = this.#written.length > 0;
+        this.#written = [];
+        return isTold;
       },
+      isKnown: () => this.queues.isLogEndKnown(),
       failed: (error) => listener.failed(error),
       ended: () => this.#guestEnded(),
     });
@@ -227,17 +193,17 @@ export class Engine {
 
   /** What is moved when its time has come. */
   get dueRows(): readonly DueRows[] {
-    return [this.due, this.pops.revive];
+    return this.#state.dueRows;
   }
 
   /** What waits anew when the clock was set back. */
   get putOffRows(): readonly PutOffRows[] {
-    return [this.due, ...this.pops.putOffRows];
+    return this.#state.putOffRows;
   }
 
   /** Progress of clustering groups. */
   get offsets(): ConsumeOffsets<string> {
-    return this.progress.ofGroups;
+    return this.#state.offsets;
   }
 
   /** Throws when the store was closed or stopped, or its connection was closed. */
@@ -300,7 +266,9 @@ export class Engine {
   sendBack(request: SendBackRequest, observer: SendBackObserver): WithdrawableWrite {
     const { clock, steady } = this.#settings;
     const deadline = steady.now() + BUSY_WAIT_MS;
-    const write = new SendBackWrite(request, observer, deadline, this.#sendBack, this.#commits, () => clock.now());
+    const write = new SendBackWrite(request, observer, deadline, this.#state.sendBack, this.#commits, () =>
+      clock.now(),
+    );
     this.#commits.enqueue(write);
     return write;
   }
@@ -318,11 +286,7 @@ export class Engine {
    * out by themselves.
    */
   async persistOffsets(): Promise<void> {
-    if (this.isUsable ? this.#hasRiders : this.progress.hasPending) await this.write(() => undefined);
-  }
-
-  get #hasRiders(): boolean {
-    return this.progress.hasPending || this.company?.hasPending === true;
+    if (this.isUsable ? this.#state.hasRiders : this.progress.hasPending) await this.write(() => undefined);
   }
 
   /** A transaction of the owner's, in which `sendSync` writes. */
@@ -331,7 +295,7 @@ export class Engine {
       throw new MqError("ERR_MQ_IN_TRANSACTION", "transaction: the connection is in a transaction already");
     }
     this.#commits.flushSync(this.#settings.busyTimeoutMs);
-    return this.#transactions.writeSync(this.#settings.busyTimeoutMs, "transaction", work);
+    return this.#transactions.writeSync(this.#settings.busyTimeoutMs, "transaction", () => this.#guest.within(work));
   }
 
   /** What others have committed since the last look. */
@@ -374,14 +338,14 @@ export class Engine {
 
   #guestEnded(): void {
     if (!this.#database.connection.open) return;
-    this.#dropCaches();
+    this.#state.drop();
     this.#openFile?.committed();
     this.#listener.foreignCommitSeen();
     this.#guestWritten.ended();
   }
 
   #writeMessages(): void {
-    this.#written.push(...this.#appender.write(this.#settings.clock.now()));
+    this.#written.push(...this.#state.writeMessages());
   }
 
   #committed(): void {
@@ -392,19 +356,7 @@ export class Engine {
     this.company?.committed();
     this.pops.committed();
     this.#listener.committed(written, this.topics.takeChanged());
+    this.#listener.halvesMoved(this.halves.takeMoved());
     this.#checkpoints?.committed();
-  }
-
-  #dropCaches(): void {
-    this.#appender.discard();
-    this.queues.drop();
-    this.topics.drop();
-    this.groups.drop();
-    this.progress.rolledBack();
-    this.sentBack.drop();
-    this.due.drop();
-    this.pops.drop();
-    this.reader.drop();
-    this.company?.drop();
   }
 }

@@ -7,8 +7,10 @@ import type { Write } from "./pending-writes.js";
 export interface GuestHooks {
   /** Forget everything cached and collected: what the owner's transaction shows may never be committed. */
   drop(): void;
-  /** Write what was collected. */
-  write(): void;
+  /** Write what was collected. False: what is cached cannot tell afterwards whether that was undone. */
+  write(): boolean;
+  /** Whether what is cached is what is stored, also when something was undone since. */
+  isKnown(): boolean;
   /** Nothing of it is stored. */
   failed(error: unknown): void;
   /** The owner's transaction is over, one way or the other. */
@@ -19,8 +21,9 @@ export interface GuestHooks {
  * Writes inside a transaction that belongs to the owner of the connection, so that they commit or roll back with it.
  *
  * Counters are read from the rows and no cache outlives the call: the owner may roll back the transaction or a savepoint in it, which leaves
- * neither a hole nor a ghost. SQLite has no commit hook here, so each following turn looks whether the transaction is over; only then are the
- * messages delivered.
+ * neither a hole nor a ghost. Only within {@link GuestAppend.within}, where the transaction itself is ours, what is cached is kept while the log still ends where it
+ * is known to end: a savepoint that was rolled back shows there. SQLite has no commit hook here, so each following turn looks whether the transaction is over; only
+ * then are the messages delivered.
  */
 export class GuestAppend {
   readonly #connection: SqliteConnection;
@@ -30,6 +33,8 @@ export class GuestAppend {
   readonly #release: SqliteStatement;
   readonly #undo: SqliteStatement;
   #isWatching = false;
+  /** We began the transaction that is open, and end it. */
+  #isOurs = false;
 
   constructor(connection: SqliteConnection, backoff: Backoff, hooks: GuestHooks) {
     this.#connection = connection;
@@ -40,15 +45,29 @@ export class GuestAppend {
     this.#undo = prepare(connection, "ROLLBACK TO mq_guest");
   }
 
+  /** In a transaction of ours, which `work` of the owner's fills. */
+  within<T>(work: () => T): T {
+    this.#isOurs = true;
+    try {
+      const result = work();
+      if (!this.#hooks.isKnown()) this.#hooks.drop();
+      return result;
+    } finally {
+      this.#isOurs = false;
+    }
+  }
+
   append(write: Write): void {
-    this.#hooks.drop();
+    if (!this.#isOurs || !this.#hooks.isKnown()) this.#hooks.drop();
     let isSet = false;
+    let isKept = false;
     try {
       this.#savepoint.run();
       isSet = true;
       write.apply();
-      this.#hooks.write();
+      const isTold = this.#hooks.write();
       this.#release.run();
+      isKept = isTold && this.#isOurs;
     } catch (error) {
       const failure = toMqError(error, "storing in the open transaction");
       // Without the savepoint there is nothing to undo: the owner has an iterator open, for example.
@@ -58,7 +77,7 @@ export class GuestAppend {
       const text = `SQLite rolled back the whole transaction, which it does when the disk is full for example: nothing of it is stored; ${failure.message}`;
       throw new MqError(failure.code, text, { cause: error, responseCode: failure.responseCode });
     } finally {
-      this.#hooks.drop();
+      if (!isKept) this.#hooks.drop();
     }
     write.committed();
     this.#watch();

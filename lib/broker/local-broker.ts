@@ -1,4 +1,4 @@
-import { isMqError, MqError } from "../errors.js";
+import { MqError } from "../errors.js";
 import type { MessageQueue } from "../message/message-queue.js";
 import type { StoreHost } from "../message/message-view.js";
 import type { RecallHandle } from "../message/recall-handle.js";
@@ -10,6 +10,7 @@ import type {
   AppendRequest,
   BrokerPort,
   EmbeddedBrokerPort,
+  EndOfTransaction,
   GroupMember,
   GroupProgress,
   OffsetRule,
@@ -19,27 +20,25 @@ import type {
   QueueProgress,
   SubscriptionTable,
   TopicRoute,
+  TransactionChecker,
   WithdrawableWrite,
 } from "./broker-port.js";
 import type { BrokerSurroundings, ResolvedBrokerSettings } from "./broker-settings.js";
-import { ClockJumps } from "./clock-jumps.js";
 import { ConsumerManager } from "./consumer-manager.js";
-import { DiskGuard } from "./disk-guard.js";
 import { DueScheduler } from "./due-scheduler.js";
 import { Engine } from "./engine.js";
 import type { GroupMembers, KnownMember } from "./group-members.js";
-import { Housekeeping } from "./housekeeping.js";
-import type { WrittenBlock } from "./log-appender.js";
 import { Lookout } from "./lookout.js";
 import { OffsetOperations } from "./offset-operations.js";
 import { searchOffset } from "./offset-search.js";
 import { PopService } from "./pop-service.js";
-import { PullHold } from "./pull-hold.js";
 import { PullMessage } from "./pull-message.js";
-import { Retention } from "./retention.js";
+import { PullService } from "./pull-service.js";
 import { RouteLookup } from "./route-lookup.js";
 import { emitSentBack } from "./sent-back-events.js";
 import { emitStored } from "./stored-events.js";
+import { TransactionChecks } from "./transaction-checks.js";
+import { Upkeep } from "./upkeep.js";
 
 /** The broker in this process, as its clients reach it. */
 export class LocalBroker implements EmbeddedBrokerPort {
@@ -52,14 +51,12 @@ export class LocalBroker implements EmbeddedBrokerPort {
   readonly #routes: RouteLookup;
   readonly #offsets: OffsetOperations;
   readonly #consumers: ConsumerManager;
-  readonly #hold: PullHold;
+  readonly #pulls: PullService;
   readonly #pops: PopService;
   readonly #scheduler: DueScheduler;
-  /** `undefined` in memory. */
-  readonly #disk: DiskGuard | undefined;
-  readonly #housekeeping: Housekeeping;
+  readonly #upkeep: Upkeep;
   readonly #lookout: Lookout;
-  readonly #clockJumps: ClockJumps;
+  readonly transactions: TransactionChecks;
   #isClosing = false;
   #isClosed = false;
 
@@ -75,14 +72,15 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.engine = new Engine(database, settings, this.events, {
       committed: (written, topicsChanged) => {
         this.#lookout.wrote();
-        this.#disk?.committed(written);
+        this.#upkeep.disk?.committed(written);
         this.#scheduler.look();
-        if (this.#hold.count > 0) this.engine.reader.withFresh(written, () => this.#wake(written));
+        this.#pulls.committed(written);
         this.#pops.committed(written, topicsChanged);
         if (topicsChanged) this.members.rebalanceAll();
       },
+      halvesMoved: (moved) => this.transactions.moved(moved),
       stored: (written) => emitStored(events, settings.storeHost, written),
-      failed: (error) => this.#disk?.failed(error),
+      failed: (error) => this.#upkeep.disk?.failed(error),
       foreignCommitSeen: () => this.#lookout.announce(),
       lookSoon: () => this.#lookout.lookSoon(),
       queuesGranted: (groups) => {
@@ -94,7 +92,11 @@ export class LocalBroker implements EmbeddedBrokerPort {
     });
     this.#lookout = new Lookout({
       ...{ engine: this.engine, database, clock: settings.steady, events, leaseMs: settings.leaseMs },
-      isNeeded: () => this.#hold.count > 0 || this.#pops.count > 0 || this.#consumers.hasMembers,
+      isNeeded: () =>
+        this.#pulls.count > 0 ||
+        this.#pops.count > 0 ||
+        this.#consumers.hasMembers ||
+        this.engine.checkers.groups.length > 0,
       isLeaseFresh: () => this.#consumers.isLeaseFresh,
       renewLease: (then) => this.#consumers.renewLease(then),
       onNews: () => this.#actOnNews(),
@@ -117,29 +119,31 @@ export class LocalBroker implements EmbeddedBrokerPort {
       },
     });
     this.messages = new PullMessage(this.engine, this.members);
-    this.#hold = new PullHold((request) => this.#readNow(request), settings.steady);
+    this.#pulls = new PullService({
+      ...{ engine: this.engine, messages: this.messages, clock: settings.steady },
+      onUnread: () => this.#lookout.noteStale(),
+      onWaiting: () => this.#lookout.keepLooking(),
+    });
     this.#pops = new PopService({
       ...{ engine: this.engine, clock: settings.clock, steady: settings.steady, events: this.events },
       assertOpen: () => this.assertOpen(),
       onWaiting: () => this.#lookout.keepLooking(),
     });
     this.#scheduler = new DueScheduler(this.engine, settings, this.events);
+    this.transactions = new TransactionChecks({
+      ...{ engine: this.engine, checkers: this.engine.checkers, events },
+      look: () => this.#scheduler.look(),
+    });
     this.#scheduler.look();
-    const parts = { engine: this.engine, settings, database, events };
-    this.#disk = watchesDisk ? DiskGuard.of(parts) : undefined;
-    const presentInstances = () => this.members.list().flatMap(({ instance }) => instance ?? []);
-    const retention = Retention.of({ ...parts, disk: this.#disk, presentInstances });
-    this.#housekeeping = new Housekeeping({ clock: settings.clock, disk: this.#disk, retention });
-    this.#housekeeping.start();
-    this.#clockJumps = new ClockJumps({
-      ...{ engine: this.engine, clocks: settings, events, logger: settings.logger },
-      lookAgain: () => {
+    this.#upkeep = new Upkeep({
+      ...{ engine: this.engine, settings, database, events, watchesDisk },
+      presentInstances: () => this.members.list().flatMap(({ instance }) => instance ?? []),
+      clockJumped: () => {
         this.#scheduler.clockJumped();
-        this.#housekeeping.look();
         this.#pops.lookAgain();
       },
     });
-    this.#clockJumps.start();
+    this.#upkeep.start();
   }
 
   get members(): GroupMembers {
@@ -174,22 +178,22 @@ export class LocalBroker implements EmbeddedBrokerPort {
 
   append(request: AppendRequest, observer: AppendObserver): WithdrawableWrite {
     this.assertOpen();
-    return this.engine.append(request, this.#disk?.admit(observer) ?? observer);
+    return this.engine.append(request, this.#upkeep.disk?.admit(observer) ?? observer);
   }
 
   appendSync(request: AppendRequest): void {
     this.assertOpen();
-    this.#disk?.assertRoom();
+    this.#upkeep.disk?.assertRoom();
     this.engine.appendSync(request);
     // What is in a transaction of the owner's may never be stored.
-    if (!this.isInTransaction) this.#disk?.sendStored();
+    if (!this.isInTransaction) this.#upkeep.disk?.sendStored();
   }
 
   transaction<T>(work: () => T): T {
     try {
       return this.engine.transaction(work);
     } catch (error) {
-      this.#disk?.failed(error);
+      this.#upkeep.disk?.failed(error);
       throw error;
     }
   }
@@ -199,18 +203,23 @@ export class LocalBroker implements EmbeddedBrokerPort {
     await this.engine.write(() => this.engine.recall.apply(topic, handle));
   }
 
+  async endTransaction(transaction: EndOfTransaction): Promise<boolean> {
+    this.assertOpen();
+    return this.transactions.end(transaction);
+  }
+
+  registerChecker(checker: TransactionChecker): void {
+    this.transactions.register(checker);
+    this.#lookout.keepLooking();
+  }
+
+  unregisterChecker(checker: TransactionChecker): void {
+    this.transactions.unregister(checker);
+  }
+
   async pull(request: PullRequest, signal: AbortSignal): Promise<PullResult> {
     this.assertOpen();
-    let result = this.#readNow(request);
-    while (result === undefined) {
-      await this.engine.reads.read(() => undefined);
-      result = this.#readNow(request);
-    }
-    // In the same step as the read: nothing can be committed in between.
-    if (result.status !== "NO_NEW_MSG" || request.suspendMs <= 0 || signal.aborted) return result;
-    const held = this.#hold.hold(request, result, signal);
-    this.#lookout.keepLooking();
-    return held;
+    return this.#pulls.pull(request, signal);
   }
 
   sendBack(...[request, observer]: Parameters<BrokerPort["sendBack"]>): WithdrawableWrite {
@@ -343,43 +352,24 @@ export class LocalBroker implements EmbeddedBrokerPort {
 
   #stop(): void {
     this.#isClosed = true;
-    this.#clockJumps.close();
     this.#lookout.close();
     this.#scheduler.close();
-    this.#housekeeping.close();
+    this.transactions.close();
+    this.#upkeep.close();
     this.#consumers.close();
     this.#failHeld(closedError());
   }
 
   /** Pulls and pops that wait. */
   #failHeld(error: unknown): void {
-    this.#hold.failAll(error);
+    this.#pulls.failAll(error);
     this.#pops.failAll(error);
-  }
-
-  /** `undefined` while the connection's owner or another connection is in the way. */
-  #readNow(request: PullRequest): PullResult | undefined {
-    if (this.isInTransaction) {
-      this.#lookout.noteStale();
-      return undefined;
-    }
-    try {
-      return this.engine.reads.readNow(() => this.messages.read(request));
-    } catch (error) {
-      if (!isMqError(error, "ERR_MQ_SYSTEM_BUSY")) throw error;
-      this.#lookout.noteStale();
-      return undefined;
-    }
-  }
-
-  #wake(written: readonly WrittenBlock[]): void {
-    for (const { state } of written) this.#hold.wake(state.topic, state.queueId);
   }
 
   /** What others have committed: waiting pulls look again where messages came, and topics, members or what is due may be new. */
   #actOnNews(): void {
     const { queues, topicsChanged } = this.engine.foreignNews();
-    for (const { topic, queueId } of queues) this.#hold.wake(topic, queueId);
+    this.#pulls.othersCommitted(queues);
     this.#pops.othersCommitted(queues, topicsChanged);
     if (topicsChanged) this.members.rebalanceAll();
     this.#scheduler.look();
@@ -388,7 +378,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
 
   #lookEverywhere(): void {
     this.#scheduler.look();
-    this.#hold.wakeAll();
+    this.#pulls.lookAgain();
     this.#pops.lookAgain();
     this.members.rebalanceAll();
     this.#consumers.look();

@@ -29,6 +29,12 @@ export interface Profile {
   readonly keepsPopRetryTopic: boolean;
   /** Whether a message that an orderly group received behind one that it did not acknowledge has used up an attempt, too. */
   readonly countsAttemptsBehind: boolean;
+  /** Whether half messages are checked in rounds, each counted that is looked at, or each at its own time, and only while a producer of its group lives. */
+  readonly checksInRounds: boolean;
+  /** Whether a message of a transaction has `REAL_TOPIC`, `REAL_QID`, `__transactionId__` and what its checks added among its properties. */
+  readonly keepsTransactionProperties: boolean;
+  /** Whether an end of a transaction that has ended is refused, and one that comes after the time that the message says itself. */
+  readonly refusesLateEnds: boolean;
 }
 
 export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
@@ -44,6 +50,9 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     hasDiskSteps: false,
     keepsPopRetryTopic: false,
     countsAttemptsBehind: false,
+    checksInRounds: false,
+    keepsTransactionProperties: false,
+    refusesLateEnds: false,
   },
   rocketmq: {
     name: "rocketmq",
@@ -57,5 +66,8 @@ export const PROFILES: Readonly<Record<ProfileName, Profile>> = {
     hasDiskSteps: true,
     keepsPopRetryTopic: true,
     countsAttemptsBehind: true,
+    checksInRounds: true,
+    keepsTransactionProperties: true,
+    refusesLateEnds: true,
   },
 };

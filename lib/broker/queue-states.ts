@@ -53,6 +53,11 @@ export class QueueStates {
     return this.#logEnd;
   }
 
+  /** Whether the log ends where it is known to end. What was appended last and undone since shows in that, as a position is never used by two records. */
+  isLogEndKnown(): boolean {
+    return this.#logEnd === undefined || this.#logEnd === this.#store.log.end();
+  }
+
   set logEnd(end: number) {
     this.#logEnd = end;
   }

@@ -48,10 +48,10 @@ export class Recall {
 }
 
 /** Where the message lies in one of these blocks. */
-export function findMessage(
-  blocks: Iterable<DueBlock>,
+export function findMessage<B extends Pick<DueBlock, "records" | "messageCount">>(
+  blocks: Iterable<B>,
   messageId: string,
-): { block: DueBlock; position: number } | undefined {
+): { block: B; position: number } | undefined {
   for (const block of blocks) {
     let position = 0;
     for (let index = 0; index < block.messageCount; index += 1) {

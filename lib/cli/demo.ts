@@ -12,9 +12,11 @@ import type { LateRule } from "./late-rule.js";
 import { Progress } from "./progress.js";
 import { isResumeRight, resumeJson, resumeReport } from "./resume-report.js";
 import type { Terminal } from "./terminal.js";
+import { demonstrateTransactions } from "./transaction-demo.js";
 
 const HELP = `pocketmq demo --input FILE|- [OPTIONS]
 pocketmq demo --resume [OPTIONS]
+pocketmq demo transactions [--json]
 
 Sends every record of the input to the topic "flights" while four consumer groups take them, and compares what they got
 with the input:
@@ -34,6 +36,9 @@ with the input:
   --json             one JSON object instead of text; errors go to stderr as always
   --help             this text
 
+With the word "transactions" it runs RocketMQ's tutorial on transactions instead, in memory: five messages that are committed, rolled
+back, or left for their producer to be asked, in four seconds.
+
 How the input is read follows from its name: .ndjson, .jsonl, .json, .csv; otherwise from its first character.
 Exit code: 0 all counts are right, 1 they are not or the input or store cannot be used, 2 wrong options, 130 interrupted.
 `;
@@ -48,7 +53,12 @@ const OPTIONS = {
   json: { type: "boolean" },
 } as const;
 
+const KNOWN_OPTIONS = `${Object.keys(OPTIONS)
+  .map((name) => `--${name}`)
+  .join(", ")} and the word transactions`;
+
 interface DemoOptions {
+  readonly isOnTransactions: boolean;
   readonly input: string | undefined;
   readonly tagField: string;
   readonly lateRule: LateRule;
@@ -63,6 +73,7 @@ export const demoCommand: Command = {
   help: HELP,
   run: async (args, terminal) => {
     const options = parseOptions(args);
+    if (options.isOnTransactions) return demonstrateTransactions(options.json, terminal);
     return options.resume ? resume(options, terminal) : run(options, terminal);
   },
 };
@@ -106,13 +117,20 @@ function howToResume(store: string | undefined): string {
 }
 
 function parseOptions(args: readonly string[]): DemoOptions {
-  const { resume = false, json = false, ...named } = parse(args);
+  const {
+    values: { resume = false, json = false, ...named },
+    positionals,
+  } = parse(args);
+  const [scenario, ...others] = positionals;
+  if ((scenario !== undefined && scenario !== "transactions") || others.length > 0)
+    throw usageError(`demo: Unexpected argument '${others[0] ?? scenario}'; it has ${KNOWN_OPTIONS}`, "demo");
   for (const [name, value] of Object.entries(named)) {
     if (value === "") throw usageError(`--${name} must not be empty`, "demo");
   }
   const { input, "tag-field": tagField = "origin", "late-field": field = LATE_RULE.field, store } = named;
   if (store === ":memory:") throw usageError("--store must be a file: the demo keeps its store", "demo");
-  return { input, tagField, lateRule: { field, over: parseLimit(named["late-over"]) }, store, resume, json };
+  const lateRule = { field, over: parseLimit(named["late-over"]) };
+  return { isOnTransactions: scenario !== undefined, input, tagField, lateRule, store, resume, json };
 }
 
 function parseLimit(text: string | undefined): number {
@@ -122,13 +140,14 @@ function parseLimit(text: string | undefined): number {
   throw usageError(`--late-over must be a number, got ${JSON.stringify(text)}`, "demo");
 }
 
-function parse(args: readonly string[]): ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"] {
+function parse(
+  args: readonly string[],
+): ReturnType<typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>> {
   try {
-    return parseArgs({ args: [...args], options: OPTIONS, strict: true, allowPositionals: false }).values;
+    return parseArgs({ args: [...args], options: OPTIONS, strict: true, allowPositionals: true });
   } catch (error) {
     // Node's hints about "--" do not help here; its first sentence says what is wrong.
     const [what = ""] = (error as Error).message.split(/\.(?:\s|$)/);
-    const known = Object.keys(OPTIONS).map((name) => `--${name}`);
-    throw usageError(`demo: ${what}; it has ${known.join(", ")}`, "demo");
+    throw usageError(`demo: ${what}; it has ${KNOWN_OPTIONS}`, "demo");
   }
 }

@@ -6,6 +6,7 @@ import { checkBatch, type MessageLimits, type PreparedMessage, prepareMessage } 
 import { checkTopic } from "../message/names.js";
 import { createOffsetMessageIds } from "../message/offset-message-id.js";
 import { formatRecallHandle, parseRecallHandle } from "../message/recall-handle.js";
+import type { RecordContent } from "../message/record.js";
 import { assertSendable } from "../message/system-topics.js";
 import { describe, integerOption, refuseUnknownOptions, signalOption } from "../options.js";
 import { AbortListeners } from "./abort-listeners.js";
@@ -131,6 +132,34 @@ export class LocalProducer implements EmbeddedProducer {
     return new Promise((resolve, reject) => {
       const sending = this.#address(this.#prepareBatch(messages), messages[0] as Message, options);
       this.#append(sending, () => resolve(this.#toReceipts(sending)), reject, options?.signal);
+    });
+  }
+
+  /** For what sends in transactions: stores a half message. @param added - to its properties, in RocketMQ's encoding, all ASCII. */
+  sendHalf(message: Message, added: string, options?: SendOptions): Promise<SentHalf> {
+    return new Promise((resolve, reject) => {
+      this.#context.port.assertRoom();
+      const prepared = this.#prepare(message);
+      if (prepared.delay !== undefined && (prepared.delay.level ?? 0) <= 0)
+        throw new MqError(
+          "ERR_MQ_INVALID_ARGUMENT",
+          "a message of a transaction cannot have delayMs or deliverAt: RocketMQ loses it",
+        );
+      if (prepared.delay !== undefined)
+        this.#context.logger.warn(
+          `delayLevel of a message of a transaction has no effect, got ${prepared.delay.level}`,
+        );
+      const { properties, propertiesSize } = prepared;
+      const half = {
+        ...prepared,
+        properties: properties + added,
+        propertiesSize: propertiesSize + added.length,
+        delay: undefined,
+      };
+      const sending: Sending = { ...this.#address([half], message, options), half: { producerGroup: this.group } };
+      const sent = sending.messages[0] as OutgoingMessage;
+      const stored = (): void => resolve({ receipt: this.#toReceipt(sending, sent), content: sent });
+      this.#append(sending, stored, reject, options?.signal);
     });
   }
 
@@ -293,6 +322,12 @@ export class LocalProducer implements EmbeddedProducer {
       this.#whenSettled = resolve;
     });
   }
+}
+
+/** A half message that is stored. */
+export interface SentHalf {
+  readonly receipt: SendReceipt;
+  readonly content: RecordContent;
 }
 
 interface Sending extends AppendRequest {

@@ -68,6 +68,23 @@ export function writeRecord(target: Buffer, at: number, content: RecordContent):
   return position + bodySize;
 }
 
+/** One record by itself. */
+export function encodeRecord(content: RecordContent): Buffer {
+  const record = Buffer.allocUnsafe(recordSize(content.uniqueId, content.propertiesSize, content.bodySize));
+  writeRecord(record, 0, content);
+  return record;
+}
+
+/** A copy of one record with other properties. */
+export function replaceProperties(record: Buffer, properties: string): Buffer {
+  const start = RECORD_HEADER_SIZE + (record[UNIQUE_ID_SIZE] ?? 0);
+  const text = Buffer.from(properties, "utf8");
+  const copy = Buffer.concat([record.subarray(0, start), text, bodyWithin(record, 0)]);
+  copy.writeUInt32LE(copy.length, 0);
+  copy.writeUInt16LE(text.length, PROPERTIES_SIZE);
+  return copy;
+}
+
 /** `size` is the text's size in UTF-8; where it equals the number of characters, the text is ASCII. */
 function writeText(target: Buffer, at: number, text: string, size: number): number {
   if (size === text.length && size <= SHORT_TEXT) {
@@ -92,6 +109,11 @@ export function flagAt(records: Buffer, at: number): number {
 
 export function sysFlagAt(records: Buffer, at: number): number {
   return records.readUInt16LE(at + SYS_FLAG);
+}
+
+/** Sets bits of the sys flag of a record that is written elsewhere. */
+export function addSysFlag(records: Buffer, at: number, bits: number): void {
+  records.writeUInt16LE(sysFlagAt(records, at) | bits, at + SYS_FLAG);
 }
 
 export function bornTimestampAt(records: Buffer, at: number): number {

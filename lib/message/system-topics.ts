@@ -25,6 +25,8 @@ export interface SystemTopicOwner {
 const SYSTEM_PREFIX = "rmq_sys_";
 const SYSTEM_GROUP_PREFIX = "CID_RMQ_SYS_";
 const AUTO_CREATE_TEMPLATE = "TBW102";
+/** Where half messages go that were checked in vain. */
+export const GIVEN_UP_TOPIC = "TRANS_CHECK_MAX_TIME_TOPIC";
 const TIMER_TOPIC = "rmq_sys_wheel_timer";
 
 const READ_WRITE = PERM.READ | PERM.WRITE;
@@ -40,7 +42,7 @@ const FIXED_TOPICS: ReadonlyMap<string, readonly [queueNums: number, perm: numbe
   ["SELF_TEST_TOPIC", [1, READ_WRITE]],
   ["BenchmarkTest", [1024, READ_WRITE]],
   ["OFFSET_MOVED_EVENT", [1, READ_WRITE]],
-  ["TRANS_CHECK_MAX_TIME_TOPIC", undefined],
+  [GIVEN_UP_TOPIC, undefined],
   ["RMQ_SYS_TRACE_TOPIC", undefined],
   ["CHECKPOINT_TOPIC", undefined],
 ]);
@@ -50,7 +52,7 @@ const SEND_FORBIDDEN: ReadonlySet<string> = new Set([
   "SCHEDULE_TOPIC_XXXX",
   "RMQ_SYS_TRANS_HALF_TOPIC",
   "RMQ_SYS_TRANS_OP_HALF_TOPIC",
-  "TRANS_CHECK_MAX_TIME_TOPIC",
+  GIVEN_UP_TOPIC,
   "SELF_TEST_TOPIC",
   "OFFSET_MOVED_EVENT",
   TIMER_TOPIC,

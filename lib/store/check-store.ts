@@ -18,6 +18,7 @@ const TABLES = [
   "mq_subscription",
   "mq_consume_offset",
   "mq_due",
+  "mq_half",
   "mq_sent_back",
   "mq_pop",
   "mq_pop_order",

@@ -75,6 +75,15 @@ export const FORBIDDEN_ROWS: readonly (readonly [rule: string, sql: string])[] =
     "SELECT DISTINCT topic FROM mq_due WHERE topic NOT IN (SELECT topic FROM mq_topic)",
   ],
   [
+    "mq_half: illegal values",
+    `SELECT half_offset FROM mq_half WHERE half_offset NOT BETWEEN 0 AND coalesce((SELECT value FROM mq_meta WHERE name = 'half_offsets'), 0) - 1
+     OR transaction_id = '' OR producer_group = '' OR queue_id < 0 OR checks < 0 OR check_at < 0 OR wait_ms < 0 OR stored_at < 0`,
+  ],
+  [
+    "mq_half: a topic that does not exist",
+    "SELECT DISTINCT topic FROM mq_half WHERE topic NOT IN (SELECT topic FROM mq_topic)",
+  ],
+  [
     "mq_sent_back: no message of the queue",
     `SELECT consumer_group || ' ' || queue_key || ' ' || queue_offset FROM mq_sent_back AS back
      WHERE queue_offset < 0 OR queue_offset >= ${queueEnd("back")}`,

@@ -62,6 +62,11 @@ export class MetaTable {
     return this.#reserve.get("pop_keys", base + count, count) as number;
   }
 
+  /** Takes so many places for half messages that none had before, and returns the first of them. */
+  reserveHalfOffsets(count: number): number {
+    return (this.#reserve.get("half_offsets", count, count) as number) - count;
+  }
+
   /** Where `commitLogOffset` goes on when the log is empty. */
   logFloor(): number {
     return this.#number("log_floor");

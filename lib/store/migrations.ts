@@ -37,6 +37,9 @@ interface Migration {
  * `mq_consume_offset_topic` and `mq_broadcast_offset_topic` say who consumes a topic; neither changes when an offset does.
  * `mq_pop_order` has a row for each queue of which an orderly group has messages in hand.
  *
+ * `mq_half` has a row for each half message, with one record, until its transaction ends: then it is deleted and, where that is a commit, appended to the log, in one transaction.
+ * It is found by its place and by who is asked for it when; once it was checked, which may give it another place, by its transaction too.
+ *
  * `mq_subscription` has a row for each topic that a clustering group has subscribed to: what it has not consumed there is kept though it has no progress yet. Format 4 knew
  * no more of that than the members of brokers that had not been closed, and which groups have a retry topic.
  *
@@ -150,10 +153,20 @@ const MIGRATIONS: readonly Migration[] = [
       CREATE INDEX mq_consume_offset_topic ON mq_consume_offset (topic, consumer_group);
       CREATE INDEX mq_broadcast_offset_topic ON mq_broadcast_offset (topic, consumer_group, instance_name);`,
   },
+  {
+    version: 6,
+    sql: `
+      CREATE TABLE mq_half (
+        half_offset INTEGER PRIMARY KEY, transaction_id TEXT NOT NULL, producer_group TEXT NOT NULL, topic TEXT NOT NULL, queue_id INTEGER NOT NULL,
+        checks INTEGER NOT NULL, check_at INTEGER NOT NULL, wait_ms INTEGER NOT NULL, born_timestamp INTEGER NOT NULL, stored_at INTEGER NOT NULL, record BLOB NOT NULL
+      ) STRICT;
+      CREATE INDEX mq_half_check ON mq_half (producer_group, check_at);
+      CREATE INDEX mq_half_checked ON mq_half (transaction_id) WHERE checks > 0;`,
+  },
 ];
 
 /** The format this library writes. A store with a higher one is refused. */
-export const FORMAT_VERSION = 5;
+export const FORMAT_VERSION = 6;
 
 /** What our tables are called, in any format. */
 export function tableNames(): ReadonlySet<string> {

@@ -159,15 +159,15 @@ const CACHE_KIB = 4 * 1024;
 /** A WAL that a burst made larger is cut to this size when it starts again from the front. */
 export const JOURNAL_SIZE_LIMIT: number = 16 * 1024 * 1024;
 
-/** Runs `work` with another busy time-out and puts back the one that was there. */
+/** Runs `work` with another busy time-out and puts back the one that was there. It is set by scripts, which leave no statements behind for the garbage collector. */
 export function withBusyTimeout<T>(connection: SqliteConnection, ms: number, work: () => T): T {
   const before = Number(connection.pragma("busy_timeout", { simple: true }));
   if (before === ms) return work();
-  connection.pragma(`busy_timeout = ${ms}`);
+  connection.exec(`PRAGMA busy_timeout = ${ms}`);
   try {
     return work();
   } finally {
-    if (connection.open) connection.pragma(`busy_timeout = ${before}`);
+    if (connection.open) connection.exec(`PRAGMA busy_timeout = ${before}`);
   }
 }
 

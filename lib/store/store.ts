@@ -4,6 +4,7 @@ import { ConsumeOffsetTable } from "./consume-offset-table.js";
 import { DueTable } from "./due-table.js";
 import { EngineTable } from "./engine-table.js";
 import { GroupTable } from "./group-table.js";
+import { HalfTable } from "./half-table.js";
 import { LogTable } from "./log-table.js";
 import { MemberTable } from "./member-table.js";
 import { MetaTable } from "./meta-table.js";
@@ -27,6 +28,7 @@ export class Store {
   readonly consumeOffsets: ConsumeOffsetTable;
   readonly broadcastOffsets: BroadcastOffsetTable;
   readonly due: DueTable;
+  readonly halves: HalfTable;
   readonly sentBack: SentBackTable;
   readonly pops: PopTable;
   readonly popOrders: PopOrderTable;
@@ -45,6 +47,7 @@ export class Store {
     this.consumeOffsets = new ConsumeOffsetTable(connection);
     this.broadcastOffsets = new BroadcastOffsetTable(connection);
     this.due = new DueTable(connection);
+    this.halves = new HalfTable(connection);
     this.sentBack = new SentBackTable(connection);
     this.pops = new PopTable(connection);
     this.popOrders = new PopOrderTable(connection);

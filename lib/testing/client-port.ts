@@ -2,6 +2,7 @@ import type {
   AppendObserver,
   AppendRequest,
   EmbeddedBrokerPort,
+  EndOfTransaction,
   GroupMember,
   GroupProgress,
   OffsetRule,
@@ -17,6 +18,7 @@ import type {
   SendBackObserver,
   SubscriptionTable,
   TopicRoute,
+  TransactionChecker,
   WithdrawableWrite,
 } from "../broker/broker-port.js";
 import type { LocalBroker } from "../broker/local-broker.js";
@@ -32,6 +34,7 @@ import { DelayedAppends } from "./delayed-append.js";
 import { DeliveredAgain } from "./delivered-again.js";
 import type { FaultPlan } from "./faults.js";
 import { Link } from "./link.js";
+import { LosingChecker } from "./losing-checker.js";
 import type { MessageRecorder } from "./message-recorder.js";
 
 export interface ClientPortParts {
@@ -60,6 +63,8 @@ export class ClientPort implements EmbeddedBrokerPort {
   readonly #isOfBefore: (delivery: object) => boolean;
   #broker: LocalBroker;
   #link: Link | undefined;
+  /** Of a transaction producer that was started. */
+  #checker: TransactionChecker | undefined;
   /** Sends that were not settled. */
   #pendingSends = 0;
   #isDead = false;
@@ -93,6 +98,7 @@ export class ClientPort implements EmbeddedBrokerPort {
   moveTo(broker: LocalBroker): void {
     this.#appends.fail(gone());
     this.#broker = broker;
+    if (this.#checker !== undefined) broker.registerChecker(this.#checker);
   }
 
   /** What is on its way arrives at once. */
@@ -104,6 +110,7 @@ export class ClientPort implements EmbeddedBrokerPort {
   die(): void {
     this.#isDead = true;
     this.#appends.fail(gone());
+    this.unregisterChecker();
     this.#link?.close();
   }
 
@@ -176,6 +183,20 @@ export class ClientPort implements EmbeddedBrokerPort {
 
   async recall(topic: string, handle: RecallHandle): Promise<void> {
     await this.#broker.recall(topic, handle);
+  }
+
+  async endTransaction(transaction: EndOfTransaction): Promise<boolean> {
+    if (this.#plan.takeLostEnd(transaction.producerGroup))
+      throw new MqError("ERR_MQ_TIMEOUT", `faults.loseEndTransaction: the ${transaction.end} did not reach the broker`);
+    return this.#broker.endTransaction(transaction);
+  }
+  registerChecker(checker: TransactionChecker): void {
+    this.#checker = new LosingChecker(checker, this.#plan);
+    this.#broker.registerChecker(this.#checker);
+  }
+  unregisterChecker(): void {
+    if (this.#checker !== undefined) this.#broker.unregisterChecker(this.#checker);
+    this.#checker = undefined;
   }
 
   async pull(request: PullRequest, signal: AbortSignal): Promise<PullResult> {

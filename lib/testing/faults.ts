@@ -38,6 +38,16 @@ export interface Faults {
    */
   duplicateDelivery(options?: { readonly group?: string | undefined; readonly times?: number | undefined }): () => void;
   /**
+   * What a transaction producer says of its transactions does not reach the broker, answers to checks included: the half message is asked for later, or again. `sendInTransaction` does not notice, as over RocketMQ's
+   * wire; `commit` and `rollback` of a transaction reject with `ERR_MQ_TIMEOUT`.
+   *
+   * All ends, or so many.
+   */
+  loseEndTransaction(options?: {
+    readonly producerGroup?: string | undefined;
+    readonly times?: number | undefined;
+  }): () => void;
+  /**
    * Nothing passes between this consumer and the broker: no message, no acknowledgement, no heartbeat. After 120 s of silence the broker gives its queues to others, as RocketMQ does, and locks
    * of an orderly consumer end after 60 s. Undone, it registers again and goes on.
    *
@@ -98,6 +108,7 @@ export class FaultPlan {
   readonly #delays = new Set<Delay>();
   readonly #lostAcks = new Set<GroupFault>();
   readonly #duplicates = new Set<GroupFault>();
+  readonly #lostEnds = new Set<GroupFault>();
   readonly #undo = new Set<() => void>();
   #fullDisks = 0;
 
@@ -115,6 +126,10 @@ export class FaultPlan {
 
   duplicate(group: string | undefined, times: number): () => void {
     return this.#set(this.#duplicates, { group, turns: new Turns(1, times) });
+  }
+
+  loseEnds(producerGroup: string | undefined, times: number): () => void {
+    return this.#set(this.#lostEnds, { group: producerGroup, turns: new Turns(1, times) });
   }
 
   /** @param tell - that it is full, and that it is no longer. */
@@ -157,6 +172,11 @@ export class FaultPlan {
 
   takeDuplicate(group: string): boolean {
     return takeOne(this.#duplicates, group);
+  }
+
+  /** Of a transaction. */
+  takeLostEnd(producerGroup: string): boolean {
+    return takeOne(this.#lostEnds, producerGroup);
   }
 
   clear(): void {

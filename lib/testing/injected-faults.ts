@@ -56,6 +56,15 @@ export class InjectedFaults implements Faults {
     return this.#plan.duplicate(group, times);
   }
 
+  loseEndTransaction(options: NonNullable<Parameters<Faults["loseEndTransaction"]>[0]> = {}): () => void {
+    refuseUnknownOptions("loseEndTransaction", options, ["producerGroup", "times"]);
+    const { producerGroup } = options;
+    return this.#plan.loseEnds(
+      nameOption("loseEndTransaction: producerGroup", producerGroup),
+      timesOption("loseEndTransaction", options.times),
+    );
+  }
+
   partition(clientId: string): () => void {
     const links = this.#targets.linksOf(clientId);
     for (const link of links) link.cut();
@@ -89,8 +98,12 @@ function groupFault(
   refuseUnknownOptions(name, options, ["group", "times"]);
   return {
     group: nameOption(`${name}: group`, options.group),
-    times: integerOption(`${name}: times`, options.times, { min: 1, max: MOST, fallback: Number.POSITIVE_INFINITY }),
+    times: timesOption(name, options.times),
   };
+}
+
+function timesOption(name: string, times: number | undefined): number {
+  return integerOption(`${name}: times`, times, { min: 1, max: MOST, fallback: Number.POSITIVE_INFINITY });
 }
 
 function nameOption(name: string, value: unknown): string | undefined {

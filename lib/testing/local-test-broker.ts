@@ -13,6 +13,8 @@ import type { CloseOptions, PushConsumer } from "../client/push-consumer.js";
 import type { PushConsumerOptions } from "../client/push-consumer-options.js";
 import type { SimpleConsumer } from "../client/simple-consumer.js";
 import type { SimpleConsumerOptions } from "../client/simple-consumer-options.js";
+import type { EmbeddedTransactionProducer } from "../client/transaction-producer.js";
+import type { TransactionProducerOptions } from "../client/transaction-producer-options.js";
 import { type ClientKind, EmbeddedBroker } from "../embedded-broker.js";
 import { MqError } from "../errors.js";
 import type { Logger } from "../logger.js";
@@ -61,7 +63,7 @@ export class LocalTestBroker implements TestBroker {
   /** Those of the broker that there is now. */
   #clients: Client[] = [];
   /** Those of before a reset go on, and nobody else closes them. */
-  readonly #producers = new Set<EmbeddedProducer>();
+  readonly #producers = new Set<Pick<EmbeddedProducer, "close">>();
   readonly #consumers = new Set<{ close(options?: CloseOptions): Promise<void> }>();
   /** Deliveries whose listeners ran on when the broker was reset: what they send now belongs to nobody. */
   readonly #ofBefore = new WeakSet<object>();
@@ -126,6 +128,11 @@ export class LocalTestBroker implements TestBroker {
 
   producer(options: ProducerOptions): EmbeddedProducer {
     const producer = this.#mq.producer(options);
+    this.#producers.add(producer);
+    return producer;
+  }
+  transactionProducer<A = undefined>(options: TransactionProducerOptions<A>): EmbeddedTransactionProducer<A> {
+    const producer = this.#mq.transactionProducer(options);
     this.#producers.add(producer);
     return producer;
   }

@@ -95,8 +95,9 @@ export class MessageRecorder {
     for (const { uniqueId } of messages) this.#messageOf(uniqueId).producerGroup = producerGroup;
   }
 
-  /** They are stored. */
-  sent({ topic, queueId, messages, delayed }: AppendRequest): void {
+  /** They are stored. A half message is told of when it is committed. */
+  sent({ topic, queueId, messages, delayed, half }: AppendRequest): void {
+    if (half !== undefined) return;
     if (delayed?.dueAt !== undefined) this.#add(this.#viewOf(topic, queueId, delayed.record), delayed.dueAt);
     else for (const { queueOffset } of messages) this.#readSent(topic, queueId, queueOffset);
   }

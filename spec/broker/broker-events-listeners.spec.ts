@@ -290,6 +290,8 @@ describe.each(["on", "once", "off"] as const)("Broker.%s", (method) => {
       "group:rebalanced": true,
       "group:conflict": true,
       "clock:jumped": true,
+      "transaction:checked": true,
+      "transaction:resolved": true,
       error: true,
     };
 

@@ -25,6 +25,7 @@ const OPERATIONS = [
   "unsubscribing from one topic and subscribing to another",
   "closing a broker with offsets that are not stored yet",
   "closing a consumer",
+  "checks that say commit and rollback",
 ] as const;
 
 describe.each(OPERATIONS)("a disk that is gone for six seconds in %s", (name) => {

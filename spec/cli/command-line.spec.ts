@@ -38,7 +38,7 @@ describe("the command line", () => {
     [["demo"], "pocketmq: demo needs --input FILE (- is standard input), or --resume\n"],
     [
       ["demo", "--inptu", "a"],
-      "pocketmq: demo: Unknown option '--inptu'; it has --input, --tag-field, --late-field, --late-over, --store, --resume, --json\n",
+      "pocketmq: demo: Unknown option '--inptu'; it has --input, --tag-field, --late-field, --late-over, --store, --resume, --json and the word transactions\n",
     ],
     [["demo", "file.json"], "pocketmq: demo: Unexpected argument 'file.json'; it has --input, "],
     [["demo", "--input"], "pocketmq: demo: Option '--input <value>' argument missing; it has --input, "],

@@ -69,8 +69,12 @@ describe("README", () => {
     expect(run(examples[5] as string)).toBe("o-1004 was not paid in time\n");
   });
 
-  it("has a seventh example in which five hours pass at once", () => {
-    expect(run(examples[6] as string)).toBe("1 consumed after 17 attempts, 0 problems\n");
+  it("has a seventh example whose messages appear when what they tell of is known", () => {
+    expect(run(examples[6] as string)).toBe("ship o-1006\nship o-1007\n");
+  });
+
+  it("has an eighth example in which five hours pass at once", () => {
+    expect(run(examples[7] as string)).toBe("1 consumed after 17 attempts, 0 problems\n");
   });
 
   it("links only to files that exist", () => {

@@ -45,8 +45,9 @@ describe("the installed package", () => {
       "A failure that does not",
       "An idempotent consumer under duplicates",
       "A consumer that is lost, and another one that takes over",
+      "A transaction whose commit is lost",
     ]);
-    expect(JSON.parse(output)).toMatchObject({ success: true, numTotalTests: 5, numPassedTests: 5 });
+    expect(JSON.parse(output)).toMatchObject({ success: true, numTotalTests: 6, numPassedTests: 6 });
   });
 });
 

@@ -17,6 +17,7 @@ export type FactArea =
   | "retry"
   | "selectors"
   | "tag-filter"
+  | "transactions"
   | "validation";
 
 /** How a recorded call ended that did not return. */

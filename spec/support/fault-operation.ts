@@ -2,8 +2,12 @@ import type { FaultTrial, TrialOptions } from "./fault-trial.js";
 
 /** Something that a fault may hit: a call of a user's, or what the broker does by itself. */
 export interface Operation extends TrialOptions {
-  /** Bodies of messages that are dead letters in the end. All others are consumed then. */
+  /** Bodies of messages that are dead letters in the end. All others but those below are consumed then. */
   readonly dead?: readonly string[];
+  /** The same of messages whose transactions are given up. */
+  readonly givenUp?: readonly string[];
+  /** The same of messages whose transactions are rolled back. */
+  readonly rolledBack?: readonly string[];
   /** It cannot wait for another connection's lock. */
   readonly isSynchronous?: boolean;
   /** It commits nothing. */

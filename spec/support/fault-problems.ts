@@ -60,12 +60,17 @@ export function reportProblems(trial: FaultTrial, outcome: FaultOutcome, operati
   return problems;
 }
 
-export function sendProblems(trial: FaultTrial, { isUnknown }: FaultOutcome): readonly string[] {
+export function sendProblems(
+  trial: FaultTrial,
+  { isUnknown }: FaultOutcome,
+  { rolledBack = [] }: Operation,
+): readonly string[] {
   const problems: string[] = [];
   const stored = trial.copies();
   const unknown = new Map<unknown, Set<boolean>>();
   for (const [body, end] of trial.sends) {
-    if (isDone(end) && !stored.has(body)) problems.push(`${body} is not stored though its send was successful`);
+    if (isDone(end) && !stored.has(body) && !rolledBack.includes(body))
+      problems.push(`${body} is not stored though its send was successful`);
     const error = errorOf(end);
     if (error === undefined) continue;
     if (!isUnknown && stored.has(body)) problems.push(`${body} is stored though its send failed`);
@@ -111,7 +116,7 @@ export function copyProblems(trial: FaultTrial): readonly string[] {
 export function overdueProblems(trial: FaultTrial): readonly string[] {
   const due = trial.database
     .prepare(
-      "SELECT (SELECT count(*) FROM mq_due WHERE due_at <= @now) + (SELECT count(*) FROM mq_pop WHERE visible_at <= @now)",
+      "SELECT (SELECT count(*) FROM mq_due WHERE due_at <= @now) + (SELECT count(*) FROM mq_pop WHERE visible_at <= @now) + (SELECT count(*) FROM mq_half WHERE check_at <= @now)",
     )
     .pluck();
   const problems = due.get({ now: trial.clock.now() }) === 0 ? [] : ["what is due was not moved"];
@@ -135,9 +140,12 @@ export function endProblems(what: string, end: CallEnd | undefined): readonly st
   return isDone(end) ? [] : [`${what} ended with ${describe(errorOf(end) ?? end)}`];
 }
 
-export function isOver(trial: FaultTrial, { dead = [] }: Operation): boolean {
+export function isOver(trial: FaultTrial, { dead = [], givenUp = [] }: Operation): boolean {
+  const copies = [...trial.copies()];
+  if (copies.some(([, places]) => places.includes("half"))) return false;
   if (trial.starts.length === 0) return true;
-  return [...trial.copies()].every(([body, places]) => places.join() === (dead.includes(body) ? "dead" : ""));
+  const endOf = (body: string): string => (dead.includes(body) ? "dead" : givenUp.includes(body) ? "given up" : "");
+  return copies.every(([body, places]) => places.join() === endOf(body));
 }
 
 /** Of a file of the broker's own: what was made half before is made whole now. */
@@ -161,7 +169,17 @@ export function outcomeProblems(
   operation: Operation,
 ): readonly string[] {
   const { database } = trial;
+  const { dead = [], givenUp = [], rolledBack = [], transactor } = operation;
   const problems = isOver(trial, operation) ? [] : [`not over: ${JSON.stringify([...trial.copies()])}`];
+  const stored = trial.copies();
+  problems.push(
+    ...rolledBack.filter((body) => stored.has(body)).map((body) => `${body} was rolled back, and is stored`),
+  );
+  // Where the store forgets nothing by its age.
+  if (transactor !== undefined)
+    for (const [body, end] of trial.sends)
+      if (isDone(end) && !stored.has(body) && !rolledBack.includes(body)) problems.push(`${body} is gone`);
+  problems.push(...askedProblems(trial, operation));
   const topics = database.prepare("SELECT topic FROM mq_queue WHERE topic NOT IN (SELECT topic FROM mq_topic)").pluck();
   problems.push(...topics.all().map((topic) => `${topic} has messages and does not exist`));
   if (new Set(trial.stored).size < trial.stored.length) problems.push(`told twice: ${trial.stored.join(", ")}`);
@@ -170,12 +188,22 @@ export function outcomeProblems(
   const sentBack = database.prepare("SELECT count(*) FROM mq_sent_back").pluck().get();
   if (sentBack !== 0) problems.push("the offset has not passed what was sent back");
   const mayRepeat = isUnknown || operation.mayRepeat === true;
-  for (const body of trial.copies().keys()) {
+  for (const body of stored.keys()) {
     const times = trial.consumed.filter((consumed) => consumed === body).length;
-    const isDead = operation.dead?.includes(body) === true;
+    const isDead = dead.includes(body) || givenUp.includes(body);
     if (isDead ? times > 0 : mayRepeat ? times < 1 : times !== 1) problems.push(`${body} was consumed ${times} times`);
   }
   return problems;
+}
+
+/** Nobody is asked for one again before an interval is over, whatever failed meanwhile. */
+function askedProblems({ asked }: FaultTrial, { settings }: Operation): readonly string[] {
+  const { checkIntervalMs = 30_000 } = settings?.transaction ?? {};
+  return [...asked].flatMap(([body, times]) =>
+    times.some((at, index) => at - (times[index - 1] ?? Number.NEGATIVE_INFINITY) < checkIntervalMs)
+      ? [`${body} was asked for at ${times.join(", ")}`]
+      : [],
+  );
 }
 
 function causesOf(error: unknown): readonly unknown[] {

@@ -179,7 +179,7 @@ async function findTrialProblems(
     ...(operation.problems?.(trial) ?? []),
   ];
   const isClosed = !trial.isOpen;
-  if (!isClosed) problems.push(...sendProblems(trial, outcome), ...copyProblems(trial));
+  if (!isClosed) problems.push(...sendProblems(trial, outcome, operation), ...copyProblems(trial));
   else problems.push(...(await reopenProblems(trial)));
   if (!trial.isOpen) return problems;
   // Whoever reads commits when it comes back for more.

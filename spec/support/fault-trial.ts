@@ -2,8 +2,10 @@ import type Database from "better-sqlite3";
 import {
   type BatchConsumeContext,
   type Broker,
+  type BrokerSettings,
   type ConsumeResult,
   type EmbeddedProducer,
+  type EmbeddedTransactionProducer,
   type Logger,
   type MessageView,
   type OrderlyResult,
@@ -18,6 +20,7 @@ import type { Faults } from "./fault-driver.js";
 import { FaultPlace, type PlaceName } from "./fault-place.js";
 import { FaultPopper, type PopperOptions } from "./fault-popper.js";
 import { FaultReader, type ReaderOptions } from "./fault-reader.js";
+import { FaultTransactor, type TransactorOptions } from "./fault-transactor.js";
 import { GuardedClock } from "./guarded-clock.js";
 import { type LiveCopies, liveCopies } from "./live-copies.js";
 
@@ -44,6 +47,10 @@ export interface TrialOptions {
   readonly popper?: PopperOptions;
   /** It has a pull consumer in place of a push consumer. */
   readonly reader?: ReaderOptions;
+  /** It has a producer that sends in transactions besides. */
+  readonly transactor?: TransactorOptions;
+  /** Of its brokers. */
+  readonly settings?: Pick<BrokerSettings, "profile" | "transaction">;
   /** Of its first consumer, in place of {@link TOPIC}; later ones have that. */
   readonly firstSubscriptions?: Readonly<Record<string, string>>;
   /** It consumes in order: what fails is suspended for 1 s. */
@@ -66,6 +73,8 @@ export class FaultTrial {
   readonly calls = new Map<string, CallEnd>();
   /** Bodies of messages whose listener was successful. */
   readonly consumed: string[] = [];
+  /** By the body of a half message, when it was asked for. */
+  readonly asked = new Map<string, readonly number[]>();
   /** What `error` events said. */
   readonly events: unknown[] = [];
   /** Where the messages lie that `message:stored` told of. */
@@ -80,6 +89,7 @@ export class FaultTrial {
   #consumer: PushConsumer | undefined;
   #popper: FaultPopper | undefined;
   #reader: FaultReader | undefined;
+  #transactor: FaultTransactor | undefined;
   #companion: FaultCompanion | undefined;
 
   constructor(options: TrialOptions) {
@@ -120,6 +130,11 @@ export class FaultTrial {
     return this.#reader.consumer;
   }
 
+  get transactor(): FaultTransactor {
+    if (this.#transactor === undefined) throw new Error("the trial has no transactor");
+    return this.#transactor;
+  }
+
   get companion(): FaultCompanion {
     if (this.#companion === undefined) throw new Error("the trial has no company");
     return this.#companion;
@@ -138,7 +153,7 @@ export class FaultTrial {
   async open(): Promise<void> {
     const keep = (text: string): void => void this.logged.push(text);
     const logger: Logger = { debug: () => undefined, info: () => undefined, warn: keep, error: keep };
-    const settings = { clock: this.clock, seed: 1, logger, defaultQueueCount: 2 };
+    const settings = { clock: this.clock, seed: 1, logger, defaultQueueCount: 2, ...this.#options.settings };
     this.#mq = await openBroker<Database.Database>({ ...this.place.options, ...settings });
     this.#isOpen = true;
     this.#mq.on("error", (error) => void this.events.push(error));
@@ -149,6 +164,16 @@ export class FaultTrial {
     this.#consumer = undefined;
     this.#popper = undefined;
     this.#reader = undefined;
+    await this.#openTransactor(this.#transactor === undefined);
+  }
+
+  async #openTransactor(isFirst: boolean): Promise<void> {
+    const { transactor } = this.#options;
+    if (transactor === undefined) return;
+    this.#transactor = new FaultTransactor(this.mq, TOPIC, transactor, (body) => {
+      this.asked.set(body, [...(this.asked.get(body) ?? []), this.clock.now()]);
+    });
+    if (!isFirst || transactor.isStartedLater !== true) await this.#transactor.producer.start();
   }
 
   /** What is cached is read anew. */
@@ -190,6 +215,18 @@ export class FaultTrial {
       }),
     );
     this.sends.set(body, end);
+  }
+
+  /** In a transaction of its own, whose local part says how it ends. */
+  transact(body: string): void {
+    this.sends.set(body, "pending");
+    void follow(this.transactor.send(body), (end) => this.sends.set(body, end));
+  }
+
+  /** A half message, of which {@link FaultTransactor.end} says later what becomes of it. */
+  begin(body: string, properties?: Readonly<Record<string, string>>): void {
+    this.sends.set(body, "pending");
+    void follow(this.transactor.begin(body, properties), (end) => this.sends.set(body, end));
   }
 
   /** Also again after it failed. */
@@ -285,6 +322,13 @@ export class FaultTrial {
   #replaceProducer(): EmbeddedProducer {
     const { producer } = this;
     this.#producer = this.mq.producer({ group: "shop" });
+    return producer;
+  }
+
+  /** Another one answers its checks. */
+  async replaceTransactor(): Promise<EmbeddedTransactionProducer> {
+    const { producer } = this.transactor;
+    await this.#openTransactor(false);
     return producer;
   }
 

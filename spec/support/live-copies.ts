@@ -1,12 +1,13 @@
 import type Database from "better-sqlite3";
 import { deadLetterTopic, popRetryTopic, retryTopic } from "../../lib/message/derived-names.js";
 import { bodyTextAt, sizeAt } from "../../lib/message/record.js";
+import { GIVEN_UP_TOPIC } from "../../lib/message/system-topics.js";
 
 /**
- * Where a copy of a message lives: in its queue or in a retry topic and not acknowledged, popped and not acknowledged, put off, or a dead letter. A message
- * without a live copy was acknowledged, or is lost.
+ * Where a copy of a message lives: in its queue or in a retry topic and not acknowledged, popped and not acknowledged, put off, a dead letter, a half
+ * message, or given up with its transaction. A message without a live copy was acknowledged, or is lost.
  */
-export type Place = "queue" | "due" | "retry" | "popped" | "dead";
+export type Place = "queue" | "due" | "retry" | "popped" | "dead" | "half" | "given up";
 
 /** By the bodies of the messages, which differ. */
 export type LiveCopies = ReadonlyMap<string, readonly Place[]>;
@@ -63,6 +64,17 @@ export function liveCopies(
   const due = database.prepare<[string], Buffer>("SELECT records FROM mq_due WHERE topic = ?").pluck();
   for (const name of [topic, retry])
     for (const records of due.all(name)) for (const body of bodiesOf(records)) add(body, "due");
+  for (const record of database
+    .prepare<[string], Buffer>("SELECT record FROM mq_half WHERE topic = ?")
+    .pluck()
+    .all(topic))
+    for (const body of bodiesOf(record)) add(body, "half");
+  const givenUp = database
+    .prepare<[string], Buffer>("SELECT records FROM mq_log JOIN mq_queue USING (queue_key) WHERE topic = ?")
+    .pluck();
+  // One that was sent on later stays there.
+  for (const records of givenUp.all(GIVEN_UP_TOPIC))
+    for (const body of bodiesOf(records)) if (!copies.has(body)) add(body, "given up");
   return copies;
 }
 

@@ -119,6 +119,7 @@ export const COVERED_FACTS: Readonly<Record<FactArea, CoveredFacts>> = {
       "raw-pull-without-subscription",
     ],
     "broker/pop-message.spec.ts": ["raw-pop-too-many"],
+    "client/recorded-transactions.spec.ts": ["raw-end-transaction-missing", "transaction-no-listener"],
     "client/queue-selectors.spec.ts": ["selector-null-arg-by-hash"],
     "client/producer-queues.spec.ts": [
       "raw-send-queue-out-of-range",
@@ -237,6 +238,21 @@ export const COVERED_FACTS: Readonly<Record<FactArea, CoveredFacts>> = {
       "group-auto-create-off-push",
       "group-auto-create-off-send-back",
       "group-auto-create-off-send-to-retry",
+    ],
+  },
+  transactions: {
+    "client/recorded-transactions.spec.ts": [
+      "commit",
+      "rollback",
+      "delay-level-dropped",
+      "local-throws",
+      "local-null",
+      "unknow-then-rollback",
+      "unknow-then-commit",
+      "check-throws",
+      "unknow-forever",
+      "check-immunity",
+      "end-transaction-requests",
     ],
   },
   selectors: {

@@ -14,6 +14,7 @@ import { SENDING } from "./sending.js";
 import { SHARING } from "./sharing.js";
 import { STARTING } from "./starting.js";
 import { SUBSCRIBING } from "./subscribing.js";
+import { TRANSACTING } from "./transacting.js";
 
 /** Whoever adds a member to the public API, or a task to the broker, adds an operation that covers it. */
 export const WORKLOADS: Workload = {
@@ -32,4 +33,5 @@ export const WORKLOADS: Workload = {
   ...SHARING,
   ...STARTING,
   ...SUBSCRIBING,
+  ...TRANSACTING,
 };

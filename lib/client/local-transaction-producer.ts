@@ -1,0 +1,249 @@
+import type { HalfMessage, TransactionChecker, TransactionEnd } from "../broker/broker-port.js";
+import { isMqError, MqError } from "../errors.js";
+import type { Message } from "../message/message.js";
+import { type MessageView, StoredMessageView } from "../message/message-view.js";
+import { encodeProperties, PROPERTY } from "../message/properties.js";
+import { encodeRecord } from "../message/record.js";
+import { describe } from "../options.js";
+import { describeThrown } from "../thrown.js";
+import { backgroundError } from "./background-error.js";
+import type { EmbeddedClientContext } from "./client-context.js";
+import { LocalProducer, type SendOptions, type SentHalf } from "./producer.js";
+import type { SendReceipt } from "./send-receipt.js";
+import type {
+  EmbeddedTransactionProducer,
+  LocalTransaction,
+  Transaction,
+  TransactionCheck,
+  TransactionReceipt,
+  TransactionResolution,
+} from "./transaction-producer.js";
+import { resolveTransactionProducerOptions, type TransactionProducerOptions } from "./transaction-producer-options.js";
+
+/** How many checks a producer answers at once. RocketMQ's client has one thread for them, `checkThreadPoolMaxSize`. */
+const MAX_CHECKS = 16;
+
+/** {@link EmbeddedTransactionProducer} on the broker of this process. */
+export class LocalTransactionProducer<A> implements EmbeddedTransactionProducer<A>, TransactionChecker {
+  readonly #producer: LocalProducer;
+  readonly #context: EmbeddedClientContext;
+  readonly #execute: LocalTransaction<A> | undefined;
+  readonly #check: TransactionCheck;
+  /** What each of its half messages has besides. */
+  readonly #added: string;
+  #isStarted = false;
+  #checks = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    options: TransactionProducerOptions<A>,
+    context: EmbeddedClientContext,
+    onClosed: (producer: LocalTransactionProducer<A>) => void,
+  ) {
+    const { execute, check, producerOptions } = resolveTransactionProducerOptions(options);
+    this.#producer = new LocalProducer(producerOptions, context, () => onClosed(this));
+    this.#context = context;
+    this.#execute = execute;
+    this.#check = check;
+    this.#added = encodeProperties([
+      [PROPERTY.TRAN_MSG, "true"],
+      [PROPERTY.PGROUP, this.group],
+    ]);
+  }
+
+  get group(): string {
+    return this.#producer.group;
+  }
+
+  get producerGroup(): string {
+    return this.group;
+  }
+
+  get room(): number {
+    return MAX_CHECKS - this.#checks;
+  }
+
+  async start(): Promise<void> {
+    if (this.#closing !== undefined)
+      throw new MqError("ERR_MQ_CLOSED", `the producer of group ${this.group} is closed`);
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    this.#context.port.registerChecker(this);
+  }
+
+  async sendInTransaction(message: Message, ...[arg]: [arg?: A]): Promise<TransactionReceipt> {
+    this.#assertStarted();
+    const execute = this.#execute;
+    if (execute === undefined)
+      throw new MqError("ERR_MQ_TRANSACTION", "sendInTransaction needs the option executeLocalTransaction, got none", {
+        responseCode: -1,
+      });
+    const half = await this.#producer.sendHalf(message, this.#added);
+    const { receipt } = half;
+    const localTransactionState = await this.#settle("executeLocalTransaction", () =>
+      execute(this.#viewOf(half), arg as A),
+    );
+    if (localTransactionState !== "unknown") await this.#tryToEnd(receipt, localTransactionState);
+    return { ...receipt, localTransactionState };
+  }
+
+  beginTransaction(): Transaction {
+    this.#assertStarted();
+    return new OneMessageTransaction(
+      (message, options) => this.#producer.sendHalf(message, this.#added, options),
+      (receipt, end) => this.#end(receipt, end),
+    );
+  }
+
+  async check(half: HalfMessage): Promise<TransactionEnd | undefined> {
+    this.#checks += 1;
+    const endHold = this.#context.clock.hold?.(
+      () => `the check of transaction ${half.transactionId} by producer group ${this.group}`,
+    );
+    try {
+      const { topic, queueId, halfOffset, storedAt, record } = half;
+      const message = this.#viewAt(topic, queueId, halfOffset, record, storedAt);
+      const resolution = await this.#settle("checkLocalTransaction", () => this.#check(message));
+      return resolution === "unknown" ? undefined : resolution;
+    } finally {
+      this.#checks -= 1;
+      endHold?.();
+    }
+  }
+
+  send(message: Message, options?: SendOptions): Promise<SendReceipt> {
+    return this.#producer.send(message, options);
+  }
+
+  sendBatch(messages: readonly Message[], options?: SendOptions): Promise<readonly SendReceipt[]> {
+    return this.#producer.sendBatch(messages, options);
+  }
+
+  sendOneway(message: Message, options?: SendOptions): void {
+    this.#producer.sendOneway(message, options);
+  }
+
+  recall(topic: string, recallHandle: string): Promise<string> {
+    return this.#producer.recall(topic, recallHandle);
+  }
+
+  sendSync(message: Message, options?: Omit<SendOptions, "signal">): SendReceipt {
+    return this.#producer.sendSync(message, options);
+  }
+
+  sendBatchSync(messages: readonly Message[], options?: Omit<SendOptions, "signal">): readonly SendReceipt[] {
+    return this.#producer.sendBatchSync(messages, options);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    if (this.#isStarted) this.#context.port.unregisterChecker(this);
+    await this.#producer.close();
+  }
+
+  #assertStarted(): void {
+    if (this.#closing !== undefined)
+      throw new MqError("ERR_MQ_CLOSED", `the producer of group ${this.group} is closed`);
+    if (!this.#isStarted)
+      throw new MqError("ERR_MQ_NOT_STARTED", `the transaction producer of group ${this.group} was not started`);
+  }
+
+  /** What a listener says; whatever it does, it does not throw. */
+  async #settle(name: string, listener: () => unknown): Promise<TransactionResolution> {
+    const { logger } = this.#context;
+    try {
+      const said = await listener();
+      if (said === "commit" || said === "rollback" || said === "unknown") return said;
+      logger.warn(
+        `${name} of producer group ${this.group} must say commit, rollback or unknown, got ${describe(said)}`,
+      );
+    } catch (error) {
+      logger.warn(`${name} of producer group ${this.group} failed: ${describeThrown(error)}`);
+    }
+    return "unknown";
+  }
+
+  /** The checks settle what cannot be stored now. */
+  async #tryToEnd(receipt: SendReceipt, end: TransactionEnd): Promise<void> {
+    try {
+      await this.#end(receipt, end);
+    } catch (error) {
+      if (isMqError(error, "ERR_MQ_TRANSACTION") || isMqError(error, "ERR_MQ_TIMEOUT"))
+        this.#context.logger.warn(error.message);
+      else if (!isMqError(error, "ERR_MQ_CLOSED"))
+        this.#context.events.error(
+          backgroundError(`ending transaction ${receipt.messageId}`, error, "ERR_MQ_TRANSACTION"),
+        );
+    }
+  }
+
+  async #end({ messageId, queueOffset }: SendReceipt, end: TransactionEnd): Promise<void> {
+    const transaction = { producerGroup: this.group, transactionId: messageId, halfOffset: queueOffset };
+    if (await this.#context.port.endTransaction({ ...transaction, end })) return;
+    this.#context.logger.warn(`${end} of transaction ${messageId} has no effect: it has ended before`);
+  }
+
+  #viewOf({ receipt, content }: SentHalf): MessageView {
+    const { topic, queueId, queueOffset } = receipt;
+    return this.#viewAt(topic, queueId, queueOffset, encodeRecord(content), this.#context.clock.now());
+  }
+
+  #viewAt(topic: string, queueId: number, queueOffset: number, records: Buffer, storeTimestamp: number): MessageView {
+    const { brokerName, clusterName, storeHost } = this.#context.port;
+    const origin = { topic, queueId, brokerName, clusterName, storeHost };
+    return new StoredMessageView(origin, { records, commitLogOffset: 0, storeTimestamp }, 0, queueOffset);
+  }
+}
+
+/** {@link Transaction} */
+class OneMessageTransaction implements Transaction {
+  readonly #sendHalf: (message: Message, options?: SendOptions) => Promise<SentHalf>;
+  readonly #end: (receipt: SendReceipt, end: TransactionEnd) => Promise<void>;
+  #sending: Promise<SentHalf> | undefined;
+
+  constructor(
+    sendHalf: (message: Message, options?: SendOptions) => Promise<SentHalf>,
+    end: (receipt: SendReceipt, end: TransactionEnd) => Promise<void>,
+  ) {
+    this.#sendHalf = sendHalf;
+    this.#end = end;
+  }
+
+  async send(message: Message, options?: SendOptions): Promise<SendReceipt> {
+    if (this.#sending !== undefined) throw refused("a transaction has one message, got a second one");
+    const sending = this.#sendHalf(message, options);
+    this.#sending = sending;
+    try {
+      return (await sending).receipt;
+    } catch (error) {
+      // Nothing is stored: it may be tried again.
+      this.#sending = undefined;
+      throw error;
+    }
+  }
+
+  commit(): Promise<void> {
+    return this.#finish("commit");
+  }
+
+  rollback(): Promise<void> {
+    return this.#finish("rollback");
+  }
+
+  async #finish(end: TransactionEnd): Promise<void> {
+    if (this.#sending === undefined) throw refused(`a transaction without a message cannot end, got ${end}`);
+    await this.#end((await this.#sending).receipt, end);
+  }
+}
+
+function refused(text: string): MqError {
+  return new MqError("ERR_MQ_TRANSACTION", text, { responseCode: -1 });
+}

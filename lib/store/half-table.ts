@@ -1,0 +1,150 @@
+import { prepare, type SqliteConnection, type SqliteStatement } from "./sqlite.js";
+
+/** What is known of a half message without its content. */
+export interface HalfHead {
+  /** Its place in RocketMQ's half queue: grows with each half message, and is never used again. */
+  readonly halfOffset: number;
+  readonly transactionId: string;
+  readonly producerGroup: string;
+  /** Where it goes when its transaction is committed. */
+  readonly topic: string;
+  readonly queueId: number;
+  /** How often its producers were asked what became of the transaction. */
+  readonly checks: number;
+  /** When they are asked next. */
+  readonly checkAt: number;
+  /** For so long it waits until then. */
+  readonly waitMs: number;
+  readonly bornTimestamp: number;
+  readonly storedAt: number;
+}
+
+/** A half message: stored, and seen by nobody, until its transaction is committed or rolled back. */
+export interface HalfMessage extends HalfHead {
+  /** One record, as in the log. */
+  readonly record: Buffer;
+}
+
+type Head = [number, string, string, string, number, number, number, number, number, number];
+type Row = [...Head, Buffer];
+
+const HEAD =
+  "half_offset, transaction_id, producer_group, topic, queue_id, checks, check_at, wait_ms, born_timestamp, stored_at";
+const COLUMNS = `${HEAD}, record`;
+
+/** Half messages, by their place and by who is to be asked for them when. */
+export class HalfTable {
+  readonly #insert: SqliteStatement;
+  readonly #find: SqliteStatement<Row>;
+  readonly #findChecked: SqliteStatement<Row>;
+  readonly #listAfter: SqliteStatement<Head>;
+  readonly #listDue: SqliteStatement<Row>;
+  readonly #earliest: SqliteStatement<number>;
+  readonly #newest: SqliteStatement<number>;
+  readonly #setCheck: SqliteStatement;
+  readonly #hold: SqliteStatement;
+  readonly #renew: SqliteStatement;
+  readonly #delete: SqliteStatement;
+
+  constructor(connection: SqliteConnection) {
+    this.#insert = prepare(connection, `INSERT INTO mq_half (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+    this.#find = prepare<Row>(connection, `SELECT ${COLUMNS} FROM mq_half WHERE half_offset = ?`).raw();
+    this.#findChecked = prepare<Row>(
+      connection,
+      `SELECT ${COLUMNS} FROM mq_half WHERE transaction_id = ? AND checks > 0 ORDER BY half_offset LIMIT 1`,
+    ).raw();
+    this.#listAfter = prepare<Head>(
+      connection,
+      `SELECT ${HEAD} FROM mq_half WHERE half_offset > ? ORDER BY half_offset LIMIT ?`,
+    ).raw();
+    this.#listDue = prepare<Row>(
+      connection,
+      `SELECT ${COLUMNS} FROM mq_half WHERE producer_group = ? AND check_at <= ? ORDER BY check_at LIMIT ?`,
+    ).raw();
+    this.#earliest = prepare<number>(
+      connection,
+      "SELECT check_at FROM mq_half WHERE producer_group = ? ORDER BY check_at LIMIT 1",
+    ).pluck();
+    this.#newest = prepare<number>(
+      connection,
+      "SELECT stored_at FROM mq_half ORDER BY half_offset DESC LIMIT 1",
+    ).pluck();
+    this.#setCheck = prepare(
+      connection,
+      "UPDATE mq_half SET checks = ?, check_at = ?, wait_ms = ? WHERE half_offset = ?",
+    );
+    this.#hold = prepare(connection, "UPDATE mq_half SET check_at = ? WHERE half_offset = ?");
+    this.#renew = prepare(
+      connection,
+      "UPDATE mq_half SET half_offset = ?, checks = ?, check_at = ?, wait_ms = ?, stored_at = ?, record = ? WHERE half_offset = ?",
+    );
+    this.#delete = prepare(connection, "DELETE FROM mq_half WHERE half_offset = ?");
+  }
+
+  insert(half: HalfMessage): void {
+    const { halfOffset, transactionId, producerGroup, topic, queueId, checks, checkAt, waitMs } = half;
+    const place = [halfOffset, transactionId, producerGroup, topic, queueId] as const;
+    this.#insert.run(...place, checks, checkAt, waitMs, half.bornTimestamp, half.storedAt, half.record);
+  }
+
+  find(halfOffset: number): HalfMessage | undefined {
+    const row = this.#find.get(halfOffset);
+    return row && toHalf(row);
+  }
+
+  /** One that was checked, which may have given it another place. The first one: clients of another kind may have used an id more than once. */
+  findChecked(transactionId: string): HalfMessage | undefined {
+    const row = this.#findChecked.get(transactionId);
+    return row && toHalf(row);
+  }
+
+  /** In the order in which they were stored. */
+  listAfter(halfOffset: number, limit: number): readonly HalfHead[] {
+    return this.#listAfter.all(halfOffset, limit).map(toHead);
+  }
+
+  /** Those of a producer group that are to be checked by this time, the earliest first. */
+  listDue(producerGroup: string, now: number, limit: number): readonly HalfMessage[] {
+    return this.#listDue.all(producerGroup, now, limit).map(toHalf);
+  }
+
+  /** When the next one of a producer group is to be checked. */
+  earliest(producerGroup: string): number | undefined {
+    return this.#earliest.get(producerGroup);
+  }
+
+  /** When the last one was stored. */
+  newest(): number | undefined {
+    return this.#newest.get();
+  }
+
+  /** Stores how often it was checked, and until when it waits. */
+  setCheck({ halfOffset, checks, checkAt, waitMs }: HalfHead): void {
+    this.#setCheck.run(checks, checkAt, waitMs, halfOffset);
+  }
+
+  /** It is not checked before that. No effect where there is none. */
+  hold(halfOffset: number, checkAt: number): void {
+    this.#hold.run(checkAt, halfOffset);
+  }
+
+  /** A copy at another place takes its place. */
+  renew(half: HalfHead, { halfOffset, checks, checkAt, waitMs, storedAt, record }: HalfMessage): void {
+    this.#renew.run(halfOffset, checks, checkAt, waitMs, storedAt, record, half.halfOffset);
+  }
+
+  delete({ halfOffset }: HalfHead): void {
+    this.#delete.run(halfOffset);
+  }
+}
+
+function toHead(row: Head | Row): HalfHead {
+  const [halfOffset, transactionId, producerGroup, topic, queueId, checks, checkAt, waitMs, bornTimestamp, storedAt] =
+    row;
+  const place = { halfOffset, transactionId, producerGroup, topic, queueId };
+  return { ...place, checks, checkAt, waitMs, bornTimestamp, storedAt };
+}
+
+function toHalf(row: Row): HalfMessage {
+  return { ...toHead(row), record: row[10] };
+}
