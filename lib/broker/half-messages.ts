@@ -18,6 +18,8 @@ const GIVEN_UP_QUEUES = { readQueueNums: 1, writeQueueNums: 1 } as const;
 /** Source: RocketMQ, `common/.../sysflag/MessageSysFlag.java`, `TRANSACTION_COMMIT_TYPE`. */
 const COMMITTED = 8;
 
+/** Some ten thousand years: users may ask for more than a number can hold together with a time. */
+const FOREVER_MS = 2 ** 48;
 /** Source: RocketMQ, `remoting/.../protocol/ResponseCode.java`. */
 const ILLEGAL_OPERATION = 604;
 
@@ -97,7 +99,7 @@ export class HalfMessages {
     let halfOffset = store.meta.reserveHalfOffsets(collected.length);
     for (const { message, ...place } of collected) {
       const sent = encodeRecord(message);
-      const waitMs = immunityOf(sent) ?? settings.timeoutMs;
+      const waitMs = Math.min(Math.max(0, immunityOf(sent) ?? settings.timeoutMs), FOREVER_MS);
       const times = { checkAt: profile.checksInRounds ? storedAt : storedAt + waitMs, waitMs, storedAt };
       const record = profile.keepsTransactionProperties ? withRecordedProperties(sent, place, message.uniqueId) : sent;
       const { bornTimestamp, uniqueId: transactionId } = message;
