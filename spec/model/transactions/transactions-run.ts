@@ -1,0 +1,275 @@
+import { existsSync } from "node:fs";
+import { expect } from "vitest";
+import { resolveBrokerOptions } from "../../../lib/broker-options.js";
+import {
+  type EmbeddedTransactionProducer,
+  isMqError,
+  type Logger,
+  type MessageView,
+  type Transaction,
+  type TransactionResolution,
+} from "../../../lib/index.js";
+import { GIVEN_UP_TOPIC } from "../../../lib/message/system-topics.js";
+import { LocalTestBroker } from "../../../lib/testing/local-test-broker.js";
+import { browseQueue } from "../../support/shared-connection.js";
+import { type TempFolder, tempFolder } from "../../support/temp-folder.js";
+import { findProblems } from "../../support/test-broker.js";
+import { VirtualClock } from "../../support/virtual-clock.js";
+import { type HalvesModel, RoundsModel, type Seen, TimedModel } from "./halves-model.js";
+import { type Asked, CHECK_MAX, GROUPS, INTERVAL_MS, type Said, type Step, TIMEOUT_MS } from "./step.js";
+
+const TOPIC = "orders";
+const ROUND_MS = 2_000;
+const MOST_ROUNDS = 20;
+const FOLDER = existsSync("/dev/shm") ? "/dev/shm" : undefined;
+
+export interface RunOptions {
+  readonly profile: "embedded" | "rocketmq";
+  /** Memory is nobody else's, and nothing survives its closing. */
+  readonly place: "file" | "memory";
+}
+
+const nothing = (): void => undefined;
+
+/** A broker with producers that vanish, answer late, differently or never, and the model beside them. */
+export class TransactionsRun implements AsyncDisposable {
+  readonly #options: RunOptions;
+  readonly #folder: TempFolder = tempFolder(FOLDER);
+  readonly #clock = new VirtualClock();
+  readonly #model: HalvesModel;
+  /** By body. */
+  readonly #answers = new Map<string, { readonly asked: Asked; asks: number }>();
+  readonly #bodies = new Map<string, string>();
+  readonly #asked: Seen[] = [];
+  readonly #errors: unknown[] = [];
+  readonly #producers: { readonly group: string; readonly producer: EmbeddedTransactionProducer }[] = [];
+  readonly #mends = new Map<string, () => void>();
+  readonly #begun: {
+    readonly body: string;
+    readonly group: string;
+    readonly transaction: Transaction;
+    readonly life: number;
+  }[] = [];
+  #life = 0;
+  #sends = 0;
+  #mq!: LocalTestBroker;
+
+  private constructor(options: RunOptions) {
+    this.#options = options;
+    const now = this.#clock.now();
+    this.#model = options.profile === "embedded" ? new TimedModel(now) : new RoundsModel(now, options.place === "file");
+  }
+
+  static async run(options: RunOptions, steps: readonly Step[]): Promise<void> {
+    await using run = new TransactionsRun(options);
+    await run.#open();
+    for (const step of steps) await run.#go(step);
+    await run.#end();
+  }
+
+  async #go(step: Step): Promise<void> {
+    await this.#do(step);
+    await this.#clock.advance(0);
+    this.#model.passed(this.#clock.now());
+    await this.#verify();
+  }
+
+  #do(step: Step): Promise<void> {
+    switch (step.kind) {
+      case "send":
+        return this.#send(step.asked);
+      case "end":
+        return this.#endOne(step.nth, step.end);
+      case "advance":
+        return this.#advance(step.ms);
+      case "start":
+        return this.#start(step.group);
+      case "close":
+        return this.#close(step.group);
+      case "lose":
+        return this.#lose(step.group);
+      case "mend":
+        return this.#mend(step.group);
+      case "crash":
+        return this.#crash();
+      case "reopen":
+        return this.#options.place === "file" ? this.#reopen(step.awayMs) : this.#crash();
+      default:
+        return step satisfies never;
+    }
+  }
+
+  async #send(asked: Asked): Promise<void> {
+    const { group, says, immunity } = asked;
+    if (!this.#model.hasProducer(group)) await this.#start(group);
+    this.#model.passed(this.#clock.now());
+    const producer = this.#producers.findLast((each) => each.group === group)?.producer;
+    if (producer === undefined) throw new Error(`group ${group} has no producer`);
+    this.#sends += 1;
+    const body = `${this.#sends}`;
+    this.#answers.set(body, { asked, asks: 0 });
+    const properties = immunity === undefined ? {} : { CHECK_IMMUNITY_TIME_IN_SECONDS: immunity };
+    const message = { topic: TOPIC, body, properties };
+    this.#model.send(body, asked);
+    if (says === undefined) {
+      const transaction = producer.beginTransaction();
+      const { messageId } = await transaction.send(message);
+      this.#bodies.set(messageId, body);
+      this.#begun.push({ body, group, transaction, life: this.#life });
+      return;
+    }
+    const { messageId, localTransactionState } = await producer.sendInTransaction(message);
+    this.#bodies.set(messageId, body);
+    expect(localTransactionState).toBe(says === "throw" ? "unknown" : says);
+    if (says === "commit" || says === "rollback") this.#model.end(body, group, says);
+  }
+
+  async #endOne(nth: number, end: "commit" | "rollback"): Promise<void> {
+    const begun = this.#begun[nth % Math.max(1, this.#begun.length)];
+    if (begun === undefined) return;
+    const { body, group, transaction, life } = begun;
+    const outcome = await transaction[end]().then(
+      () => "done",
+      (error: unknown) => (isMqError(error) ? error.code : error),
+    );
+    if (life !== this.#life) expect(["ERR_MQ_CLOSED", "ERR_MQ_TIMEOUT"]).toContain(outcome);
+    else expect([body, end, outcome]).toEqual([body, end, this.#model.end(body, group, end)]);
+  }
+
+  async #advance(ms: number): Promise<void> {
+    await this.#clock.advance(ms);
+  }
+
+  async #start(group: string): Promise<void> {
+    const producer = this.#mq.transactionProducer({
+      group,
+      executeLocalTransaction: (message) => sayNow(this.#answersTo(message).asked.says ?? "unknown"),
+      checkLocalTransaction: (message) => this.#check(message),
+    });
+    this.#producers.push({ group, producer });
+    await producer.start();
+    this.#model.start(group);
+  }
+
+  async #close(group: string): Promise<void> {
+    const index = this.#producers.findIndex((each) => each.group === group);
+    const [closing] = this.#producers.splice(index, index === -1 ? 0 : 1);
+    if (closing === undefined) return;
+    await closing.producer.close();
+    this.#model.close(group);
+  }
+
+  async #lose(group: string): Promise<void> {
+    if (!this.#mends.has(group)) this.#mends.set(group, this.#mq.faults.loseEndTransaction({ producerGroup: group }));
+    this.#model.lose(group, true);
+  }
+
+  async #mend(group: string): Promise<void> {
+    this.#mends.get(group)?.();
+    this.#mends.delete(group);
+    this.#model.lose(group, false);
+  }
+
+  async #crash(): Promise<void> {
+    await this.#mq.faults.crash();
+    this.#begins();
+  }
+
+  async #reopen(awayMs: number): Promise<void> {
+    for (const group of GROUPS) await this.#mend(group);
+    await this.#mq.close({ graceMs: 0 });
+    this.#clock.setTime(this.#clock.now() + awayMs);
+    await this.#open();
+    this.#begins();
+  }
+
+  /** A broker without producers. */
+  #begins(): void {
+    this.#life += 1;
+    this.#producers.length = 0;
+    this.#model.crash();
+    this.#model.open(this.#clock.now());
+  }
+
+  async #open(): Promise<void> {
+    const { profile, place } = this.#options;
+    const logger: Logger = {
+      debug: nothing,
+      info: nothing,
+      warn: nothing,
+      error: (text) => void this.#errors.push(text),
+    };
+    const where = place === "file" ? { path: this.#folder.file("app.db"), synchronous: "off" as const } : {};
+    const broker = resolveBrokerOptions({
+      ...{ path: ":memory:", ...where, clock: this.#clock, profile, logger, seed: this.#life, defaultQueueCount: 1 },
+      transaction: { timeoutMs: TIMEOUT_MS, checkIntervalMs: INTERVAL_MS, checkMax: CHECK_MAX },
+    });
+    this.#mq = await LocalTestBroker.open({ broker, clock: this.#clock, leaks: "ignore" });
+    this.#mq.on("error", (error) => void this.#errors.push(error));
+  }
+
+  #check(message: MessageView): Promise<TransactionResolution> | TransactionResolution {
+    const body = message.text();
+    const entry = this.#answersTo(message);
+    this.#asked.push({ body, at: this.#clock.now() });
+    const { says, afterMs } = entry.asked.answers[entry.asks] ?? { says: "unknown", afterMs: 0 };
+    entry.asks += 1;
+    if (afterMs === 0) return sayNow(says);
+    return new Promise((resolve, reject) => {
+      if (afterMs !== undefined)
+        this.#clock.at(this.#clock.now() + afterMs, () =>
+          says === "throw" ? reject(new Error("fails on purpose")) : resolve(says),
+        );
+    });
+  }
+
+  #answersTo(message: MessageView): { readonly asked: Asked; asks: number } {
+    const entry = this.#answers.get(message.text());
+    if (entry === undefined) throw new Error(`no half message has the body ${message.text()}`);
+    return entry;
+  }
+
+  async #verify(): Promise<void> {
+    const halves = await this.#mq.admin.listHalfMessages();
+    const listed = halves.map(({ messageId, checks, nextCheckAt }) => {
+      return { body: this.#bodies.get(messageId), checks, nextCheckAt };
+    });
+    expect(listed).toEqual(this.#model.listHalves());
+    expect(sorted(this.#asked)).toEqual(sorted(this.#model.asked));
+    expect(this.#errors).toEqual([]);
+  }
+
+  /** Somebody answers all that is left, or it is given up. */
+  async #end(): Promise<void> {
+    expect(findProblems(this.#mq.database)).toEqual([]);
+    for (const group of GROUPS) await this.#start(group);
+    for (let left = MOST_ROUNDS; left > 0 && !this.#model.isSettled; left -= 1)
+      await this.#go({ kind: "advance", ms: ROUND_MS });
+    expect(this.#model.isSettled).toBe(true);
+    expect(sorted(await this.#stored(TOPIC))).toEqual(sorted(this.#model.visible));
+    expect(sorted(await this.#stored(GIVEN_UP_TOPIC))).toEqual(sorted(this.#model.givenUp));
+    expect(findProblems(this.#mq.database)).toEqual([]);
+  }
+
+  async #stored(topic: string): Promise<readonly Seen[]> {
+    const topics = await this.#mq.admin.listTopics({ system: true });
+    if (topics.every((known) => known.topic !== topic)) return [];
+    const messages = await browseQueue(this.#mq, topic);
+    return messages.map((message) => ({ body: message.text(), at: message.storeTimestamp }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#mq.close({ graceMs: 0 });
+    this.#folder[Symbol.dispose]();
+  }
+}
+
+function sayNow(says: Said): TransactionResolution {
+  if (says === "throw") throw new Error("fails on purpose");
+  return says;
+}
+
+/** What happens in one millisecond has no order. */
+function sorted(seen: readonly Seen[]): readonly Seen[] {
+  return [...seen].sort((a, b) => a.at - b.at || Number(a.body) - Number(b.body));
+}
