@@ -14,6 +14,8 @@ const USUAL = [
   "orderly-hanging",
   "reading",
   "hanging-readers",
+  "transactions",
+  "transactions-company",
 ];
 
 describe("the crash harness", { timeout: 120_000 }, () => {

@@ -93,7 +93,7 @@ function* checkTransactions({ journal, byName, rows }) {
 function* checkCalm({ journal, acknowledged }) {
   if (acknowledged > 0) yield `left over: ${acknowledged} rows of messages that are acknowledged`;
   for (const { event, way, names, code, text } of journal.entries) {
-    if (event === "refused" && (way === "single" || way === "batch"))
+    if (event === "refused" && (way === "single" || way === "batch" || way === "local"))
       yield `refused: the send of ${names.join(", ")} (${code})`;
     if (event === "logged") yield `logged as an error: ${text}`;
   }

@@ -33,12 +33,24 @@ const POPPING_IN_ORDER = [
   ["INSERT INTO mq_pop_order", 15],
   ["DELETE FROM mq_pop_order", 10],
 ];
+/** A half message is stored, the application does its own, the end is stored, or a check that finds it. */
+const TRANSACTING = [
+  ["INSERT INTO mq_half", 5],
+  ["INSERT INTO mq_half", 5],
+  ["INSERT INTO crash_row", 3],
+  ["INSERT INTO crash_row", 3],
+  ["INSERT OR IGNORE INTO crash_void", 2],
+  ["DELETE FROM mq_half", 4],
+  ["DELETE FROM mq_half", 4],
+  ["UPDATE mq_half", 3],
+  ["UPDATE mq_half", 3],
+];
 /** Longer than any process is left where it stopped. */
 const STOPPED_MS = 60_000;
 
-export function choosePoint(chance, { isPopping = false, isOrderly = false }) {
+export function choosePoint(chance, { isPopping = false, isOrderly = false, isTransacting = false }) {
   const more = isPopping ? (isOrderly ? POPPING_IN_ORDER : POPPING) : PULLING;
-  const [statement, most] = chance.pick([...STATEMENTS, ...more]);
+  const [statement, most] = chance.pick([...STATEMENTS, ...more, ...(isTransacting ? TRANSACTING : [])]);
   return { statement, moment: chance.pick(["before", "after"]), nth: chance.between(1, most), isStop: chance.oneIn(3) };
 }
 

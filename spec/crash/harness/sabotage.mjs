@@ -69,6 +69,34 @@ const SABOTAGES = {
     };
     return tell;
   },
+  /** Now and then a message of a transaction is committed though the effect is not there. */
+  "unfounded-commit": (tell) => {
+    let times = 0;
+    replaceRun("INSERT INTO crash_row", (run, values) => {
+      if (!values[0].startsWith("t")) return run(...values);
+      times += 1;
+      return times % 4 === 0 ? { changes: 1, lastInsertRowid: 1 } : run(...values);
+    });
+    return tell;
+  },
+  /** Now and then a half message is not stored. */
+  "lost-half": (tell) => {
+    let times = 0;
+    replaceRun("INSERT INTO mq_half", (run, values) => {
+      times += 1;
+      return times % 4 === 0 ? { changes: 1, lastInsertRowid: 1 } : run(...values);
+    });
+    return tell;
+  },
+  /** A transaction that has ended stays open: its end is stored again. */
+  "kept-half": (tell) => {
+    let times = 0;
+    replaceRun("DELETE FROM mq_half", (run, values) => {
+      times += 1;
+      return times % 4 === 1 ? { changes: 1, lastInsertRowid: 1 } : run(...values);
+    });
+    return tell;
+  },
   /** Sends are said to be resolved before they are. */
   "early-receipt": (tell) => (event, data) => {
     if (event !== "sent") tell(event, data);

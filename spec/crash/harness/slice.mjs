@@ -163,6 +163,7 @@ export class Slice {
         messages: {
           ...{ stored: end.messages.length, resolved: count("sent"), undone: count("undone") },
           ...{ delivered: count("delivered"), retried: count("retried"), deadLettered: count("dead-lettered") },
+          ...(this.#workload.isTransacting === true && { checked: count("checked"), open: count("open") }),
         },
         events: history.length,
         refused: countRefusals(this.#journal),

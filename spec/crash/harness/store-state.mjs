@@ -57,6 +57,8 @@ export async function findUndone(mq, { topic, groups, broadcasting, isPopping = 
   const undone = [];
   const due = mq.database.prepare("SELECT count(*) FROM mq_due").pluck().get();
   if (due > 0) undone.push(`${due} blocks are put off`);
+  const halves = mq.database.prepare("SELECT count(*) FROM mq_half").pluck().get();
+  if (halves > 0) undone.push(`${halves} transactions are open`);
   for (const group of groups) {
     const { lag: known, inflight } = await mq.admin.consumeStats(group);
     // A group that has not begun is not known to consume the topic.

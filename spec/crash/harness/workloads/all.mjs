@@ -9,6 +9,7 @@
 // - `groups`: names of the clustering groups that consume it; `broadcasting`: [{ group, instances: [instanceName] }].
 // - `isOrderly`: the messages of each queue are consumed in order, failures are counted in memory and not put off in the store.
 // - `isPopping`: its consumers are simple ones. An offset passes a message that they receive; failures are counted, and put off, when its time is up.
+// - `isTransacting`: half messages are stored, checked and settled.
 // - `open({ path, synchronous, logger })`: how its processes open the store; left out: with `openBroker`. `closed(mq)`: what is to be done
 //   after the broker was closed, if anything.
 // - `setUp(mq)`: prepares the store. Every process does so before it works: it may have been begun by one that was killed, or is being done by another.
@@ -26,6 +27,7 @@ import { orderly, orderlyHanging } from "./orderly.mjs";
 import { popping, poppingInOrder } from "./popping.mjs";
 import { reading } from "./reading.mjs";
 import { sharedGroup } from "./shared-group.mjs";
+import { transactions, transactionsCompany, transactionsRounds } from "./transactions.mjs";
 
 export const WORKLOADS = [
   alone,
@@ -37,6 +39,9 @@ export const WORKLOADS = [
   orderlyHanging,
   reading,
   hangingReaders,
+  transactions,
+  transactionsCompany,
+  transactionsRounds,
   popping,
   poppingInOrder,
 ];

@@ -32,9 +32,10 @@ async function createOwnTable({ database }) {
 
 /**
  * @param groups - of this process: `{ group, instanceName, orderly, start }` for each, with an instance name where it is broadcasting, and `start(context, group)` where
- * it is not to be a push consumer.
+ * it is not to be a push consumer; `seen(message)` is called before a message is consumed.
+ * @param send - sends until it is told to stop.
  */
-export async function workOnTraffic(context, groups) {
+export async function workOnTraffic(context, groups, send = () => sendUntilStopped(context, TOPIC)) {
   const { mq, tell, isDraining, stop } = context;
   mq.on("message:stored", ({ messageId, topic, queueId, queueOffset }) =>
     tell("stored", { messageId, topic, queueId, queueOffset }),
@@ -48,11 +49,11 @@ export async function workOnTraffic(context, groups) {
   mq.on("error", ({ code, message }) => tell("failing", { code, message }));
   for (const each of groups) await (each.start ?? startConsumer)(context, each);
   tell("ready");
-  if (!isDraining) await sendUntilStopped(context, TOPIC);
+  if (!isDraining) await send();
   else if (!stop.aborted) await new Promise((resolve) => stop.addEventListener("abort", resolve, { once: true }));
 }
 
-async function startConsumer({ mq, tell, chance }, { group, instanceName, orderly = false }) {
+async function startConsumer({ mq, tell, chance }, { group, instanceName, orderly = false, seen }) {
   const isBroadcasting = instanceName !== undefined;
   const consumer = mq.pushConsumer({
     group,
@@ -75,6 +76,7 @@ async function startConsumer({ mq, tell, chance }, { group, instanceName, orderl
       const { messageId, queueId, queueOffset, deliveryAttempt } = message;
       const what = { group, clientId, messageId, deliveryAttempt };
       tell("delivered", { ...what, name: nameOf(message.text()), queueId, queueOffset });
+      seen?.(message);
       // In order there is one call a queue at a time.
       if (chance.oneIn(orderly ? 8 : 2)) await pause(chance.below(orderly ? 5 : 20));
       const result = isBroadcasting ? "success" : resultOf(message);
