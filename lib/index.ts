@@ -34,6 +34,9 @@ export {
   OrderlyResult,
 } from "./client/consume-result.js";
 export type { ConsumeFromWhere, ConsumerOptions, Subscriptions } from "./client/consumer-options.js";
+export type { DedupOptions } from "./client/dedup-options.js";
+export { exactlyOnce } from "./client/exactly-once.js";
+export { idempotent } from "./client/idempotent.js";
 export type { EmbeddedProducer, Producer, SendOptions } from "./client/producer.js";
 export type { ProducerOptions } from "./client/producer-options.js";
 export type { PullConsumer } from "./client/pull-consumer.js";

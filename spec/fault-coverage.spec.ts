@@ -13,6 +13,7 @@ const BACKGROUND_TASKS = [
   "dead letters",
   "disk guard",
   "due scheduler",
+  "expired keys",
   "group commit",
   "look for foreign commits",
   "making the file",

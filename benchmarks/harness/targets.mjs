@@ -37,6 +37,11 @@ export function judge(trials) {
         1 / 3,
       ),
       atLeast("pop: share of the drain", ratio(cell("pop", "pocketmq-pop"), cell("pop", "pocketmq"), "rate"), 1 / 3),
+      atLeast(
+        "exactly-once: share of the drain",
+        ratio(cell("exactly-once", "pocketmq-exactly-once"), cell("exactly-once", "pocketmq"), "rate"),
+        1 / 3,
+      ),
       atLeast("outbox: share of the same by hand", only(cell("outbox", "pocketmq"), "ofByHand"), 0.8),
       atLeast("transacted-64: share of usual sends", only(cell("transacted-64", "pocketmq"), "ofSends"), 1 / 3),
       atLeast(

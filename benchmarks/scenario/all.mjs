@@ -1,6 +1,7 @@
 import { coldStart } from "./cold-start.mjs";
 import { drain } from "./drain.mjs";
 import { endToEnd } from "./end-to-end.mjs";
+import { exactlyOnce } from "./exactly-once.mjs";
 import { fourWriters } from "./four-writers.mjs";
 import { memory } from "./memory.mjs";
 import { orderly } from "./orderly.mjs";
@@ -22,6 +23,7 @@ export const SCENARIOS = [
   drain,
   orderly,
   pop,
+  exactlyOnce,
   retryStorm,
   outbox,
   transacted,

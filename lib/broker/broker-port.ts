@@ -7,6 +7,7 @@ import type { ReceiptHandle } from "../message/receipt-handle.js";
 import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 import type { ConsumeType } from "../store/member-table.js";
 import type { OffsetRule } from "./consume-offsets.js";
+import type { DedupPort } from "./dedup-port.js";
 import type { EndOfTransaction } from "./half-messages.js";
 import type { MessageToAppend } from "./log-appender.js";
 import type { DelayedMessage } from "./message-delays.js";
@@ -20,7 +21,17 @@ export type { ReceiptHandle } from "../message/receipt-handle.js";
 export type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 export type { HalfMessage } from "../store/half-table.js";
 export type { ConsumeType } from "../store/member-table.js";
+export type { SqliteDatabase } from "../store/sqlite.js";
 export type { OffsetRule } from "./consume-offsets.js";
+export type {
+  AcknowledgedPlace,
+  ClaimedKey,
+  DedupKey,
+  DedupPort,
+  Effect,
+  KeyClaim,
+  KeyCompletion,
+} from "./dedup-port.js";
 export type { EndOfTransaction, TransactionEnd } from "./half-messages.js";
 export type { PopRequest } from "./pop-message.js";
 export type { PopStart } from "./pop-offsets.js";
@@ -201,6 +212,8 @@ export interface BrokerPort {
   readonly brokerName: string;
   readonly clusterName: string;
   readonly storeHost: StoreHost;
+  /** Absent where the broker is in another process. */
+  readonly dedup?: DedupPort | undefined;
   /** Throws `ERR_MQ_TOPIC_NOT_FOUND` when the topic is unknown and would not be created by a send. */
   getRoute(topic: string): TopicRoute;
   /** `undefined` for an unknown topic. */
@@ -310,6 +323,7 @@ export interface BrokerPort {
 
 /** What only a broker in the same process can do. */
 export interface EmbeddedBrokerPort extends BrokerPort {
+  readonly dedup: DedupPort;
   /** Stores before it returns: in the transaction that is open on the connection, or in one of its own after all that is pending. */
   appendSync(request: AppendRequest): void;
   /** Whether the connection is in a transaction that is not the broker's. */

@@ -110,13 +110,24 @@ export class ConsumeOffsets<Owner> {
 
   /** Inside a transaction: stores it at once, whoever has the queue. What was to lower the offset, and was reported before, counts no more. */
   store(owner: Owner, topic: string, queueId: number, nextOffset: number): void {
-    const pending = this.#pending.get(this.#keyOf(owner, topic, queueId));
-    if (pending?.mayLower === true) {
-      pending.mayLower = false;
-      this.#overtaken.push(pending);
-    }
+    this.#overtake(owner, topic, queueId);
     this.#rows.put(owner, topic, queueId, nextOffset);
     this.#onWrite(owner, topic, queueId, nextOffset);
+  }
+
+  /** The same unless a higher one is stored, or another engine has the queue by now. */
+  raise(owner: Owner, topic: string, queueId: number, nextOffset: number): void {
+    if (!this.#mayWrite(owner, topic, queueId)) return;
+    this.#overtake(owner, topic, queueId);
+    this.#rows.raise(owner, topic, queueId, nextOffset);
+    this.#onWrite(owner, topic, queueId, nextOffset);
+  }
+
+  #overtake(owner: Owner, topic: string, queueId: number): void {
+    const pending = this.#pending.get(this.#keyOf(owner, topic, queueId));
+    if (pending?.mayLower !== true) return;
+    pending.mayLower = false;
+    this.#overtaken.push(pending);
   }
 
   /** Inside a transaction. */

@@ -12,8 +12,10 @@ import { Checkpoints } from "./checkpoints.js";
 import { Company } from "./company.js";
 import type { ConsumeOffsets } from "./consume-offsets.js";
 import type { ConsumeProgress } from "./consume-progress.js";
+import type { Dedup } from "./dedup.js";
 import type { DueMessages } from "./due-messages.js";
 import type { DueRows, PutOffRows } from "./due-rows.js";
+import { Effects } from "./effects.js";
 import type { EngineListener } from "./engine-listener.js";
 import { GroupCommit } from "./group-commit.js";
 import type { Groups } from "./groups.js";
@@ -60,6 +62,8 @@ export class Engine {
   readonly due: DueMessages;
   readonly checkers: TransactionCheckers;
   readonly halves: HalfMessages;
+  readonly dedup: Dedup;
+  readonly effects: Effects;
   readonly recall: Recall;
   readonly pops: Pops;
   readonly reader: LogReader;
@@ -121,7 +125,14 @@ export class Engine {
     const state = this.#state;
     ({ topics: this.topics, groups: this.groups, queues: this.queues, retryTopics: this.retryTopics } = state);
     ({ progress: this.progress, sentBack: this.sentBack, due: this.due, checkers: this.checkers } = state);
-    ({ halves: this.halves, recall: this.recall, pops: this.pops, reader: this.reader, scan: this.scan } = state);
+    ({
+      halves: this.halves,
+      dedup: this.dedup,
+      recall: this.recall,
+      pops: this.pops,
+      reader: this.reader,
+      scan: this.scan,
+    } = state);
     this.reads = new Reads({
       transactions: this.#transactions,
       clock: steady,
@@ -175,6 +186,12 @@ export class Engine {
       isKnown: () => this.queues.isLogEndKnown(),
       failed: (error) => listener.failed(error),
       ended: () => this.#guestEnded(),
+    });
+    this.effects = new Effects({
+      ...{ connection, dedup: this.dedup, progress: this.progress, steady, busyWaitMs: BUSY_WAIT_MS },
+      undone: () => state.drop(),
+      failed: (error) => listener.failed(error),
+      enqueue: (write) => this.#commits.enqueue(write),
     });
     this.#news = this.reads.readNow(() => {
       this.#transactions.refresh();

@@ -25,9 +25,11 @@ import type {
 } from "./broker-port.js";
 import type { BrokerSurroundings, ResolvedBrokerSettings } from "./broker-settings.js";
 import { ConsumerManager } from "./consumer-manager.js";
+import type { DedupPort } from "./dedup-port.js";
 import { DueScheduler } from "./due-scheduler.js";
 import { Engine } from "./engine.js";
 import type { GroupMembers, KnownMember } from "./group-members.js";
+import { LocalDedup } from "./local-dedup.js";
 import { Lookout } from "./lookout.js";
 import { OffsetOperations } from "./offset-operations.js";
 import { searchOffset } from "./offset-search.js";
@@ -48,6 +50,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
   readonly events: EventHub;
   readonly engine: Engine;
   readonly messages: PullMessage;
+  readonly dedup: DedupPort;
   readonly #routes: RouteLookup;
   readonly #offsets: OffsetOperations;
   readonly #consumers: ConsumerManager;
@@ -89,6 +92,9 @@ export class LocalBroker implements EmbeddedBrokerPort {
       listMembers: () => this.members.list(),
       memberRegistered: (member, registration) => this.members.numbered(member, registration),
       memberRefused: (member, error) => this.#consumers.refused(member, error),
+    });
+    this.dedup = new LocalDedup({
+      ...{ engine: this.engine, connection: database.connection, events, assertOpen: () => this.assertOpen() },
     });
     this.#lookout = new Lookout({
       ...{ engine: this.engine, database, clock: settings.steady, events, leaseMs: settings.leaseMs },

@@ -6,6 +6,8 @@ export interface Write {
   /** How much of a flush it takes beside the queues that the flush writes to already; 1 is about 2 µs. */
   cost(lanes: Lanes): number;
   readonly bytes: number;
+  /** No other write is in its flush. Absent: it shares one. */
+  readonly isAlone?: boolean | undefined;
   /** When it is given up if the store stays locked; by the clock for how long something takes. */
   readonly deadline: number;
   /** Runs inside the transaction. An `MqError` thrown before anything is written refuses this write alone. */
@@ -77,8 +79,10 @@ export class PendingWrites {
   /** As many from the front as one flush takes, at least one. */
   takeForFlush(): readonly Write[] {
     const lanes = new Lanes();
+    const isAlone = this.#writes[0]?.isAlone === true;
     let [count, cost, bytes] = [0, 0, 0];
     for (const write of this.#writes) {
+      if (count > 0 && (isAlone || write.isAlone === true)) break;
       cost += write.cost(lanes);
       if (count > 0 && (cost > MAX_FLUSH_COST || bytes + write.bytes > MAX_FLUSH_BYTES)) break;
       count += 1;

@@ -5,6 +5,7 @@ import type { Company } from "./company.js";
 import type { ConsumeOffsets } from "./consume-offsets.js";
 import { ConsumeProgress } from "./consume-progress.js";
 import { DeadLetters } from "./dead-letters.js";
+import { Dedup } from "./dedup.js";
 import { DueMessages } from "./due-messages.js";
 import type { DueRows, PutOffRows } from "./due-rows.js";
 import type { GroupCommit } from "./group-commit.js";
@@ -51,6 +52,7 @@ export class StoredState {
   readonly delays: MessageDelays;
   readonly checkers: TransactionCheckers;
   readonly halves: HalfMessages;
+  readonly dedup: Dedup;
   readonly recall: Recall;
   readonly pops: Pops;
   readonly reader: LogReader;
@@ -84,6 +86,7 @@ export class StoredState {
       ...{ store, topics: this.topics, appender: this.appender, checkers: this.checkers },
       ...{ settings: settings.transaction, profile, isShared: company !== undefined, now: this.#now },
     });
+    this.dedup = new Dedup(store, clock);
     this.delays = new MessageDelays(profile, delayLevelsMs);
     this.recall = new Recall({
       ...{ store, topics: this.topics, due: this.due, delays: this.delays, brokerName, now: this.#now },
@@ -147,6 +150,7 @@ export class StoredState {
     this.sentBack.drop();
     this.due.drop();
     this.halves.drop();
+    this.dedup.drop();
     this.pops.drop();
     this.reader.drop();
     this.#company?.drop();

@@ -24,7 +24,7 @@ export class Upkeep {
     const { engine, settings, events } = parts;
     this.disk = watchesDisk ? DiskGuard.of(parts) : undefined;
     const retention = Retention.of({ ...parts, disk: this.disk, presentInstances });
-    this.#housekeeping = new Housekeeping({ clock: settings.clock, disk: this.disk, retention });
+    this.#housekeeping = new Housekeeping({ engine, clock: settings.clock, disk: this.disk, retention, events });
     this.#clockJumps = new ClockJumps({
       ...{ engine, clocks: settings, events, logger: settings.logger },
       lookAgain: () => {

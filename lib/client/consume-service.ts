@@ -6,6 +6,7 @@ import { kindOf } from "../options.js";
 import type { SteadyClock } from "../time/steady-clock.js";
 import { ConcurrentDelivery } from "./concurrent-delivery.js";
 import type { BatchListener, ConsumeResult, MessageListener } from "./consume-result.js";
+import type { DeliveryAddress } from "./delivery.js";
 import type { FailedMessages } from "./failed-messages.js";
 import { ListenerCalls, type ListenerOutcome } from "./listener-calls.js";
 import type { CachedMessage, ProcessQueue } from "./process-queue.js";
@@ -31,9 +32,7 @@ export interface ConsumeService {
 }
 
 /** What both kinds of services need. */
-export interface ConsumeServiceOptions {
-  readonly group: string;
-  readonly clientId: string;
+export interface ConsumeServiceOptions extends DeliveryAddress {
   readonly concurrency: number;
   readonly batchMaxSize: number;
   readonly timeoutMs: number;

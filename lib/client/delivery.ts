@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import type { BroadcastInstance, DedupPort } from "../broker/broker-port.js";
 import type { MessageQueue } from "../message/message-queue.js";
 import type { DeliveryContext } from "./consume-result.js";
 import type { CachedMessage, ProcessQueue } from "./process-queue.js";
@@ -20,18 +21,28 @@ export function excuseRunningDelivery(closing: Promise<unknown>): void {
 export interface DeliveryAddress {
   readonly group: string;
   readonly clientId: string;
+  /** Of the broker, if that is in this process. */
+  readonly dedup?: DedupPort | undefined;
+  /** Of a broadcasting group. */
+  readonly instance?: BroadcastInstance | undefined;
 }
 
 /** Messages that go to a listener in one call, and the context of that call. */
 export abstract class Delivery implements DeliveryContext {
   readonly group: string;
   readonly clientId: string;
+  readonly dedup: DedupPort | undefined;
+  readonly instance: BroadcastInstance | undefined;
   readonly processQueue: ProcessQueue;
   readonly batch: readonly CachedMessage[];
   /** By the clock for how long something takes. */
   readonly startedAt: number;
   /** It ran out of time. */
   hasTimedOut = false as boolean;
+  /** What its listener waits for, if it has nothing else to do and nothing afterwards when it returns this very promise: a transaction that is shared with others. */
+  effect: Promise<unknown> | undefined;
+  /** Its listener does just that. */
+  isParked = false as boolean;
   /** Nobody waits for its listener any more, who waited for it in time that is moved by hand. */
   endHold: (() => void) | undefined;
   readonly #onExcused: () => void;
@@ -40,7 +51,7 @@ export abstract class Delivery implements DeliveryContext {
   #abortReason: unknown;
 
   constructor(
-    { group, clientId }: DeliveryAddress,
+    { group, clientId, dedup, instance }: DeliveryAddress,
     processQueue: ProcessQueue,
     batch: readonly CachedMessage[],
     startedAt: number,
@@ -49,6 +60,8 @@ export abstract class Delivery implements DeliveryContext {
     this.#onExcused = onExcused;
     this.group = group;
     this.clientId = clientId;
+    this.dedup = dedup;
+    this.instance = instance;
     this.processQueue = processQueue;
     this.batch = batch;
     this.startedAt = startedAt;
@@ -56,6 +69,11 @@ export abstract class Delivery implements DeliveryContext {
 
   get messageQueue(): MessageQueue {
     return this.processQueue.messageQueue;
+  }
+
+  /** Whether the messages of a listener that is successful are acknowledged by that. */
+  get isAcknowledgedBySuccess(): boolean {
+    return true;
   }
 
   /** Made when first asked for: most listeners never do. */

@@ -1,3 +1,4 @@
+import type { BroadcastInstance } from "../broker/broker-port.js";
 import type { MessageQueue } from "../message/message-queue.js";
 import { systemClock } from "../time/clock.js";
 import { AssignedQueues } from "./assigned-queues.js";
@@ -43,7 +44,7 @@ export class LocalPushConsumer implements PushConsumer {
     this.clientId = clientId;
     this.#isOrderly = resolved.listeners.orderly;
     this.#context = context;
-    this.#service = this.#createService(resolved);
+    this.#service = this.#createService(resolved, instance);
     this.#offsets =
       instance === undefined
         ? new GroupOffsetStore(port, group, consumeFromWhere)
@@ -131,7 +132,7 @@ export class LocalPushConsumer implements PushConsumer {
     return this.close();
   }
 
-  #createService(options: ResolvedPushConsumerOptions): ConsumeService {
+  #createService(options: ResolvedPushConsumerOptions, instance: BroadcastInstance | undefined): ConsumeService {
     const { group, messageModel, listeners, maxReconsumeTimes } = options;
     const { clientId } = this;
     const { port, logger, steady: clock } = this.#context;
@@ -141,6 +142,8 @@ export class LocalPushConsumer implements PushConsumer {
       clock,
       group,
       clientId,
+      instance,
+      dedup: port.dedup,
       concurrency: options.consumeConcurrency,
       batchMaxSize: options.consumeMessageBatchMaxSize,
       timeoutMs: options.consumeTimeoutMs,

@@ -21,4 +21,8 @@ export class OrderlyDelivery extends Delivery implements OrderlyContext {
     this.lane = lane;
     this.suspendCurrentQueueTimeMs = suspendMs;
   }
+
+  override get isAcknowledgedBySuccess(): boolean {
+    return this.autoCommit !== false;
+  }
 }

@@ -104,6 +104,18 @@ export class ProcessQueue {
     return this.#places[this.#head]?.queueOffset ?? this.#nextOffset;
   }
 
+  /** The commit offset that it has once these of its {@link CachedMessage.place}s are acknowledged besides, where that is not reported yet; `undefined` also once dropped. */
+  commitOffsetWith(places: ReadonlySet<object>): number | undefined {
+    if (this.#isDropped) return undefined;
+    let index = this.#head;
+    for (let place = this.#places[index]; place !== undefined; place = this.#places[index]) {
+      if (!place.isAcknowledged && !places.has(place)) break;
+      index += 1;
+    }
+    const offset = this.#places[index]?.queueOffset ?? this.#nextOffset;
+    return offset === this.#reportedOffset ? undefined : offset;
+  }
+
   /** The commit offset, if it is another than the last time; `undefined` also once dropped. */
   takeChangedOffset(): number | undefined {
     const { commitOffset } = this;

@@ -19,6 +19,8 @@ const TABLES = [
   "mq_consume_offset",
   "mq_due",
   "mq_half",
+  "mq_dedup_group",
+  "mq_dedup",
   "mq_sent_back",
   "mq_pop",
   "mq_pop_order",
@@ -44,7 +46,7 @@ interface QueueProgress {
  * each with the code of its tag, and lies behind the block before it · offsets of a queue are dense and not below its floor ·
  * topics, groups and offsets have legal values, and each offset an existing group · what is put off holds whole records as well, for a queue of
  * a topic that exists · what was sent back lies in its queue, and the group's offset has not passed it · what was popped lies in its queue, in the order of
- * its offsets, is not acknowledged as a whole, and has a key that was given out · a broadcasting instance has a group, and its offsets have the instance ·
+ * its offsets, is not acknowledged as a whole, and has a key that was given out · dedup keys have a legal form and a group · a broadcasting instance has a group, and its offsets have the instance ·
  * subscriptions have a group, members and claims a group and an engine.
  */
 export function* checkStore(store: Store): Generator<void, readonly string[]> {
@@ -69,6 +71,7 @@ function findMetaProblems(connection: SqliteConnection): readonly string[] {
 
 /** Tables whose rows belong to a consumer group. */
 const OF_GROUPS = [
+  "mq_dedup_group",
   "mq_subscription",
   "mq_consume_offset",
   "mq_sent_back",

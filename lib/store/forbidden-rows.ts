@@ -103,6 +103,17 @@ export const FORBIDDEN_ROWS: readonly (readonly [rule: string, sql: string])[] =
          SELECT 1 FROM json_each(distances) AS each WHERE type <> 'integer'
          OR atom <= coalesce((SELECT atom FROM json_each(distances) AS other WHERE other.key = each.key - 1), -1)) END`,
   ],
+  [
+    "mq_dedup: illegal values",
+    `SELECT group_number || ' ' || quote(dedup_key) FROM mq_dedup WHERE expires_at < 0 OR owner < 1
+     OR CASE typeof(dedup_key) WHEN 'blob' THEN length(dedup_key) <> 16
+       WHEN 'text' THEN length(CAST(dedup_key AS BLOB)) NOT BETWEEN 1 AND 255 OR (length(dedup_key) = 32 AND dedup_key NOT GLOB '*[^0-9A-F]*')
+       ELSE 1 END`,
+  ],
+  [
+    "mq_dedup: a group that does not exist",
+    "SELECT DISTINCT group_number FROM mq_dedup WHERE group_number NOT IN (SELECT group_number FROM mq_dedup_group)",
+  ],
   ["mq_pop: a key that nobody was given", `SELECT pop_key FROM mq_pop WHERE pop_key > ${POP_KEYS}`],
   [
     "mq_pop: no message of the queue",

@@ -40,6 +40,10 @@ interface Migration {
  * `mq_half` has a row for each half message, with one record, until its transaction ends: then it is deleted and, where that is a commit, appended to the log, in one transaction.
  * It is found by its place and by who is asked for it when; once it was checked, which may give it another place, by its transaction too.
  *
+ * `mq_dedup` has a row for each key that a group has used, until it expires: with its `owner` while somebody works on it, without one once that is done. It is one tree without another
+ * index: what has expired counts as absent, and is found by walking through it. A group has a number here, and message ids, the usual keys, are 16 bytes instead of 32 digits.
+ * Measured with 200,000 ids in their order, bytes of file a key: 44; group and id as text 67, the same as a rowid table with its index 126. An insert takes 1.5 to 1.9 µs in all.
+ *
  * `mq_subscription` has a row for each topic that a clustering group has subscribed to: what it has not consumed there is kept though it has no progress yet. Format 4 knew
  * no more of that than the members of brokers that had not been closed, and which groups have a retry topic.
  *
@@ -161,7 +165,11 @@ const MIGRATIONS: readonly Migration[] = [
         checks INTEGER NOT NULL, check_at INTEGER NOT NULL, wait_ms INTEGER NOT NULL, born_timestamp INTEGER NOT NULL, stored_at INTEGER NOT NULL, record BLOB NOT NULL
       ) STRICT;
       CREATE INDEX mq_half_check ON mq_half (producer_group, check_at);
-      CREATE INDEX mq_half_checked ON mq_half (transaction_id) WHERE checks > 0;`,
+      CREATE INDEX mq_half_checked ON mq_half (transaction_id) WHERE checks > 0;
+      CREATE TABLE mq_dedup_group (group_number INTEGER PRIMARY KEY, consumer_group TEXT NOT NULL UNIQUE) STRICT;
+      CREATE TABLE mq_dedup (
+        group_number INTEGER NOT NULL, dedup_key ANY NOT NULL, owner INTEGER, expires_at INTEGER NOT NULL, PRIMARY KEY (group_number, dedup_key)
+      ) STRICT, WITHOUT ROWID;`,
   },
 ];
 

@@ -1,6 +1,7 @@
 import { BroadcastOffsetTable } from "./broadcast-offset-table.js";
 import { ClaimTable } from "./claim-table.js";
 import { ConsumeOffsetTable } from "./consume-offset-table.js";
+import { DedupTable } from "./dedup-table.js";
 import { DueTable } from "./due-table.js";
 import { EngineTable } from "./engine-table.js";
 import { GroupTable } from "./group-table.js";
@@ -29,6 +30,7 @@ export class Store {
   readonly broadcastOffsets: BroadcastOffsetTable;
   readonly due: DueTable;
   readonly halves: HalfTable;
+  readonly dedup: DedupTable;
   readonly sentBack: SentBackTable;
   readonly pops: PopTable;
   readonly popOrders: PopOrderTable;
@@ -48,6 +50,7 @@ export class Store {
     this.broadcastOffsets = new BroadcastOffsetTable(connection);
     this.due = new DueTable(connection);
     this.halves = new HalfTable(connection);
+    this.dedup = new DedupTable(connection);
     this.sentBack = new SentBackTable(connection);
     this.pops = new PopTable(connection);
     this.popOrders = new PopOrderTable(connection);

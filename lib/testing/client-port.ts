@@ -30,6 +30,7 @@ import type { MessageQueue } from "../message/message-queue.js";
 import type { StoreHost } from "../message/message-view.js";
 import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 import type { Clock } from "../time/clock.js";
+import { ClientDedup } from "./client-dedup.js";
 import { DelayedAppends } from "./delayed-append.js";
 import { DeliveredAgain } from "./delivered-again.js";
 import type { FaultPlan } from "./faults.js";
@@ -52,6 +53,8 @@ export interface ClientPortParts {
 
 /** One client's way to the broker, on which things can go wrong; writes down what passes. */
 export class ClientPort implements EmbeddedBrokerPort {
+  /** Of a consumer, whose broker stays the same. */
+  readonly dedup: ClientDedup;
   readonly #plan: FaultPlan;
   readonly #recorder: MessageRecorder;
   readonly #kind: ClientKind;
@@ -77,6 +80,13 @@ export class ClientPort implements EmbeddedBrokerPort {
     this.#isOfBefore = isOfBefore;
     this.#kind = kind;
     this.#group = group;
+    this.dedup = new ClientDedup({
+      dedup: broker.dedup,
+      isLost: () => this.#isLost(),
+      losesAck: (ofGroup) => plan.losesAck(ofGroup),
+      timedOut,
+      failLater: (observer, error) => this.#failLater(observer, error),
+    });
     this.#appends = new DelayedAppends(clock, (request, observer) => this.#broker.append(request, observer));
   }
 

@@ -75,6 +75,10 @@ class Turns {
     this.#left = times;
   }
 
+  get isNext(): boolean {
+    return this.#passed === 0 && this.#left > 0;
+  }
+
   take(): boolean {
     if (this.#passed > 0) {
       this.#passed -= 1;
@@ -164,6 +168,11 @@ export class FaultPlan {
     let sum = 0;
     for (const delay of this.#delays) if (matches(delay.topic, topic)) sum += delay.byMs;
     return sum;
+  }
+
+  /** Whether {@link FaultPlan.takeLostAck} would be true. */
+  losesAck(group: string): boolean {
+    return [...this.#lostAcks].some((fault) => matches(fault.group, group) && fault.turns.isNext);
   }
 
   takeLostAck(group: string): boolean {

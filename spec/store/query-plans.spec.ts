@@ -26,7 +26,7 @@ async function plans(): Promise<ReadonlyMap<string, string>> {
 }
 
 /**
- * What may look at every row: lists of names for operators, the few brokers on the store, the one row of the log that is first or last and those that are due first, and
+ * What may look at every row: lists of names for operators, the few brokers on the store, the few groups that have keys, the one row of the log that is first or last and those that are due first, and
  * the broadcasting instances, of which those that are gone are forgotten once a day; the newest hundred rows, or the next thousand, of those that wait, when the clock was
  * set back.
  */
@@ -34,6 +34,7 @@ const SCANS = [
   "FROM mq_topic ORDER BY topic",
   "FROM mq_group ORDER BY consumer_group",
   "FROM mq_engine ORDER BY engine_key",
+  "FROM mq_dedup_group ORDER BY group_number",
   "SELECT commit_log_offset + length(records) FROM mq_log ORDER BY commit_log_offset DESC LIMIT 1",
   "SELECT due_at FROM mq_due ORDER BY due_at LIMIT 1",
   "SELECT sum(length(records)) FROM (SELECT records FROM mq_due WHERE due_at <= ? ORDER BY due_at, due_key LIMIT ?)",
@@ -144,6 +145,20 @@ describe("the statements of the store", () => {
     [
       "FROM mq_broadcast_offset WHERE topic = ? AND (consumer_group, instance_name) > (?, ?) ORDER BY consumer_group, instance_name LIMIT 1",
       "USING COVERING INDEX mq_broadcast_offset_topic (topic=? AND (consumer_group,instance_name)>(?,?))",
+    ],
+    ["FROM mq_dedup_group WHERE consumer_group = ?", "(consumer_group=?)"],
+    ["FROM mq_dedup WHERE group_number = ? AND dedup_key = ?", "USING PRIMARY KEY (group_number=? AND dedup_key=?)"],
+    [
+      "DELETE FROM mq_dedup WHERE group_number = ? AND dedup_key = ? AND owner = ?",
+      "USING PRIMARY KEY (group_number=? AND dedup_key=?)",
+    ],
+    [
+      "FROM mq_dedup WHERE group_number = ? AND dedup_key > ? ORDER BY dedup_key LIMIT ?",
+      "USING PRIMARY KEY (group_number=? AND dedup_key>?)",
+    ],
+    [
+      "DELETE FROM mq_dedup WHERE group_number = ? AND dedup_key > ? AND dedup_key <= ? AND expires_at <= ?",
+      "USING PRIMARY KEY (group_number=? AND dedup_key>? AND dedup_key<?)",
     ],
     [
       "FROM mq_pop_order WHERE consumer_group = ? AND queue_key = ?",

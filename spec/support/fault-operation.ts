@@ -26,6 +26,8 @@ export interface Operation extends TrialOptions {
   readonly act: (trial: FaultTrial) => unknown;
   /** What else is wrong after it. */
   readonly problems?: (trial: FaultTrial) => readonly string[];
+  /** What else is wrong in the end. */
+  readonly outcome?: (trial: FaultTrial) => readonly string[];
   /** What else should have been done by the time at which it is tried again, unless the store stopped. */
   readonly overdue?: (trial: FaultTrial) => readonly string[];
 }

@@ -187,6 +187,7 @@ export function outcomeProblems(
   problems.push(...endProblems("the last start", trial.starts.at(-1)));
   const sentBack = database.prepare("SELECT count(*) FROM mq_sent_back").pluck().get();
   if (sentBack !== 0) problems.push("the offset has not passed what was sent back");
+  problems.push(...(operation.outcome?.(trial) ?? []));
   const mayRepeat = isUnknown || operation.mayRepeat === true;
   for (const body of stored.keys()) {
     const times = trial.consumed.filter((consumed) => consumed === body).length;

@@ -7,6 +7,7 @@ import {
   type EmbeddedProducer,
   type EmbeddedTransactionProducer,
   type Logger,
+  type MessageListener,
   type MessageView,
   type OrderlyResult,
   openBroker,
@@ -42,6 +43,10 @@ export interface TrialOptions {
   /** @defaultValue "guest" */
   readonly place?: PlaceName;
   readonly listener?: (message: MessageView) => ConsumeResult | Promise<ConsumeResult>;
+  /** In place of `listener`: one that needs the broker, of which there may be several, one after the other. */
+  readonly makeListener?: (mq: Broker<Database.Database>) => MessageListener;
+  /** Bodies of messages that had an effect on the database, which may have happened though the listener failed: nobody knows the outcome. */
+  readonly effectsIn?: (database: Database.Database) => string[];
   readonly consumer?: Partial<PushConsumerSettings>;
   /** It has a simple consumer in place of a push consumer. */
   readonly popper?: PopperOptions;
@@ -72,7 +77,7 @@ export class FaultTrial {
   /** All others, by what they are. */
   readonly calls = new Map<string, CallEnd>();
   /** Bodies of messages whose listener was successful. */
-  readonly consumed: string[] = [];
+  readonly #consumed: string[] = [];
   /** By the body of a half message, when it was asked for. */
   readonly asked = new Map<string, readonly number[]>();
   /** What `error` events said. */
@@ -95,6 +100,12 @@ export class FaultTrial {
   constructor(options: TrialOptions) {
     this.#options = options;
     this.place = new FaultPlace(options.place);
+  }
+
+  /** Bodies of messages that had their effect. */
+  get consumed(): string[] {
+    const { effectsIn } = this.#options;
+    return effectsIn === undefined || !this.hasDatabase ? this.#consumed : effectsIn(this.database);
   }
 
   get faults(): Faults {
@@ -231,17 +242,24 @@ export class FaultTrial {
 
   /** Also again after it failed. */
   start(): void {
-    const { batchSize, isOrderly = false, firstSubscriptions = { [TOPIC]: "*" }, popper, reader } = this.#options;
+    const {
+      batchSize,
+      makeListener,
+      isOrderly = false,
+      firstSubscriptions = { [TOPIC]: "*" },
+      popper,
+      reader,
+    } = this.#options;
     const subscriptions = this.starts.length === 0 ? firstSubscriptions : { [TOPIC]: "*" };
     if (popper !== undefined) {
       const failed = (error: unknown): void => void this.calls.set("receiving", { error });
-      const hooks = { clock: this.clock, consumed: this.consumed, failed };
+      const hooks = { clock: this.clock, consumed: this.#consumed, failed };
       this.#popper ??= new FaultPopper(this.mq, GROUP, subscriptions, popper, hooks);
       this.#started(this.#popper.start());
       return;
     }
     if (reader !== undefined) {
-      this.#reader ??= new FaultReader(this.mq, GROUP, { ...reader, subscriptions }, this.consumed);
+      this.#reader ??= new FaultReader(this.mq, GROUP, { ...reader, subscriptions }, this.#consumed);
       this.#started(this.#reader.start((error) => void this.calls.set("reading", { error })));
       return;
     }
@@ -250,7 +268,7 @@ export class FaultTrial {
       isOrderly
         ? { ...settings, orderly: true, listener: (message) => this.#consumeInOrder(message) }
         : batchSize === undefined
-          ? { ...settings, listener: (message) => this.#consume(message) }
+          ? { ...settings, listener: this.#noting(makeListener) ?? ((message) => this.#consume(message)) }
           : {
               ...settings,
               consumeMessageBatchMaxSize: batchSize,
@@ -355,9 +373,21 @@ export class FaultTrial {
     return [this.#consumer, this.#popper, this.#reader].some((consumer) => consumer !== undefined);
   }
 
+  #noting(make: TrialOptions["makeListener"]): MessageListener | undefined {
+    const listener = make?.(this.mq as Broker<Database.Database>);
+    return (
+      listener &&
+      (async (message, context) => {
+        const result = await listener(message, context);
+        if (result !== "retry") this.#consumed.push(message.text());
+        return result;
+      })
+    );
+  }
+
   #consume(message: MessageView): ConsumeResult | Promise<ConsumeResult> {
     const done = (result: ConsumeResult): ConsumeResult => {
-      if (result === "success") this.consumed.push(message.text());
+      if (result === "success") this.#consumed.push(message.text());
       return result;
     };
     const result = this.#options.listener?.(message) ?? "success";

@@ -5,6 +5,7 @@ import { CLOSING } from "./closing.js";
 import { COMPANY } from "./company.js";
 import { CONSUMING } from "./consuming.js";
 import { CONSUMING_IN_ORDER } from "./consuming-in-order.js";
+import { DEDUPING } from "./deduping.js";
 import { EXPIRING } from "./expiring.js";
 import { GUARDING } from "./guarding.js";
 import { OPENING } from "./opening.js";
@@ -24,6 +25,7 @@ export const WORKLOADS: Workload = {
   ...COMPANY,
   ...CONSUMING,
   ...CONSUMING_IN_ORDER,
+  ...DEDUPING,
   ...EXPIRING,
   ...GUARDING,
   ...OPENING,
