@@ -60,8 +60,7 @@ export class AppendWrite implements Write, WithdrawableWrite {
     retryTopics.requireGroupOf(topic);
     if (created !== undefined) topics.put(created);
     if (delayed !== undefined) this.#add(delayed);
-    else if (half !== undefined)
-      for (const message of messages) halves.add(topic, queueId, half.producerGroup, message);
+    else if (half !== undefined) for (const message of messages) halves.add(topic, queueId, half, message);
     else for (const message of messages) appender.add(topic, queueId, message);
   }
 

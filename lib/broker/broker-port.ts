@@ -8,7 +8,7 @@ import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 import type { ConsumeType } from "../store/member-table.js";
 import type { OffsetRule } from "./consume-offsets.js";
 import type { DedupPort } from "./dedup-port.js";
-import type { EndOfTransaction } from "./half-messages.js";
+import type { EndOfTransaction, HalfRequest } from "./half-messages.js";
 import type { MessageToAppend } from "./log-appender.js";
 import type { DelayedMessage } from "./message-delays.js";
 import type { PopRequest } from "./pop-message.js";
@@ -32,7 +32,7 @@ export type {
   KeyClaim,
   KeyCompletion,
 } from "./dedup-port.js";
-export type { EndOfTransaction, TransactionEnd } from "./half-messages.js";
+export type { EndOfTransaction, HalfRequest, TransactionEnd } from "./half-messages.js";
 export type { PopRequest } from "./pop-message.js";
 export type { PopStart } from "./pop-offsets.js";
 export type { ReceiptRequest } from "./pop-receipts.js";
@@ -67,12 +67,6 @@ export interface AppendRequest {
   readonly half?: HalfRequest | undefined;
   /** Filled in where the message asks for a delay: what became of it. */
   delayed?: DelayedMessage | undefined;
-}
-
-/** What a half message says of its transaction. */
-export interface HalfRequest {
-  /** Whose producers are asked what became of it. */
-  readonly producerGroup: string;
 }
 
 /** A write that has not ended yet. */

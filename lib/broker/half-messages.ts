@@ -6,7 +6,7 @@ import type { HalfMessage } from "../store/half-table.js";
 import type { Store } from "../store/store.js";
 import { CheckRounds } from "./check-rounds.js";
 import type { CheckSchedule, MovedHalves, TransactionSettings } from "./check-schedule.js";
-import { changeProperties, immunityOf } from "./half-properties.js";
+import { changeProperties, immunityIn, immunityOf } from "./half-properties.js";
 import type { LogAppender, MessageToAppend } from "./log-appender.js";
 import type { Profile } from "./profile.js";
 import { TimedChecks } from "./timed-checks.js";
@@ -41,8 +41,16 @@ export interface EndOfTransaction {
 interface HalfToAppend {
   readonly topic: string;
   readonly queueId: number;
-  readonly producerGroup: string;
+  readonly request: HalfRequest;
   readonly message: MessageToAppend;
+}
+
+/** What a half message says of its transaction. */
+export interface HalfRequest {
+  /** Whose producers are asked what became of it. */
+  readonly producerGroup: string;
+  /** Filled in: as it was sent, in the form of the log. */
+  record?: Buffer;
 }
 
 export interface HalfMessagesParts {
@@ -85,8 +93,8 @@ export class HalfMessages {
   }
 
   /** Inside a transaction: collects a half message; nothing is written yet. */
-  add(topic: string, queueId: number, producerGroup: string, message: MessageToAppend): void {
-    this.#collected.push({ topic, queueId, producerGroup, message });
+  add(topic: string, queueId: number, request: HalfRequest, message: MessageToAppend): void {
+    this.#collected.push({ topic, queueId, request, message });
   }
 
   /** Inside a transaction: writes what was collected, and says in each message where in the half queue it lies. */
@@ -97,15 +105,27 @@ export class HalfMessages {
     const { store, settings, profile, now } = this.#parts;
     const storedAt = now();
     let halfOffset = store.meta.reserveHalfOffsets(collected.length);
-    for (const { message, ...place } of collected) {
+    for (const { topic, queueId, request, message } of collected) {
       const sent = encodeRecord(message);
-      const waitMs = Math.min(Math.max(0, immunityOf(sent) ?? settings.timeoutMs), FOREVER_MS);
-      const times = { checkAt: profile.checksInRounds ? storedAt : storedAt + waitMs, waitMs, storedAt };
-      const record = profile.keepsTransactionProperties ? withRecordedProperties(sent, place, message.uniqueId) : sent;
-      const { bornTimestamp, uniqueId: transactionId } = message;
-      const half = { ...place, ...times, halfOffset, transactionId, checks: 0, bornTimestamp, record };
+      const waitMs = Math.min(Math.max(0, immunityIn(message.properties) ?? settings.timeoutMs), FOREVER_MS);
+      const half: HalfMessage = {
+        halfOffset,
+        transactionId: message.uniqueId,
+        producerGroup: request.producerGroup,
+        topic,
+        queueId,
+        checks: 0,
+        checkAt: profile.checksInRounds ? storedAt : storedAt + waitMs,
+        waitMs,
+        bornTimestamp: message.bornTimestamp,
+        storedAt,
+        record: profile.keepsTransactionProperties
+          ? withRecordedProperties(sent, topic, queueId, message.uniqueId)
+          : sent,
+      };
       store.halves.insert(half);
       this.checks.added(half);
+      request.record = sent;
       message.queueOffset = halfOffset;
       halfOffset += 1;
     }
@@ -211,11 +231,7 @@ export class HalfMessages {
 }
 
 /** As RocketMQ's half messages, and what becomes of them, have them. */
-function withRecordedProperties(
-  record: Buffer,
-  { topic, queueId }: { readonly topic: string; readonly queueId: number },
-  transactionId: string,
-): Buffer {
+function withRecordedProperties(record: Buffer, topic: string, queueId: number, transactionId: string): Buffer {
   return changeProperties(record, [
     [PROPERTY.REAL_TOPIC, topic],
     [PROPERTY.REAL_QID, `${queueId}`],

@@ -22,7 +22,13 @@ export function changeProperties(record: Buffer, changed: Properties): Buffer {
  * Source: RocketMQ 5.3.3, `broker/.../transaction/queue/TransactionalMessageServiceImpl.java`, `getImmunityTime`.
  */
 export function immunityOf(record: Buffer): number | undefined {
-  const text = propertyOf(record, PROPERTY.CHECK_IMMUNITY_TIME_IN_SECONDS);
+  return immunityIn(propertiesAt(record, 0));
+}
+
+/** The same of properties in RocketMQ's encoding. */
+export function immunityIn(properties: string): number | undefined {
+  if (!properties.includes(PROPERTY.CHECK_IMMUNITY_TIME_IN_SECONDS)) return undefined;
+  const text = decodeProperties(properties).get(PROPERTY.CHECK_IMMUNITY_TIME_IN_SECONDS);
   if (text === undefined || !/^[+-]?\d{1,15}$/.test(text)) return undefined;
   const seconds = Number(text);
   return seconds === -1 ? undefined : seconds * 1_000;

@@ -36,12 +36,13 @@ export class TransactionChecks {
   }
 
   /** Resolves with whether it had not ended yet. */
-  async end(transaction: EndOfTransaction): Promise<boolean> {
+  end(transaction: EndOfTransaction): Promise<boolean> {
     const { engine, events } = this.#parts;
     const { transactionId, end } = transaction;
-    const isEnded = await engine.write(() => engine.halves.end(transaction));
-    if (isEnded) events.emit("transaction:resolved", { transactionId, resolution: end });
-    return isEnded;
+    return engine.write(() => engine.halves.end(transaction)).then((isEnded) => {
+      if (isEnded) events.emit("transaction:resolved", { transactionId, resolution: end });
+      return isEnded;
+    });
   }
 
   /** In place of its producer. Resolves with whether the half message is there. */

@@ -3,7 +3,6 @@ import { isMqError, MqError } from "../errors.js";
 import type { Message } from "../message/message.js";
 import { type MessageView, StoredMessageView } from "../message/message-view.js";
 import { encodeProperties, PROPERTY } from "../message/properties.js";
-import { encodeRecord } from "../message/record.js";
 import { describe } from "../options.js";
 import { describeThrown } from "../thrown.js";
 import { backgroundError } from "./background-error.js";
@@ -80,9 +79,9 @@ export class LocalTransactionProducer<A> implements EmbeddedTransactionProducer<
       });
     const half = await this.#producer.sendHalf(message, this.#added);
     const { receipt } = half;
-    const localTransactionState = await this.#settle("executeLocalTransaction", () =>
-      execute(this.#viewOf(half), arg as A),
-    );
+    const said = this.#ask("executeLocalTransaction", () => execute(this.#viewOf(half), arg as A));
+    // Only what takes its time is awaited: a turn of promises more takes a tenth of the time.
+    const localTransactionState = typeof said === "string" ? said : await said;
     if (localTransactionState !== "unknown") await this.#tryToEnd(receipt, localTransactionState);
     return { ...receipt, localTransactionState };
   }
@@ -103,7 +102,7 @@ export class LocalTransactionProducer<A> implements EmbeddedTransactionProducer<
     try {
       const { topic, queueId, halfOffset, storedAt, record } = half;
       const message = this.#viewAt(topic, queueId, halfOffset, record, storedAt);
-      const resolution = await this.#settle("checkLocalTransaction", () => this.#check(message));
+      const resolution = await this.#ask("checkLocalTransaction", () => this.#check(message));
       return resolution === "unknown" ? undefined : resolution;
     } finally {
       this.#checks -= 1;
@@ -156,18 +155,30 @@ export class LocalTransactionProducer<A> implements EmbeddedTransactionProducer<
       throw new MqError("ERR_MQ_NOT_STARTED", `the transaction producer of group ${this.group} was not started`);
   }
 
-  /** What a listener says; whatever it does, it does not throw. */
-  async #settle(name: string, listener: () => unknown): Promise<TransactionResolution> {
-    const { logger } = this.#context;
+  /** What a listener says; whatever it does, this neither throws nor rejects. */
+  #ask(name: string, listener: () => unknown): TransactionResolution | Promise<TransactionResolution> {
     try {
-      const said = await listener();
-      if (said === "commit" || said === "rollback" || said === "unknown") return said;
-      logger.warn(
-        `${name} of producer group ${this.group} must say commit, rollback or unknown, got ${describe(said)}`,
+      const said = listener();
+      if (!isThenable(said)) return this.#resolutionOf(name, said);
+      return Promise.resolve(said).then(
+        (settled) => this.#resolutionOf(name, settled),
+        (error: unknown) => this.#failed(name, error),
       );
     } catch (error) {
-      logger.warn(`${name} of producer group ${this.group} failed: ${describeThrown(error)}`);
+      return this.#failed(name, error);
     }
+  }
+
+  #resolutionOf(name: string, said: unknown): TransactionResolution {
+    if (said === "commit" || said === "rollback" || said === "unknown") return said;
+    this.#context.logger.warn(
+      `${name} of producer group ${this.group} must say commit, rollback or unknown, got ${describe(said)}`,
+    );
+    return "unknown";
+  }
+
+  #failed(name: string, error: unknown): TransactionResolution {
+    this.#context.logger.warn(`${name} of producer group ${this.group} failed: ${describeThrown(error)}`);
     return "unknown";
   }
 
@@ -191,9 +202,9 @@ export class LocalTransactionProducer<A> implements EmbeddedTransactionProducer<
     this.#context.logger.warn(`${end} of transaction ${messageId} has no effect: it has ended before`);
   }
 
-  #viewOf({ receipt, content }: SentHalf): MessageView {
+  #viewOf({ receipt, record }: SentHalf): MessageView {
     const { topic, queueId, queueOffset } = receipt;
-    return this.#viewAt(topic, queueId, queueOffset, encodeRecord(content), this.#context.clock.now());
+    return this.#viewAt(topic, queueId, queueOffset, record, this.#context.clock.now());
   }
 
   #viewAt(topic: string, queueId: number, queueOffset: number, records: Buffer, storeTimestamp: number): MessageView {
@@ -242,6 +253,10 @@ class OneMessageTransaction implements Transaction {
     if (this.#sending === undefined) throw refused(`a transaction without a message cannot end, got ${end}`);
     await this.#end((await this.#sending).receipt, end);
   }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
 }
 
 function refused(text: string): MqError {

@@ -1,4 +1,4 @@
-import type { AppendRequest } from "../broker/broker-port.js";
+import type { AppendRequest, HalfRequest } from "../broker/broker-port.js";
 import { isMqError, MqError } from "../errors.js";
 import { isDeadLetterTopic, isRetryTopic } from "../message/derived-names.js";
 import type { Message } from "../message/message.js";
@@ -6,7 +6,6 @@ import { checkBatch, type MessageLimits, type PreparedMessage, prepareMessage } 
 import { checkTopic } from "../message/names.js";
 import { createOffsetMessageIds } from "../message/offset-message-id.js";
 import { formatRecallHandle, parseRecallHandle } from "../message/recall-handle.js";
-import type { RecordContent } from "../message/record.js";
 import { assertSendable } from "../message/system-topics.js";
 import { describe, integerOption, refuseUnknownOptions, signalOption } from "../options.js";
 import { AbortListeners } from "./abort-listeners.js";
@@ -156,9 +155,10 @@ export class LocalProducer implements EmbeddedProducer {
         propertiesSize: propertiesSize + added.length,
         delay: undefined,
       };
-      const sending: Sending = { ...this.#address([half], message, options), half: { producerGroup: this.group } };
+      const request: HalfRequest = { producerGroup: this.group };
+      const sending: Sending = { ...this.#address([half], message, options), half: request };
       const sent = sending.messages[0] as OutgoingMessage;
-      const stored = (): void => resolve({ receipt: this.#toReceipt(sending, sent), content: sent });
+      const stored = (): void => resolve({ receipt: this.#toReceipt(sending, sent), record: request.record as Buffer });
       this.#append(sending, stored, reject, options?.signal);
     });
   }
@@ -327,7 +327,8 @@ export class LocalProducer implements EmbeddedProducer {
 /** A half message that is stored. */
 export interface SentHalf {
   readonly receipt: SendReceipt;
-  readonly content: RecordContent;
+  /** In the form of the log. */
+  readonly record: Buffer;
 }
 
 interface Sending extends AppendRequest {

@@ -139,12 +139,20 @@ export class HalfTable {
 }
 
 function toHead(row: Head | Row): HalfHead {
-  const [halfOffset, transactionId, producerGroup, topic, queueId, checks, checkAt, waitMs, bornTimestamp, storedAt] =
-    row;
-  const place = { halfOffset, transactionId, producerGroup, topic, queueId };
-  return { ...place, checks, checkAt, waitMs, bornTimestamp, storedAt };
+  return {
+    halfOffset: row[0],
+    transactionId: row[1],
+    producerGroup: row[2],
+    topic: row[3],
+    queueId: row[4],
+    checks: row[5],
+    checkAt: row[6],
+    waitMs: row[7],
+    bornTimestamp: row[8],
+    storedAt: row[9],
+  };
 }
 
 function toHalf(row: Row): HalfMessage {
-  return { ...toHead(row), record: row[10] };
+  return Object.assign(toHead(row), { record: row[10] });
 }
