@@ -23,6 +23,7 @@ export function digestOf(database) {
  * - `messages`: of the topic, as a broker lists them: key, size, queue, offset, and whether the body is what was sent
  * - `copies`: by key, where the group finds the message: "queue", "due", "retry", "popped", "dead"; `undefined` while there is no group
  * - `rows`: keys of the workload's own rows
+ * - `halves`: keys of the half messages
  */
 export async function readContent(mq, workload) {
   const topics = (await mq.admin.listTopics()).map(({ topic }) => topic);
@@ -31,6 +32,7 @@ export async function readContent(mq, workload) {
     messages: topics.includes(TOPIC) ? await listMessages(mq) : [],
     copies: groups.includes(GROUP) ? liveCopies(mq.database) : undefined,
     rows: workload.rows?.(mq.database) ?? [],
+    halves: mq.database.prepare("SELECT record FROM mq_half").pluck().all().flatMap(keysOf),
   };
 }
 

@@ -6,8 +6,9 @@ export type Mark =
       readonly unit: string;
       readonly messages: readonly { readonly key: string; readonly size: number }[];
       readonly rows: readonly string[];
+      readonly effects?: readonly string[];
     }
-  | { readonly kind: "stored"; readonly unit: string }
+  | { readonly kind: "stored" | "undone"; readonly unit: string }
   | { readonly kind: "returned"; readonly key: string; readonly result: "success" | "retry" }
   | { readonly kind: "acknowledged"; readonly key: string }
   | { readonly kind: "closed" };
@@ -23,6 +24,7 @@ export interface Content {
   readonly messages: readonly { readonly key: string; readonly size: number; readonly isWhole: boolean }[];
   readonly copies: ReadonlyMap<string, readonly Place[]> | undefined;
   readonly rows: readonly string[];
+  readonly halves?: readonly string[];
 }
 
 export declare function judge(

@@ -1,7 +1,7 @@
 // What must hold of a store after a power cut, from what the workload was told before it.
 
 /** Told when something is on the disk. */
-const DURABLE = ["stored", "acknowledged", "closed"];
+const DURABLE = ["stored", "undone", "acknowledged", "closed"];
 /** Where a message is that nobody has failed on. */
 const UNTOUCHED = ["queue", "popped"];
 
@@ -9,10 +9,11 @@ const UNTOUCHED = ["queue", "popped"];
  * The rules, `full` and `normal`:
  *
  * - each message was sent, is there once and as it was sent; a unit is there with all its messages and rows or not at all
+ * - an effect is there with its message, or with a half message of which somebody is asked; a message of a transaction is not there without its effect, nor with its half message
  * - a message that a group is past was returned by its listener; one that went elsewhere has failed; each that was not consumed has one live copy
  * - the store is as it was after one of its commits: `digests` has what it held after each event, had all been on the disk
  *
- * `full`: that commit is none before the last thing that was told to be stored, all such units are there, what was acknowledged does not come again, and after `closed` all
+ * `full`: that commit is none before the last thing that was told to be stored, all such units are there, what was rolled back is not, what was acknowledged does not come again, and after `closed` all
  * progress is there.
  * `normal`: when a unit is missing then so is every one that was stored after it.
  *
@@ -21,6 +22,7 @@ const UNTOUCHED = ["queue", "popped"];
 export function judge({ point, promise, told, digests }, { digest, content }) {
   const units = new Map();
   const stored = [];
+  const undone = [];
   const returned = new Map();
   const acknowledged = new Set();
   let lastStoredPoint = 0;
@@ -29,6 +31,7 @@ export function judge({ point, promise, told, digests }, { digest, content }) {
     if (mark.kind === "begun") units.set(mark.unit, mark);
     else if (mark.kind === "returned") returned.set(mark.key, [...(returned.get(mark.key) ?? []), mark.result]);
     else if (mark.kind === "stored") stored.push(mark.unit);
+    else if (mark.kind === "undone") undone.push(mark.unit);
     else if (mark.kind === "acknowledged") acknowledged.add(mark.key);
     if (DURABLE.includes(mark.kind)) lastStoredPoint = after;
     isClosed = mark.kind === "closed" || (isClosed && mark.kind !== "returned");
@@ -39,6 +42,8 @@ export function judge({ point, promise, told, digests }, { digest, content }) {
     ...findStrangers(units, content),
     ...findHalves(units, presence),
     ...(isFull ? findMissing(stored, presence) : findHoles(units, stored, presence)),
+    ...findWrongEffects(units, content),
+    ...(isFull ? findUndone(units, undone, content) : []),
     ...findWrongCopies(content, returned, isFull && isClosed),
     ...(isFull ? findForgotten(content, acknowledged) : []),
     ...findNoCommit(digests, isFull ? lastStoredPoint : 0, point, digest),
@@ -58,9 +63,9 @@ function presenceOf(units, { messages, rows }) {
   return presence;
 }
 
-function findStrangers(units, { messages, rows }) {
+function findStrangers(units, { messages, rows, halves = [] }) {
   const sizes = new Map([...units.values()].flatMap((unit) => unit.messages.map(({ key, size }) => [key, size])));
-  const ownRows = new Set([...units.values()].flatMap((unit) => unit.rows));
+  const ownRows = new Set([...units.values()].flatMap((unit) => [...unit.rows, ...(unit.effects ?? [])]));
   const seen = new Set();
   const problems = [];
   for (const { key, size, isWhole } of messages) {
@@ -69,6 +74,7 @@ function findStrangers(units, { messages, rows }) {
     if (seen.has(key)) problems.push(`message ${key} is there twice`);
     seen.add(key);
   }
+  for (const key of halves) if (!sizes.has(key)) problems.push(`half message ${JSON.stringify(key)} was never sent`);
   for (const key of rows) if (!ownRows.has(key)) problems.push(`row ${JSON.stringify(key)} was never written`);
   return problems;
 }
@@ -78,6 +84,28 @@ function findHalves(units, presence) {
     const { found, of } = presence.get(unit);
     return found === 0 || found === of ? [] : [`unit ${unit} is there in part: ${found} of ${of}`];
   });
+}
+
+/** Of transactions whose effects are committed by themselves. */
+function findWrongEffects(units, { messages, rows, halves = [] }) {
+  const there = new Set(messages.map(({ key }) => key));
+  return [...units.values()].flatMap(({ effects = [] }) =>
+    effects.flatMap((key) => {
+      const [hasEffect, isOpen] = [rows.includes(key), halves.includes(key)];
+      if (there.has(key) && !hasEffect) return [`message ${key} is there without its effect`];
+      if (there.has(key) && isOpen) return [`message ${key} is there, and is asked for again`];
+      if (hasEffect && !there.has(key) && !isOpen)
+        return [`the effect of ${key} is there, and its message never will be`];
+      return [];
+    }),
+  );
+}
+
+function findUndone(units, undone, { messages, halves = [] }) {
+  const there = new Set([...messages.map(({ key }) => key), ...halves]);
+  return undone
+    .filter((unit) => units.get(unit).messages.some(({ key }) => there.has(key)))
+    .map((unit) => `unit ${unit} was rolled back and is there`);
 }
 
 function findMissing(stored, presence) {

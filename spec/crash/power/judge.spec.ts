@@ -17,6 +17,7 @@ const SENT = [begun("A", "a"), stored("A"), begun("BC", "b", "c"), stored("BC"),
 interface Found {
   readonly keys: readonly string[];
   readonly rows?: readonly string[];
+  readonly halves?: readonly string[];
   readonly copies?: Readonly<Record<string, readonly Place[]>>;
   /** After which event the store was like this. */
   readonly commit?: number;
@@ -27,6 +28,7 @@ function judged(promise: "full" | "normal", marks: readonly Mark[], found: Found
     messages: found.keys.map((key) => ({ key, size: SIZE, isWhole: true })),
     copies: found.copies === undefined ? undefined : new Map(Object.entries(found.copies)),
     rows: found.rows ?? [],
+    halves: found.halves ?? [],
   };
   const told = marks.map((mark, index) => ({ mark, after: index + 1 }));
   const digests = Array.from({ length: marks.length + 1 }, (_, point) => `${point}`);
@@ -73,6 +75,34 @@ describe("the judge of what a power cut left", () => {
 
     expect(judged("normal", marks, { keys: [], rows: ["a"] })).toEqual(["unit A is there in part: 1 of 2"]);
     expect(judged("normal", marks, { keys: [], rows: ["x"] })).toEqual(['row "x" was never written']);
+  });
+
+  it.each<[string, Found, readonly string[]]>([
+    ["nothing", { keys: [] }, []],
+    ["a half message", { keys: [], halves: ["a"] }, []],
+    ["a half message with its effect", { keys: [], halves: ["a"], rows: ["a"] }, []],
+    ["a message with its effect", { keys: ["a"], rows: ["a"] }, []],
+    ["an effect alone", { keys: [], rows: ["a"] }, ["the effect of a is there, and its message never will be"]],
+    ["a message alone", { keys: ["a"] }, ["message a is there without its effect"]],
+    ["a message twice", { keys: ["a"], rows: ["a"], halves: ["a"] }, ["message a is there, and is asked for again"]],
+    ["somebody else's half message", { keys: [], halves: ["x"] }, ['half message "x" was never sent']],
+  ])("judges what is left of a transaction with an effect of its own: %s", (_what, found, problems) => {
+    const messages = [{ key: "a", size: SIZE }];
+    const marks: readonly Mark[] = [{ kind: "begun", unit: "A", messages, rows: [], effects: ["a"] }];
+
+    expect(judged("normal", marks, found)).toEqual(problems);
+  });
+
+  it("(full) finds a message whose transaction was rolled back", () => {
+    const messages = [{ key: "a", size: SIZE }];
+    const marks: readonly Mark[] = [
+      { kind: "begun", unit: "A", messages, rows: [], effects: ["a"] },
+      { kind: "undone", unit: "A" },
+    ];
+
+    expect(judged("full", marks, { keys: [] })).toEqual([]);
+    expect(judged("full", marks, { keys: [], halves: ["a"] })).toEqual(["unit A was rolled back and is there"]);
+    expect(judged("normal", marks, { keys: [], halves: ["a"] })).toEqual([]);
   });
 
   it("finds messages that were never sent, or are there twice", () => {

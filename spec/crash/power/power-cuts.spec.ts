@@ -17,6 +17,7 @@ describe.runIf(reason === undefined)("a power cut at any moment", OPTIONS, () =>
       "sends",
       "consuming",
       "receiving",
+      "transactions",
       "checkpoints",
       "attached-wal",
       "attached-delete",

@@ -12,8 +12,10 @@ export const GROUP = "readers";
 /**
  * One process of a workload. Marks, in the order in which things happened:
  *
- * - `begun` unit, messages [{ key, size }], rows: from here on the unit may be stored, all of it or nothing
+ * - `begun` unit, messages [{ key, size }], rows: from here on the unit may be stored, all of it or nothing; or, with effects (keys) in place of rows, a half message, then the
+ *   effect, and then the message in place of the half message
  * - `stored` unit: its promise resolved, or the call returned
+ * - `undone` unit: its transaction was rolled back
  * - `returned` key, result: the listener is about to return it; a message may have several
  * - `acknowledged` key: its acknowledgement resolved, so that nobody gets it again
  * - `closed`: the broker closed, so that all progress is stored
@@ -57,18 +59,33 @@ export class WorkloadRun {
     this.stored(unit);
   }
 
+  /** One message, whose transaction has an effect that is committed by itself, as a row of the workload's under its key. */
+  beginTransacted(size) {
+    return this.begin([size], false, true);
+  }
+
   /** @param hasRows - whether the workload stores a row of its own with each message, under its key. */
-  begin(sizes, hasRows = false) {
+  begin(sizes, hasRows = false, hasEffects = false) {
     this.#count += 1;
     const unit = `${this.life}.${this.#count}`;
     const messages = sizes.map((size, part) => ({ key: `${unit}.${part}`, size }));
     const rows = hasRows ? messages.map(({ key }) => key) : [];
-    this.#mark({ kind: "begun", unit, messages, rows });
+    const effects = hasEffects ? messages.map(({ key }) => key) : undefined;
+    this.#mark({ kind: "begun", unit, messages, rows, effects });
     return { unit, rows, messages: messages.map(({ key, size }) => ({ topic: TOPIC, body: bodyOf(key, size) })) };
   }
 
   stored(unit) {
     this.#mark({ kind: "stored", unit });
+  }
+
+  undone(unit) {
+    this.#mark({ kind: "undone", unit });
+  }
+
+  /** Which unit a message belongs to. */
+  unitOf(key) {
+    return key.slice(0, key.lastIndexOf("."));
   }
 
   /** @param decide - gets the key and how often the message failed before; answers what the listener returns. */

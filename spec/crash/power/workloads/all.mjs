@@ -4,6 +4,7 @@ import { consuming } from "./consuming.mjs";
 import { newStore } from "./new-store.mjs";
 import { receiving } from "./receiving.mjs";
 import { sends } from "./sends.mjs";
+import { transactions } from "./transactions.mjs";
 
 /**
  * A workload has:
@@ -21,6 +22,7 @@ export const WORKLOADS = [
   sends,
   consuming,
   receiving,
+  transactions,
   checkpoints,
   attachedWal,
   attachedDelete,
