@@ -98,11 +98,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
     });
     this.#lookout = new Lookout({
       ...{ engine: this.engine, database, clock: settings.steady, events, leaseMs: settings.leaseMs },
-      isNeeded: () =>
-        this.#pulls.count > 0 ||
-        this.#pops.count > 0 ||
-        this.#consumers.hasMembers ||
-        this.engine.checkers.groups.length > 0,
+      isNeeded: () => this.#isWaitingForOthers,
       isLeaseFresh: () => this.#consumers.isLeaseFresh,
       renewLease: (then) => this.#consumers.renewLease(then),
       onNews: () => this.#actOnNews(),
@@ -154,6 +150,12 @@ export class LocalBroker implements EmbeddedBrokerPort {
 
   get members(): GroupMembers {
     return this.#consumers.members;
+  }
+
+  /** For what other processes store. */
+  get #isWaitingForOthers(): boolean {
+    const { checkers } = this.engine;
+    return this.#pulls.count > 0 || this.#pops.count > 0 || this.#consumers.hasMembers || !checkers.isEmpty;
   }
 
   get isInTransaction(): boolean {

@@ -49,6 +49,11 @@ export class TransactionCheckers {
     else this.#checkers.set(producerGroup, others);
   }
 
+  /** Whether no group has producers here. */
+  get isEmpty(): boolean {
+    return this.#checkers.size === 0;
+  }
+
   /** Whether the group has producers here, busy or not. */
   has(producerGroup: string): boolean {
     return this.#checkers.has(producerGroup);

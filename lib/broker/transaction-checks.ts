@@ -39,10 +39,12 @@ export class TransactionChecks {
   end(transaction: EndOfTransaction): Promise<boolean> {
     const { engine, events } = this.#parts;
     const { transactionId, end } = transaction;
-    return engine.write(() => engine.halves.end(transaction)).then((isEnded) => {
-      if (isEnded) events.emit("transaction:resolved", { transactionId, resolution: end });
-      return isEnded;
-    });
+    return engine
+      .write(() => engine.halves.end(transaction))
+      .then((isEnded) => {
+        if (isEnded) events.emit("transaction:resolved", { transactionId, resolution: end });
+        return isEnded;
+      });
   }
 
   /** In place of its producer. Resolves with whether the half message is there. */
