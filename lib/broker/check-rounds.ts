@@ -124,10 +124,16 @@ export class CheckRounds implements CheckSchedule {
   }
 
   putOffAnew(now: number, [after = -1]: PutOffPlace): PutOffPlace | undefined {
-    const { store, settings } = this.#parts;
+    const { store, checkers, settings } = this.#parts;
     if (this.#nextAt - now > settings.checkIntervalMs) this.#nextAt = now + settings.checkIntervalMs;
+    checkers.putOffAnew(now);
     const looked = store.halves.listAfter(after, HALVES_A_MOVE);
-    for (const half of looked) if (half.checkAt - half.waitMs > now) store.halves.setCheck({ ...half, checkAt: now });
+    for (const half of looked) {
+      if (Math.max(half.storedAt, half.checkAt - half.waitMs) <= now) continue;
+      const checkAt = checkers.isAsked(half) ? now + settings.checkIntervalMs : now;
+      // A round ends at one that was stored later than it began.
+      store.halves.redate(half, checkAt, Math.min(half.storedAt, now));
+    }
     const last = looked.at(-1);
     return last && [last.halfOffset];
   }

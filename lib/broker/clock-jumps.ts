@@ -86,8 +86,8 @@ export class ClockJumps {
     const { log, due, pops, halves } = engine.store;
     return engine.reads.read(() => {
       const { storeTimestamp } = log.last() ?? {};
-      const newestDue = due.newest(clocks.clock.now(), ROWS_OF_A_SIGN);
-      const signs = [storeTimestamp, newestDue, pops.newest(ROWS_OF_A_SIGN), halves.newest()];
+      const signs = [storeTimestamp, due.newest(clocks.clock.now(), ROWS_OF_A_SIGN), pops.newest(ROWS_OF_A_SIGN)];
+      signs.push(halves.newest(ROWS_OF_A_SIGN));
       return signs.some((time) => time !== undefined && time > clocks.clock.now());
     });
   }

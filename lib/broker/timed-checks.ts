@@ -46,6 +46,7 @@ export class TimedChecks implements CheckSchedule {
   putOffAnew(now: number, [after = -1]: PutOffPlace): PutOffPlace | undefined {
     this.#earliest.forget();
     const { halves } = this.#parts.store;
+    this.#parts.checkers.putOffAnew(now);
     const looked = halves.listAfter(after, HALVES_A_LOOK);
     for (const half of looked) if (half.checkAt - half.waitMs > now) halves.hold(half.halfOffset, now + half.waitMs);
     const last = looked.at(-1);

@@ -114,6 +114,11 @@ export class TransactionCheckers {
     }
   }
 
+  /** The clock was set back: what is put off is so from now on. */
+  putOffAnew(now: number): void {
+    for (const asking of this.#asking.values()) asking.until = Math.min(asking.until, now + this.#intervalMs);
+  }
+
   /** That transaction was rolled back. */
   notKept(): void {
     for (const asking of this.#asking.values()) asking.next = undefined;

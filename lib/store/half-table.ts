@@ -40,9 +40,10 @@ export class HalfTable {
   readonly #listAfter: SqliteStatement<Head>;
   readonly #listDue: SqliteStatement<Row>;
   readonly #earliest: SqliteStatement<number>;
-  readonly #newest: SqliteStatement<number>;
   readonly #setCheck: SqliteStatement;
   readonly #hold: SqliteStatement;
+  readonly #redate: SqliteStatement;
+  readonly #newest: SqliteStatement<number | null>;
   readonly #renew: SqliteStatement;
   readonly #delete: SqliteStatement;
 
@@ -65,15 +66,16 @@ export class HalfTable {
       connection,
       "SELECT check_at FROM mq_half WHERE producer_group = ? ORDER BY check_at LIMIT 1",
     ).pluck();
-    this.#newest = prepare<number>(
-      connection,
-      "SELECT stored_at FROM mq_half ORDER BY half_offset DESC LIMIT 1",
-    ).pluck();
     this.#setCheck = prepare(
       connection,
       "UPDATE mq_half SET checks = ?, check_at = ?, wait_ms = ? WHERE half_offset = ?",
     );
     this.#hold = prepare(connection, "UPDATE mq_half SET check_at = ? WHERE half_offset = ?");
+    this.#redate = prepare(connection, "UPDATE mq_half SET check_at = ?, stored_at = ? WHERE half_offset = ?");
+    this.#newest = prepare<number | null>(
+      connection,
+      "SELECT max(put_off_at) FROM (SELECT check_at - wait_ms AS put_off_at FROM mq_half ORDER BY half_offset DESC LIMIT ?)",
+    ).pluck();
     this.#renew = prepare(
       connection,
       "UPDATE mq_half SET half_offset = ?, checks = ?, check_at = ?, wait_ms = ?, stored_at = ?, record = ? WHERE half_offset = ?",
@@ -113,11 +115,6 @@ export class HalfTable {
     return this.#earliest.get(producerGroup);
   }
 
-  /** When the last one was stored. */
-  newest(): number | undefined {
-    return this.#newest.get();
-  }
-
   /** Stores how often it was checked, and until when it waits. */
   setCheck({ halfOffset, checks, checkAt, waitMs }: HalfHead): void {
     this.#setCheck.run(checks, checkAt, waitMs, halfOffset);
@@ -126,6 +123,16 @@ export class HalfTable {
   /** It is not checked before that. No effect where there is none. */
   hold(halfOffset: number, checkAt: number): void {
     this.#hold.run(checkAt, halfOffset);
+  }
+
+  /** As if it had been stored then. */
+  redate({ halfOffset }: HalfHead, checkAt: number, storedAt: number): void {
+    this.#redate.run(checkAt, storedAt, halfOffset);
+  }
+
+  /** When one of those that were stored last was put off, the latest. */
+  newest(limit: number): number | undefined {
+    return this.#newest.get(limit) ?? undefined;
   }
 
   /** A copy at another place takes its place. */

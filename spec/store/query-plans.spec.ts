@@ -44,7 +44,7 @@ const SCANS = [
   "SELECT max(pop_time) FROM (SELECT pop_time FROM mq_pop ORDER BY pop_key DESC LIMIT ?)",
   "SELECT max(pop_key) FROM (SELECT pop_key FROM mq_pop WHERE pop_key > ? ORDER BY pop_key LIMIT ?)",
   "FROM mq_pop_order WHERE pop_time > ? LIMIT ?",
-  "SELECT stored_at FROM mq_half ORDER BY half_offset DESC LIMIT 1",
+  "AS put_off_at FROM mq_half ORDER BY half_offset DESC LIMIT ?)",
   "SELECT last_seen_at FROM mq_broadcast_instance WHERE last_seen_at < ? LIMIT 1",
   "present.instance_name = gone.instance_name) LIMIT ?",
 ];
