@@ -7,7 +7,9 @@ import { describe } from "../options.js";
 import { describeThrown } from "../thrown.js";
 import { backgroundError } from "./background-error.js";
 import type { EmbeddedClientContext } from "./client-context.js";
+import { outsideOfDelivery } from "./delivery.js";
 import { LocalProducer, type SendOptions, type SentHalf } from "./producer.js";
+import { runningCheck } from "./running-check.js";
 import type { SendReceipt } from "./send-receipt.js";
 import type {
   EmbeddedTransactionProducer,
@@ -98,11 +100,14 @@ export class LocalTransactionProducer<A> implements EmbeddedTransactionProducer<
     this.#checks += 1;
     const endHold = this.#context.clock.hold?.(
       () => `the check of transaction ${half.transactionId} by producer group ${this.group}`,
+      half,
     );
     try {
       const { topic, queueId, halfOffset, storedAt, record } = half;
       const message = this.#viewAt(topic, queueId, halfOffset, record, storedAt);
-      const resolution = await this.#ask("checkLocalTransaction", () => this.#check(message));
+      const resolution = await this.#ask("checkLocalTransaction", () =>
+        outsideOfDelivery(() => runningCheck.run(half, () => this.#check(message))),
+      );
       return resolution === "unknown" ? undefined : resolution;
     } finally {
       this.#checks -= 1;

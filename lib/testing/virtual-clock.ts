@@ -1,4 +1,5 @@
 import { runningDelivery } from "../client/delivery.js";
+import { runningCheck } from "../client/running-check.js";
 import { MqError } from "../errors.js";
 import { describe, invalid } from "../options.js";
 import { type Clock, type ClockTimer, systemClock } from "../time/clock.js";
@@ -12,7 +13,7 @@ export interface VirtualClock extends Clock {
    * Lets time pass: everything that falls due on the way runs at its own time, in order, and whatever follows from it before time goes on. Resolves when what
    * became due was delivered and its listeners have ended, their promises and I/O included.
    *
-   * A listener that waits for the clock itself, with `at` or in a send that `faults.slowSend` holds up, does not hold up time; nor does one any longer that has
+   * A listener, or a check of a transaction, that waits for the clock itself, with `at` or in a send that `faults.slowSend` holds up, does not hold up time; nor does one any longer that has
    * not ended after a second of real time.
    *
    * @param by - milliseconds, or a text: `"90s"`, `"2h"`, `"1h30m"`, `"3d"`.
@@ -43,10 +44,10 @@ interface Alarm {
   readonly run: () => void;
 }
 
-/** What runs without a turn or a timer: a listener. */
+/** What runs without a turn or a timer: a listener, or a check of a transaction. */
 interface Hold {
   readonly describe: () => string;
-  /** Which delivery it is of, if any: what that waits for is known by it. */
+  /** Which delivery or check it is of, if any: what that waits for is known by it. */
   readonly delivery: object | undefined;
   /** Time no longer waits for it. */
   isGivenUp: boolean;
@@ -103,7 +104,7 @@ export class ManualClock implements VirtualClock {
 
   /** @param dueMs - by what the clock says then, as it may be set meanwhile. */
   arm(dueMs: () => number, run: () => void): ClockTimer {
-    const wakeUp = this.#fallAsleep(runningDelivery.getStore());
+    const wakeUp = this.#fallAsleep(runningDelivery.getStore() ?? runningCheck.getStore());
     const alarm: Alarm = {
       dueMs,
       run: () => {

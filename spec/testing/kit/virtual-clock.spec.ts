@@ -176,6 +176,27 @@ describe("advance", () => {
     expect(ended).toEqual([60_000]);
   });
 
+  it("waits for a check of a transaction as for a listener, unless that waits for the clock itself", async () => {
+    await using kit = await openKit({ profile: "embedded" });
+    const { broker } = kit;
+    const ended: number[] = [];
+    const producer = broker.transactionProducer({
+      group: "p",
+      checkLocalTransaction: async () => {
+        await new Promise<void>((resolve) => broker.clock.at(broker.clock.now() + 60_000, resolve));
+        for (let round = 0; round < 20; round += 1) await readFile(import.meta.filename);
+        ended.push(broker.clock.now() - START);
+        return "commit";
+      },
+    });
+    await producer.start();
+    await producer.beginTransaction().send({ topic: "orders", body: "a" });
+
+    await broker.clock.advance("2h");
+
+    expect(ended).toEqual([66_000]);
+  });
+
   it("waits for a listener of which runUntilIdle has said that it is busy", async () => {
     await using kit = await openKit();
     const { broker } = kit;
