@@ -10,6 +10,8 @@ export interface Seen {
 
 /** A check that was not answered yet. */
 export interface Asking {
+  /** By which broker. */
+  readonly by: number;
   readonly answer: Answer;
   readonly answerAt: number;
   /** When the next one is due, were it answered. */
@@ -40,11 +42,15 @@ export abstract class HalvesModel {
   readonly asked: Seen[] = [];
   protected halves: readonly Half[] = [];
   protected now: number;
-  readonly #producers = new Map<string, number>();
+  /** In each broker the groups of its producers. */
+  readonly #producers: Map<number, string[]> = new Map();
   readonly #losing = new Set<string>();
+  readonly #askerOf: (body: string, asks: number) => number;
 
-  constructor(now: number) {
+  /** @param askerOf - which broker it was that asked for one for the n-th time, from 0. */
+  constructor(now: number, askerOf: (body: string, asks: number) => number = () => 0) {
     this.now = now;
+    this.#askerOf = askerOf;
   }
 
   /** Those that are open, in the order in which they were stored, as operators see them. */
@@ -61,15 +67,16 @@ export abstract class HalvesModel {
   }
 
   hasProducer(group: string): boolean {
-    return (this.#producers.get(group) ?? 0) > 0;
+    return [...this.#producers.values()].some((groups) => groups.includes(group));
   }
 
-  start(group: string): void {
-    this.#producers.set(group, (this.#producers.get(group) ?? 0) + 1);
+  start(broker: number, group: string): void {
+    this.#producers.set(broker, [...(this.#producers.get(broker) ?? []), group]);
   }
 
-  close(group: string): void {
-    this.#producers.set(group, (this.#producers.get(group) ?? 0) - 1);
+  close(broker: number, group: string): void {
+    const groups = this.#producers.get(broker) ?? [];
+    groups.splice(groups.indexOf(group), 1);
   }
 
   lose(group: string, isLost: boolean): void {
@@ -100,11 +107,12 @@ export abstract class HalvesModel {
     return "done";
   }
 
-  /** The broker ends, and with it all producers. */
-  crash(): void {
-    this.#producers.clear();
+  /** The broker ends, and with it all its producers. */
+  crash(broker: number): void {
+    this.#producers.delete(broker);
     for (const half of this.halves) {
-      half.checkAt = half.asking?.until ?? half.checkAt;
+      if (half.asking?.by !== broker) continue;
+      half.checkAt = half.asking.until;
       half.asking = undefined;
     }
   }
@@ -155,10 +163,11 @@ export abstract class HalvesModel {
   protected ask(half: Half): void {
     if (!this.hasProducer(half.asked.group)) return;
     const answer = half.asked.answers[half.asks] ?? { says: "unknown", afterMs: 0 };
+    const by = this.#askerOf(half.body, half.asks);
     half.asks += 1;
     this.asked.push({ body: half.body, at: this.now });
     const answerAt = answer.afterMs === undefined ? Number.POSITIVE_INFINITY : this.now + answer.afterMs;
-    half.asking = { answer, answerAt, dueAt: half.checkAt, until: half.checkAt };
+    half.asking = { by, answer, answerAt, dueAt: half.checkAt, until: half.checkAt };
   }
 
   #settle(half: Half, end: End): void {

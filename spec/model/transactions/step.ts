@@ -20,18 +20,19 @@ export interface Asked {
   readonly answers: readonly Answer[];
 }
 
-/** What happens next in a run. */
+/** What happens next in a run; `broker`: at which of those that have the file open. */
 export type Step =
-  | { readonly kind: "send"; readonly asked: Asked }
+  | { readonly kind: "send"; readonly broker: number; readonly asked: Asked }
   /** By the client of one of those whose transactions it began: perhaps again, late, or otherwise than a check said. */
   | { readonly kind: "end"; readonly nth: number; readonly end: "commit" | "rollback" }
   | { readonly kind: "advance"; readonly ms: number }
-  | { readonly kind: "start" | "close"; readonly group: string }
+  | { readonly kind: "start"; readonly broker: number; readonly group: string }
+  | { readonly kind: "close"; readonly group: string }
   /** What producers of this group say is lost, or no longer. */
   | { readonly kind: "lose" | "mend"; readonly group: string }
-  | { readonly kind: "crash" }
+  | { readonly kind: "crash"; readonly broker: number }
   /** The broker is away for a while. */
-  | { readonly kind: "reopen"; readonly awayMs: number };
+  | { readonly kind: "reopen"; readonly broker: number; readonly awayMs: number };
 
 export const GROUPS = ["shop", "bank"] as const;
 /** Half of it is no whole number. */
@@ -40,6 +41,7 @@ export const TIMEOUT_MS = 1_000;
 export const CHECK_MAX = 4;
 
 const GROUP = fc.constantFrom(...GROUPS);
+const BROKER = fc.nat({ max: 1 });
 /** None comes in the moment of a round, in which it would depend on chance which of the two is first. */
 const LATE_MS = fc.integer({ min: 1, max: 2_500 }).map((ms) => (ms % INTERVAL_MS === 0 ? ms + 1 : ms));
 
@@ -64,7 +66,7 @@ const ASKED: fc.Arbitrary<Asked> = fc.record({
 });
 
 const STEP: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant("send" as const), asked: ASKED }) },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant("send" as const), broker: BROKER, asked: ASKED }) },
   {
     weight: 8,
     arbitrary: fc.record({
@@ -83,12 +85,17 @@ const STEP: fc.Arbitrary<Step> = fc.oneof(
       end: fc.constantFrom("commit" as const, "rollback" as const),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("start" as const, "close" as const), group: GROUP }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("start" as const), broker: BROKER, group: GROUP }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("close" as const), group: GROUP }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("lose" as const, "mend" as const), group: GROUP }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("crash" as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("crash" as const), broker: BROKER }) },
   {
     weight: 1,
-    arbitrary: fc.record({ kind: fc.constant("reopen" as const), awayMs: fc.integer({ min: 0, max: 3_000 }) }),
+    arbitrary: fc.record({
+      kind: fc.constant("reopen" as const),
+      broker: BROKER,
+      awayMs: fc.integer({ min: 0, max: 3_000 }),
+    }),
   },
 );
 

@@ -27,6 +27,8 @@ export interface RunOptions {
   readonly profile: "embedded" | "rocketmq";
   /** Memory is nobody else's, and nothing survives its closing. */
   readonly place: "file" | "memory";
+  /** How many have the file open. */
+  readonly brokers: number;
 }
 
 const nothing = (): void => undefined;
@@ -38,31 +40,40 @@ export class TransactionsRun implements AsyncDisposable {
   readonly #clock = new VirtualClock();
   readonly #model: HalvesModel;
   /** By body. */
-  readonly #answers = new Map<string, { readonly asked: Asked; asks: number }>();
+  readonly #answers = new Map<string, { readonly asked: Asked; readonly askers: number[] }>();
   readonly #bodies = new Map<string, string>();
   readonly #asked: Seen[] = [];
   readonly #errors: unknown[] = [];
-  readonly #producers: { readonly group: string; readonly producer: EmbeddedTransactionProducer }[] = [];
-  readonly #mends = new Map<string, () => void>();
+  #producers: {
+    readonly broker: number;
+    readonly group: string;
+    readonly producer: EmbeddedTransactionProducer;
+  }[] = [];
+  readonly #mends = new Map<string, readonly (() => void)[]>();
   readonly #begun: {
     readonly body: string;
     readonly group: string;
     readonly transaction: Transaction;
-    readonly life: number;
+    readonly broker: number;
+    readonly life: number | undefined;
   }[] = [];
-  #life = 0;
+  /** By broker. */
+  readonly #lives: number[] = [];
+  readonly #mqs: LocalTestBroker[] = [];
   #sends = 0;
-  #mq!: LocalTestBroker;
 
   private constructor(options: RunOptions) {
     this.#options = options;
     const now = this.#clock.now();
-    this.#model = options.profile === "embedded" ? new TimedModel(now) : new RoundsModel(now, options.place === "file");
+    this.#model =
+      options.profile === "embedded"
+        ? new TimedModel(now, (body, asks) => this.#answers.get(body)?.askers[asks] ?? 0)
+        : new RoundsModel(now, options.place === "file");
   }
 
   static async run(options: RunOptions, steps: readonly Step[]): Promise<void> {
     await using run = new TransactionsRun(options);
-    await run.#open();
+    for (let broker = 0; broker < options.brokers; broker += 1) await run.#open(broker);
     for (const step of steps) await run.#go(step);
     await run.#end();
   }
@@ -77,13 +88,13 @@ export class TransactionsRun implements AsyncDisposable {
   #do(step: Step): Promise<void> {
     switch (step.kind) {
       case "send":
-        return this.#send(step.asked);
+        return this.#send(step.broker % this.#options.brokers, step.asked);
       case "end":
         return this.#endOne(step.nth, step.end);
       case "advance":
         return this.#advance(step.ms);
       case "start":
-        return this.#start(step.group);
+        return this.#start(step.broker % this.#options.brokers, step.group);
       case "close":
         return this.#close(step.group);
       case "lose":
@@ -91,23 +102,25 @@ export class TransactionsRun implements AsyncDisposable {
       case "mend":
         return this.#mend(step.group);
       case "crash":
-        return this.#crash();
+        return this.#crash(step.broker % this.#options.brokers);
       case "reopen":
-        return this.#options.place === "file" ? this.#reopen(step.awayMs) : this.#crash();
+        return this.#reopen(step.broker % this.#options.brokers, step.awayMs);
       default:
         return step satisfies never;
     }
   }
 
-  async #send(asked: Asked): Promise<void> {
+  async #send(broker: number, asked: Asked): Promise<void> {
     const { group, says, immunity } = asked;
-    if (!this.#model.hasProducer(group)) await this.#start(group);
+    const find = (): EmbeddedTransactionProducer | undefined =>
+      this.#producers.findLast((each) => each.broker === broker && each.group === group)?.producer;
+    if (find() === undefined) await this.#start(broker, group);
     this.#model.passed(this.#clock.now());
-    const producer = this.#producers.findLast((each) => each.group === group)?.producer;
+    const producer = find();
     if (producer === undefined) throw new Error(`group ${group} has no producer`);
     this.#sends += 1;
     const body = `${this.#sends}`;
-    this.#answers.set(body, { asked, asks: 0 });
+    this.#answers.set(body, { asked, askers: [] });
     const properties = immunity === undefined ? {} : { CHECK_IMMUNITY_TIME_IN_SECONDS: immunity };
     const message = { topic: TOPIC, body, properties };
     this.#model.send(body, asked);
@@ -115,7 +128,7 @@ export class TransactionsRun implements AsyncDisposable {
       const transaction = producer.beginTransaction();
       const { messageId } = await transaction.send(message);
       this.#bodies.set(messageId, body);
-      this.#begun.push({ body, group, transaction, life: this.#life });
+      this.#begun.push({ body, group, transaction, broker, life: this.#lives[broker] });
       return;
     }
     const { messageId, localTransactionState } = await producer.sendInTransaction(message);
@@ -127,12 +140,12 @@ export class TransactionsRun implements AsyncDisposable {
   async #endOne(nth: number, end: "commit" | "rollback"): Promise<void> {
     const begun = this.#begun[nth % Math.max(1, this.#begun.length)];
     if (begun === undefined) return;
-    const { body, group, transaction, life } = begun;
+    const { body, group, transaction, broker, life } = begun;
     const outcome = await transaction[end]().then(
       () => "done",
       (error: unknown) => (isMqError(error) ? error.code : error),
     );
-    if (life !== this.#life) expect(["ERR_MQ_CLOSED", "ERR_MQ_TIMEOUT"]).toContain(outcome);
+    if (life !== this.#lives[broker]) expect(["ERR_MQ_CLOSED", "ERR_MQ_TIMEOUT"]).toContain(outcome);
     else expect([body, end, outcome]).toEqual([body, end, this.#model.end(body, group, end)]);
   }
 
@@ -140,15 +153,15 @@ export class TransactionsRun implements AsyncDisposable {
     await this.#clock.advance(ms);
   }
 
-  async #start(group: string): Promise<void> {
-    const producer = this.#mq.transactionProducer({
+  async #start(broker: number, group: string): Promise<void> {
+    const producer = this.#at(broker).transactionProducer({
       group,
       executeLocalTransaction: (message) => sayNow(this.#answersTo(message).asked.says ?? "unknown"),
-      checkLocalTransaction: (message) => this.#check(message),
+      checkLocalTransaction: (message) => this.#check(broker, message),
     });
-    this.#producers.push({ group, producer });
+    this.#producers.push({ broker, group, producer });
     await producer.start();
-    this.#model.start(group);
+    this.#model.start(broker, group);
   }
 
   async #close(group: string): Promise<void> {
@@ -156,64 +169,83 @@ export class TransactionsRun implements AsyncDisposable {
     const [closing] = this.#producers.splice(index, index === -1 ? 0 : 1);
     if (closing === undefined) return;
     await closing.producer.close();
-    this.#model.close(group);
+    this.#model.close(closing.broker, group);
   }
 
   async #lose(group: string): Promise<void> {
-    if (!this.#mends.has(group)) this.#mends.set(group, this.#mq.faults.loseEndTransaction({ producerGroup: group }));
+    if (!this.#mends.has(group))
+      this.#mends.set(
+        group,
+        this.#mqs.map(({ faults }) => faults.loseEndTransaction({ producerGroup: group })),
+      );
     this.#model.lose(group, true);
   }
 
   async #mend(group: string): Promise<void> {
-    this.#mends.get(group)?.();
+    for (const mend of this.#mends.get(group) ?? []) mend();
     this.#mends.delete(group);
     this.#model.lose(group, false);
   }
 
-  async #crash(): Promise<void> {
-    await this.#mq.faults.crash();
-    this.#begins();
+  async #crash(broker: number): Promise<void> {
+    await this.#at(broker).faults.crash();
+    this.#begins(broker);
   }
 
-  async #reopen(awayMs: number): Promise<void> {
+  /** Others go on meanwhile. In memory nothing would be left. */
+  async #reopen(broker: number, awayMs: number): Promise<void> {
+    const { place, brokers } = this.#options;
+    if (place === "memory") return this.#crash(broker);
     for (const group of GROUPS) await this.#mend(group);
-    await this.#mq.close({ graceMs: 0 });
-    this.#clock.setTime(this.#clock.now() + awayMs);
-    await this.#open();
-    this.#begins();
+    await this.#at(broker).close({ graceMs: 0 });
+    if (brokers === 1) this.#clock.setTime(this.#clock.now() + awayMs);
+    else {
+      this.#model.crash(broker);
+      this.#producers = this.#producers.filter((each) => each.broker !== broker);
+      await this.#clock.advance(awayMs);
+      this.#model.passed(this.#clock.now());
+    }
+    await this.#open(broker);
+    this.#begins(broker);
   }
 
   /** A broker without producers. */
-  #begins(): void {
-    this.#life += 1;
-    this.#producers.length = 0;
-    this.#model.crash();
+  #begins(broker: number): void {
+    this.#lives[broker] = (this.#lives[broker] ?? 0) + 1;
+    this.#producers = this.#producers.filter((each) => each.broker !== broker);
+    this.#model.crash(broker);
     this.#model.open(this.#clock.now());
   }
 
-  async #open(): Promise<void> {
+  #at(broker: number): LocalTestBroker {
+    const mq = this.#mqs[broker];
+    if (mq === undefined) throw new Error(`there is no broker ${broker}`);
+    return mq;
+  }
+
+  async #open(broker: number): Promise<void> {
     const { profile, place } = this.#options;
     const logger: Logger = {
-      debug: nothing,
-      info: nothing,
-      warn: nothing,
+      ...{ debug: nothing, info: nothing, warn: nothing },
       error: (text) => void this.#errors.push(text),
     };
     const where = place === "file" ? { path: this.#folder.file("app.db"), synchronous: "off" as const } : {};
-    const broker = resolveBrokerOptions({
-      ...{ path: ":memory:", ...where, clock: this.#clock, profile, logger, seed: this.#life, defaultQueueCount: 1 },
+    const seed = 2 * (this.#lives[broker] ?? 0) + broker;
+    const options = resolveBrokerOptions({
+      ...{ path: ":memory:", ...where, clock: this.#clock, profile, logger, seed, defaultQueueCount: 1 },
       transaction: { timeoutMs: TIMEOUT_MS, checkIntervalMs: INTERVAL_MS, checkMax: CHECK_MAX },
     });
-    this.#mq = await LocalTestBroker.open({ broker, clock: this.#clock, leaks: "ignore" });
-    this.#mq.on("error", (error) => void this.#errors.push(error));
+    const mq = await LocalTestBroker.open({ broker: options, clock: this.#clock, leaks: "ignore" });
+    mq.on("error", (error) => void this.#errors.push(error));
+    this.#mqs[broker] = mq;
   }
 
-  #check(message: MessageView): Promise<TransactionResolution> | TransactionResolution {
+  #check(broker: number, message: MessageView): Promise<TransactionResolution> | TransactionResolution {
     const body = message.text();
     const entry = this.#answersTo(message);
     this.#asked.push({ body, at: this.#clock.now() });
-    const { says, afterMs } = entry.asked.answers[entry.asks] ?? { says: "unknown", afterMs: 0 };
-    entry.asks += 1;
+    const { says, afterMs } = entry.asked.answers[entry.askers.length] ?? { says: "unknown", afterMs: 0 };
+    entry.askers.push(broker);
     if (afterMs === 0) return sayNow(says);
     return new Promise((resolve, reject) => {
       if (afterMs !== undefined)
@@ -223,14 +255,14 @@ export class TransactionsRun implements AsyncDisposable {
     });
   }
 
-  #answersTo(message: MessageView): { readonly asked: Asked; asks: number } {
+  #answersTo(message: MessageView): { readonly asked: Asked; readonly askers: number[] } {
     const entry = this.#answers.get(message.text());
     if (entry === undefined) throw new Error(`no half message has the body ${message.text()}`);
     return entry;
   }
 
   async #verify(): Promise<void> {
-    const halves = await this.#mq.admin.listHalfMessages();
+    const halves = await this.#at(0).admin.listHalfMessages();
     const listed = halves.map(({ messageId, checks, nextCheckAt }) => {
       return { body: this.#bodies.get(messageId), checks, nextCheckAt };
     });
@@ -241,25 +273,25 @@ export class TransactionsRun implements AsyncDisposable {
 
   /** Somebody answers all that is left, or it is given up. */
   async #end(): Promise<void> {
-    expect(findProblems(this.#mq.database)).toEqual([]);
-    for (const group of GROUPS) await this.#start(group);
+    expect(findProblems(this.#at(0).database)).toEqual([]);
+    for (const group of GROUPS) await this.#start(0, group);
     for (let left = MOST_ROUNDS; left > 0 && !this.#model.isSettled; left -= 1)
       await this.#go({ kind: "advance", ms: ROUND_MS });
     expect(this.#model.isSettled).toBe(true);
     expect(sorted(await this.#stored(TOPIC))).toEqual(sorted(this.#model.visible));
     expect(sorted(await this.#stored(GIVEN_UP_TOPIC))).toEqual(sorted(this.#model.givenUp));
-    expect(findProblems(this.#mq.database)).toEqual([]);
+    expect(findProblems(this.#at(0).database)).toEqual([]);
   }
 
   async #stored(topic: string): Promise<readonly Seen[]> {
-    const topics = await this.#mq.admin.listTopics({ system: true });
+    const topics = await this.#at(0).admin.listTopics({ system: true });
     if (topics.every((known) => known.topic !== topic)) return [];
-    const messages = await browseQueue(this.#mq, topic);
+    const messages = await browseQueue(this.#at(0), topic);
     return messages.map((message) => ({ body: message.text(), at: message.storeTimestamp }));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#mq.close({ graceMs: 0 });
+    for (const mq of this.#mqs) await mq.close({ graceMs: 0 });
     this.#folder[Symbol.dispose]();
   }
 }

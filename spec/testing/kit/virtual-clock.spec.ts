@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import { openBroker } from "../../../lib/index.js";
+import { openBroker, type TransactionResolution } from "../../../lib/index.js";
 import { virtualClock } from "../../../lib/testing/index.js";
 import { openKit } from "./open-kit.js";
 
@@ -182,7 +182,7 @@ describe("advance", () => {
     const ended: number[] = [];
     const producer = broker.transactionProducer({
       group: "p",
-      checkLocalTransaction: async () => {
+      checkLocalTransaction: async (): Promise<TransactionResolution> => {
         await new Promise<void>((resolve) => broker.clock.at(broker.clock.now() + 60_000, resolve));
         for (let round = 0; round < 20; round += 1) await readFile(import.meta.filename);
         ended.push(broker.clock.now() - START);
