@@ -62,10 +62,10 @@ export class DedupCleaning {
 
   /** Makes a pass if it is time; resolves once it is over. */
   async run(): Promise<void> {
-    const { clock, events } = this.#parts;
+    const { engine, clock, events } = this.#parts;
     const now = clock.now();
     const isTime = now >= this.#notBefore && (now >= this.#firstExpiry || now >= this.#lookAt);
-    if (this.#isBusy || !isTime) return;
+    if (this.#isBusy || !isTime || !engine.isUsable) return;
     this.#isBusy = true;
     this.#notBefore = now + MIN_PAUSE_MS;
     this.#firstLeft = Number.POSITIVE_INFINITY;
@@ -75,8 +75,9 @@ export class DedupCleaning {
       this.#lookAt = now + LOOK_MS;
       this.#firstExpiry = this.#firstLeft;
     } catch (error) {
-      if (!this.#isClosed && !isMqError(error, "ERR_MQ_CLOSED"))
-        events.error(toMqError(error, "deleting keys of messages that have expired"));
+      // Somebody has the store locked: nobody is to wait for a pass, which can be made later.
+      const isNothing = this.#isClosed || isMqError(error, "ERR_MQ_CLOSED") || isMqError(error, "ERR_MQ_SYSTEM_BUSY");
+      if (!isNothing) events.error(toMqError(error, "deleting keys of messages that have expired"));
     } finally {
       this.#isBusy = false;
     }
@@ -87,10 +88,10 @@ export class DedupCleaning {
     const { engine } = this.#parts;
     const { dedup } = engine.store;
     let count = 0;
-    for (const groupNumber of await engine.reads.read(() => dedup.listGroups())) {
+    for (const groupNumber of engine.reads.readNow(() => dedup.listGroups())) {
       let after = BEFORE_ALL_KEYS;
       for (;;) {
-        const keys = await engine.reads.read(() => dedup.listAfter(groupNumber, after, KEYS_A_STEP));
+        const keys = engine.reads.readNow(() => dedup.listAfter(groupNumber, after, KEYS_A_STEP));
         const last = keys.at(-1);
         if (last === undefined || this.#isClosed) break;
         const left = keys.filter(([, expiresAt]) => expiresAt > now);

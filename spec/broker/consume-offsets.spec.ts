@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { OffsetRule } from "../../lib/broker/broker-port.js";
 import { openFaultDriver } from "../support/fault-driver.js";
 import { openTestPort, type TestPort } from "../support/local-broker.js";
+import { tempFolder } from "../support/temp-folder.js";
 import { openTestBroker } from "../support/test-broker.js";
 
 const QUEUE = ["billing", "orders", 0] as const;
@@ -117,6 +118,40 @@ describe("ConsumeOffsets", () => {
     await port.persistOffsets();
 
     expect(stored(broker)).toBe(expected);
+  });
+
+  it("is raised within a transaction, and what was to lower it before counts no more, unless that is rolled back", async () => {
+    await using broker = await openPort();
+    const { port } = broker;
+    const { engine } = port;
+
+    port.updateOffset(...QUEUE, 5, "set-unclaimed");
+    await port.persistOffsets();
+    port.updateOffset(...QUEUE, 3, "set-unclaimed");
+    await expect(
+      engine.write(() => {
+        engine.offsets.raise(...QUEUE, 8);
+        throw new Error("rolled back");
+      }),
+    ).rejects.toThrow("rolled back");
+    const afterRollBack = stored(broker);
+    port.updateOffset(...QUEUE, 4, "set-unclaimed");
+    await engine.write(() => engine.offsets.raise(...QUEUE, 8));
+    const raised = stored(broker);
+    await engine.write(() => engine.offsets.raise(...QUEUE, 6));
+
+    expect([afterRollBack, raised, stored(broker)]).toEqual([3, 8, 8]);
+  });
+
+  it("is raised by nobody but who has the queue", async () => {
+    using folder = tempFolder();
+    await using broker = await openTestPort({}, { path: folder.file("app.db") });
+    await broker.mq.admin.createGroup("billing");
+    const { engine } = broker.port;
+
+    await engine.write(() => engine.offsets.raise(...QUEUE, 8));
+
+    expect(stored(broker)).toBeUndefined();
   });
 
   it("lists the queues of one group for which something waits to be stored", async () => {

@@ -39,6 +39,21 @@ describe("ProcessQueue", () => {
     expect(commits).toEqual([0, 1, 1, 3]);
   });
 
+  it("says what it will commit once some are acknowledged, and changes nothing by that", () => {
+    const { queue, cached } = queueWith(3, 4, 6, 7);
+    queue.reported(3);
+    const places = (...indexes: number[]) => new Set(indexes.map((index) => (cached[index] as CachedMessage).place));
+    queue.acknowledge(cached[1] as CachedMessage);
+
+    const offsets = [[], [2], [0], [0, 2], [0, 2, 3]].map((indexes) => queue.commitOffsetWith(places(...indexes)));
+
+    // Where it is no other than what is known there is nothing to say.
+    expect(offsets).toEqual([undefined, undefined, 6, 7, 8]);
+    expect([queue.commitOffset, queue.count]).toEqual([3, 3]);
+    queue.drop();
+    expect(queue.commitOffsetWith(places(0, 2, 3))).toBeUndefined();
+  });
+
   it("tells no offset that is known already, nor any before it knows where it starts", () => {
     const queue = new ProcessQueue({ topic: "orders", brokerName: "broker-a", queueId: 0 });
 
