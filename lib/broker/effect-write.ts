@@ -130,7 +130,7 @@ export class EffectWrite implements Write {
   }
 
   #make(effect: Effect): void {
-    const { connection, dedup } = this.#parts;
+    const { dedup } = this.#parts;
     this.#savepoint.set();
     let failure: { readonly error: unknown } | undefined;
     const recorded = dedup.record(effect, effect.retainMs);
@@ -143,7 +143,6 @@ export class EffectWrite implements Write {
     } else if (recorded === "busy") {
       failure = { error: busyError(effect.group) };
     }
-    if (!connection.inTransaction) this.#throwEnded(effect, failure?.error);
     if (failure === undefined) this.#release(effect);
     else this.#undo(effect, failure.error);
   }
@@ -167,7 +166,7 @@ export class EffectWrite implements Write {
     }
   }
 
-  /** Its savepoint is gone where it ended the transaction and began another one. */
+  /** Its savepoint is gone where the transaction was ended, whether another one was begun or not. */
   #throwUnlessDriverFailed(effect: Effect, error: unknown, thrown: unknown): never {
     if (isWholeBatchError(error)) throw error;
     return this.#throwEnded(effect, thrown);

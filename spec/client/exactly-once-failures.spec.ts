@@ -196,7 +196,10 @@ describe("what an effect sends with sendSync", () => {
         const isFailing = message.text() === "b" && message.reconsumeTimes === 0;
         producer.sendSync({ topic: isFailing ? "ghosts" : "shipments", body: message.text() });
         producer.sendSync({ topic: "shipments", body: `${message.text()} again` });
-        if (isFailing) throw new Error("the card was refused");
+        if (!isFailing) return;
+        // What was looked up last is a topic that there is not.
+        expect(() => producer.sendSync({ topic: "ghosts", body: "x" }, { queue: 99 })).toThrow("99");
+        throw new Error("the card was refused");
       }),
     );
 
@@ -209,6 +212,8 @@ describe("what an effect sends with sendSync", () => {
     expect(await mq.admin.listTopics()).not.toContainEqual(expect.objectContaining({ topic: "ghosts" }));
     await shop.test.clock.advance(RETRY_MS);
     expect(received).toEqual([...stored, "shipments 4 b", "shipments 5 b again"]);
+    await producer.send({ topic: "ghosts", body: "now it is one" });
+    expect(await mq.admin.listTopics()).toContainEqual(expect.objectContaining({ topic: "ghosts" }));
   });
 
   it("is stored behind earlier sends that are pending, which send and transaction are not within", async () => {

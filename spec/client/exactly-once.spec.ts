@@ -74,6 +74,29 @@ describe("exactlyOnce", () => {
     expect([whileOpen, shop.storedOffset()]).toEqual([1, 3]);
   });
 
+  it("does not acknowledge a message whose effect failed", async () => {
+    const driver = openFaultDriver();
+    await using shop = await openShop({ database: driver.database });
+    await shop.consume(
+      exactlyOnce(shop.mq, {}, (message, database) => {
+        bill(message, database);
+        if (message.text() === "b" && message.reconsumeTimes === 0) throw new Error("the card was refused");
+      }),
+    );
+    const offsets: (number | undefined)[] = [];
+    driver.onRan = (source) => {
+      if (source === "COMMIT" && shop.keys() > 0) offsets.push(shop.storedOffset());
+    };
+
+    await shop.send("a", "b", "c");
+    await shop.test.clock.settle();
+    driver.onRan = undefined;
+
+    // Then its copy is stored, which acknowledges it.
+    expect(offsets).toEqual([1, 1]);
+    expect(shop.mq.database.prepare("SELECT count(*) FROM mq_due").pluck().get()).toBe(1);
+  });
+
   it("makes 100 effects of a turn with one commit", async () => {
     const driver = openFaultDriver();
     await using shop = await openShop({ database: driver.database });
