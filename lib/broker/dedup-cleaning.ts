@@ -101,6 +101,7 @@ export class DedupCleaning {
         [after] = last;
         if (left.length < keys.length) await engine.write(() => dedup.deleteExpired(groupNumber, from, last[0], now));
         else await this.#turn();
+        if (keys.length < KEYS_A_STEP) break;
       }
     }
     return count;

@@ -91,6 +91,34 @@ describe("a full disk", () => {
   });
 });
 
+describe("an effect for which there is no room", () => {
+  it("fails alone where SQLite goes on with the transaction, and disk:full tells of it", async () => {
+    using folder = tempFolder();
+    const driver = openFaultDriver(folder.file("app.db"));
+    await using shop = await openShop({ database: driver.database });
+    const told: number[] = [];
+    shop.mq.on("disk:full", ({ freeBytes }) => void told.push(freeBytes));
+    await shop.consume(
+      exactlyOnce(shop.mq, {}, (message, database) => {
+        if (message.text() === "b" && message.reconsumeTimes === 0)
+          driver.fail("INSERT INTO invoice", "SQLITE_FULL", "before");
+        try {
+          bill(message, database);
+        } finally {
+          driver.heal();
+        }
+      }),
+    );
+
+    await shop.send("a", "b", "c");
+    await shop.test.clock.settle();
+
+    expect([shop.invoices(), told.length]).toEqual([["a", "c"], 1]);
+    await shop.test.clock.advance(RETRY_MS);
+    expect(shop.invoices()).toEqual(["a", "c", "b"]);
+  });
+});
+
 describe("a commit that fails", () => {
   it("stores nothing of all effects of the turn, which are retried", async () => {
     const driver = openFaultDriver();

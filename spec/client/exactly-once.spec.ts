@@ -269,6 +269,7 @@ describe("exactlyOnce", () => {
     const { database } = shop.mq;
     expect(shop.invoices()).toEqual(["a"]);
     expect(database.prepare("SELECT next_offset FROM mq_broadcast_offset").pluck().all()).toEqual([1, 1]);
+    expect(shop.storedOffset()).toBeUndefined();
   });
 
   it("passes what was sent back before in its queue", async () => {
