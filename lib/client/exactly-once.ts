@@ -14,7 +14,8 @@ import type { ProcessQueue } from "./process-queue.js";
  *
  * Effects of one turn of the event loop share a transaction at its end, each behind a savepoint: one that throws is undone alone, and its message is retried as with any
  * listener that fails. While another process writes they wait, without blocking, for 3 s at most; then the delivery fails. `effect` may be called again
- * where SQLite rolled back what it did, so it should do nothing but use the database.
+ * where SQLite rolled back what it did, so it should do nothing but use the database. A consumer whose `listener` this is has up to 500 effects in one transaction, made one after the other, whatever
+ * its `consumeConcurrency`; within a listener of yours each is one of that many.
  *
  * In `effect` `producer.sendSync` commits or rolls back with it, and the message is delivered once that has committed; `producer.send` and
  * `Broker.transaction` are refused (`ERR_MQ_IN_TRANSACTION`). One that returns anything, a promise for example, is undone and fails. It must not end the transaction: SQLite cannot undo
