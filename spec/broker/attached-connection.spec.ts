@@ -255,11 +255,11 @@ describe("a broker that is a guest on a connection", () => {
     await using broker = await openTestBroker({ database, defaultQueueCount: 1 });
     const producer = broker.mq.producer({ group: "shop" });
     await producer.send({ topic: "orders", body: "a" });
-    const pragma = database.pragma.bind(database);
+    const exec = database.exec.bind(database);
     let hasFailed = false;
 
-    database.pragma = (source, options) => {
-      if (hasFailed || !database.inTransaction || !source.startsWith("busy_timeout =")) return pragma(source, options);
+    database.exec = (script) => {
+      if (hasFailed || !database.inTransaction || !script.startsWith("PRAGMA busy_timeout =")) return exec(script);
       hasFailed = true;
       throw new Database.SqliteError("out of memory", "SQLITE_NOMEM");
     };
