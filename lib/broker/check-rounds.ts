@@ -44,7 +44,7 @@ export class CheckRounds implements CheckSchedule {
     this.#nextAt = parts.openedAt + parts.settings.checkIntervalMs;
   }
 
-  added({ storedAt }: HalfMessage): void {
+  added({ storedAt }: HalfHead): void {
     this.#hasHalves = true;
     // There was nothing to look at in the rounds before.
     if (this.#round === undefined && this.#nextAt <= storedAt) this.#nextAt = this.#following(storedAt);
@@ -156,10 +156,17 @@ export class CheckRounds implements CheckSchedule {
   }
 
   earliest(): number | undefined {
-    this.#hasHalves ??= this.#parts.store.halves.listAfter(-1, 1).length > 0;
+    if (this.#hasHalves === undefined) this.#find();
     if (!this.#hasHalves) return undefined;
     const { keepAskingAt = Number.POSITIVE_INFINITY } = this.#parts.checkers;
     return Math.min(this.#round?.startedAt ?? this.#nextAt, keepAskingAt);
+  }
+
+  /** Others may have stored the first one. */
+  #find(): void {
+    const [first] = this.#parts.store.halves.listAfter(-1, 1);
+    if (first === undefined) this.#hasHalves = false;
+    else this.added(first);
   }
 
   forgetEarliest(): void {
