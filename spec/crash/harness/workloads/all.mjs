@@ -27,7 +27,7 @@ import { orderly, orderlyHanging } from "./orderly.mjs";
 import { popping, poppingInOrder } from "./popping.mjs";
 import { reading } from "./reading.mjs";
 import { sharedGroup } from "./shared-group.mjs";
-import { transactions, transactionsCompany, transactionsRounds } from "./transactions.mjs";
+import { transactions, transactionsCompany, transactionsHanging, transactionsRounds } from "./transactions.mjs";
 
 export const WORKLOADS = [
   alone,
@@ -41,6 +41,7 @@ export const WORKLOADS = [
   hangingReaders,
   transactions,
   transactionsCompany,
+  transactionsHanging,
   transactionsRounds,
   popping,
   poppingInOrder,

@@ -33,6 +33,9 @@ export const transactions = {
 /** Any of four processes is asked what became of a transaction of any other. */
 export const transactionsCompany = { ...transactions, name: "transactions-company", processes: 4 };
 
+/** Some are stopped for longer than several checks take, and answer those that they were asked before. */
+export const transactionsHanging = { ...transactionsCompany, name: "transactions-hanging", isUsual: false, hangsMs: 600 };
+
 /** The same with checks in rounds. */
 export const transactionsRounds = {
   ...transactionsCompany,
