@@ -217,6 +217,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
   }
 
   registerChecker(checker: TransactionChecker): void {
+    this.assertOpen();
     this.transactions.register(checker);
     this.#lookout.keepLooking();
   }

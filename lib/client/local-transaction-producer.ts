@@ -68,8 +68,8 @@ export class LocalTransactionProducer<A> implements EmbeddedTransactionProducer<
     if (this.#closing !== undefined)
       throw new MqError("ERR_MQ_CLOSED", `the producer of group ${this.group} is closed`);
     if (this.#isStarted) return;
-    this.#isStarted = true;
     this.#context.port.registerChecker(this);
+    this.#isStarted = true;
   }
 
   async sendInTransaction(message: Message, ...[arg]: [arg?: A]): Promise<TransactionReceipt> {

@@ -41,7 +41,11 @@ export interface Transaction {
  * Source: RocketMQ 5.3.3, `client/.../producer/TransactionMQProducer.java`.
  */
 export interface TransactionProducer<A = undefined> extends Producer {
-  /** From here on it answers checks of its group, first those that have waited for it. */
+  /**
+   * From here on it answers checks of its group, first those that have waited for it.
+   *
+   * @throws MqError `ERR_MQ_CLOSED`, and `ERR_MQ_SERVICE_NOT_AVAILABLE` when the store has stopped.
+   */
   start(): Promise<void>;
   /**
    * Stores a half message, calls `executeLocalTransaction`, and ends the transaction as that says; resolves when the end is durable, or it is unknown. A listener that throws, or

@@ -121,6 +121,19 @@ describe("partition", () => {
 });
 
 describe("crash", () => {
+  it("leaves no producer behind that can be started", async () => {
+    await using kit = await openKit();
+    const { broker } = kit;
+    const producer = broker.transactionProducer({ group: "p", checkLocalTransaction: () => "commit" });
+
+    await broker.faults.crash();
+
+    await expect(producer.start()).rejects.toMatchObject({ code: "ERR_MQ_CLOSED" });
+    await expect(producer.sendInTransaction({ topic: TOPIC, body: "a" })).rejects.toMatchObject({
+      code: "ERR_MQ_NOT_STARTED",
+    });
+  });
+
   it.each(["memory", "file"])("loses what was not committed and keeps what was, in a store in a %s", async (place) => {
     using folder = tempFolder();
     await using kit = await openKit(place === "file" ? { path: folder.file("a.db") } : {});
