@@ -60,6 +60,7 @@ export class TransactionsRun implements AsyncDisposable {
   /** By broker. */
   readonly #lives: number[] = [];
   readonly #mqs: LocalTestBroker[] = [];
+  #opened = 0;
   #sends = 0;
 
   private constructor(options: RunOptions) {
@@ -67,7 +68,7 @@ export class TransactionsRun implements AsyncDisposable {
     const now = this.#clock.now();
     this.#model =
       options.profile === "embedded"
-        ? new TimedModel(now, (body, asks) => this.#answers.get(body)?.askers[asks] ?? 0)
+        ? new TimedModel(now, (body, asks) => this.#answers.get(body)?.askers[asks] ?? -1)
         : new RoundsModel(now, options.place === "file");
   }
 
@@ -115,6 +116,8 @@ export class TransactionsRun implements AsyncDisposable {
     const find = (): EmbeddedTransactionProducer | undefined =>
       this.#producers.findLast((each) => each.broker === broker && each.group === group)?.producer;
     if (find() === undefined) await this.#start(broker, group);
+    // Whoever was started is asked for what has waited for it.
+    await this.#clock.advance(0);
     this.#model.passed(this.#clock.now());
     const producer = find();
     if (producer === undefined) throw new Error(`group ${group} has no producer`);
@@ -230,7 +233,9 @@ export class TransactionsRun implements AsyncDisposable {
       error: (text) => void this.#errors.push(text),
     };
     const where = place === "file" ? { path: this.#folder.file("app.db"), synchronous: "off" as const } : {};
-    const seed = 2 * (this.#lives[broker] ?? 0) + broker;
+    this.#opened += 1;
+    // Of two processes with one seed the messages would have the same ids.
+    const seed = this.#opened;
     const options = resolveBrokerOptions({
       ...{ path: ":memory:", ...where, clock: this.#clock, profile, logger, seed, defaultQueueCount: 1 },
       transaction: { timeoutMs: TIMEOUT_MS, checkIntervalMs: INTERVAL_MS, checkMax: CHECK_MAX },
