@@ -16,6 +16,7 @@ const USUAL = [
   "hanging-readers",
   "transactions",
   "transactions-company",
+  "once",
 ];
 
 describe("the crash harness", { timeout: 120_000 }, () => {

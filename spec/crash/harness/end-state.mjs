@@ -12,6 +12,7 @@ export function retryTopicOf({ topic, isPopping = false }, group) {
  * - `messages`: of the workload's topic, as `listTopic` gives them; `byName`: the same by their bodies.
  * - `retries` and `deadLetters`: the same for the topics of each clustering group, by group.
  * - `rows`: names in the application's own table.
+ * - `own`: what the workload reads of what is its own.
  * - `acknowledged`: rows that keep single acknowledgements, or what is in hand, of which there are none any more when all is consumed.
  */
 export async function readEndState(mq, workload, journal) {
@@ -28,5 +29,5 @@ export async function readEndState(mq, workload, journal) {
     (sum, table) => sum + mq.database.prepare(`SELECT count(*) FROM ${table}`).pluck().get(),
     0,
   );
-  return { journal, messages, byName, retries, deadLetters, rows, acknowledged };
+  return { journal, messages, byName, retries, deadLetters, rows, acknowledged, own: workload.read?.(mq) };
 }

@@ -8,10 +8,8 @@ import { RETRY_DELAYS_MS } from "./workloads/traffic.mjs";
  *
  * @returns the events for `checkHistory`.
  */
-export function toHistory(
-  { journal, messages, retries, deadLetters },
-  { topic, isOrderly = false, isPopping = false },
-) {
+export function toHistory(end, { topic, isOrderly = false, isPopping = false, acknowledging }) {
+  const { journal, messages, retries, deadLetters } = end;
   const common = { topic, tag: undefined, keys: [] };
   const byId = new Map(messages.map((message) => [message.messageId, message]));
   const history = messages.map(({ messageId, queueId, queueOffset, storeTimestamp }) => {
@@ -24,13 +22,14 @@ export function toHistory(
     history.push({ ...common, at, state, group, clientId, messageId, deliveryAttempt, queueId, queueOffset, ...more });
     ticks.set(history.at(-1), entry.tick);
   };
-  const ends = isPopping ? endsOfDeliveries(journal, deadLetters) : undefined;
+  const ends = isPopping ? endsOfDeliveries(journal, deadLetters) : endsOfEffects(end, acknowledging);
   for (const entry of journal.entries) {
     if (entry.event === "delivered") {
       push(entry, "delivered");
-      for (const [state, more] of ends?.get(entry) ?? []) push(entry, state, more);
+      for (const [state, more] of ends.get(entry) ?? []) push(entry, state, more);
     }
-    if (entry.event === "returned" && entry.result === "success") push(entry, "consumed");
+    const isTold = entry.group !== acknowledging?.group;
+    if (entry.event === "returned" && entry.result === "success" && isTold) push(entry, "consumed");
     if (isPopping) continue;
     if (entry.event === "dead-lettered") push(entry, "dead-lettered");
     // Told after the commit; others may know sooner. The delay was added when it was put off. Nobody else knows of what waits in order.
@@ -90,6 +89,32 @@ function endsOfDeliveries({ entries }, deadLetters) {
   for (const [group, copies] of deadLetters)
     for (const { messageId, storeTimestamp } of copies)
       end(last.get(nameOf({ group, messageId })), "dead-lettered", storeTimestamp);
+  return ends;
+}
+
+/**
+ * Messages that are acknowledged by a transaction, before their listener can tell: they count as consumed from their delivery on. What a process told no more of that was
+ * killed was acknowledged if nobody got it again and it may be.
+ */
+function endsOfEffects(end, acknowledging) {
+  const [last, running, ends] = [new Map(), new Map(), new Map()];
+  if (acknowledging === undefined) return ends;
+  const told = new Set();
+  for (const entry of end.journal.entries) {
+    const { event, group, clientId, messageId, deliveryAttempt } = entry;
+    if (group !== acknowledging.group) continue;
+    const what = `${clientId} ${messageId} ${deliveryAttempt}`;
+    if (event === "delivered") {
+      running.set(what, entry);
+      if (entry.tick > (last.get(messageId)?.tick ?? 0)) last.set(messageId, entry);
+    }
+    if (event !== "returned") continue;
+    const delivery = running.get(what);
+    told.add(delivery);
+    if (entry.result === "success") ends.set(delivery, [["consumed", {}]]);
+  }
+  for (const entry of last.values())
+    if (!told.has(entry) && acknowledging.isDone(end, entry)) ends.set(entry, [["consumed", {}]]);
   return ends;
 }
 

@@ -2,7 +2,9 @@
 
 import { watchStatements } from "../children/crash-point.mjs";
 
-/** Statements by how they begin, each with the highest n: what is rare would never be reached. */
+/**
+ * Statements by how they begin, each with the highest n: what is rare would never be reached. With a third: only where that ran since the last one.
+ */
 const STATEMENTS = [
   ["BEGIN", 20],
   ["COMMIT", 20],
@@ -45,24 +47,51 @@ const TRANSACTING = [
   ["UPDATE mq_half", 3],
   ["UPDATE mq_half", 3],
 ];
+/** A key is taken, an effect is made, undone or committed, or what a handler did is told to be done, or not. */
+const TAKES_KEY = "INSERT INTO mq_dedup (group_number, dedup_key, owner, expires_at) VALUES (?, ?, ?";
+const COMPLETES_KEY = "INSERT INTO mq_dedup (group_number, dedup_key, owner, expires_at) VALUES (?, ?, NULL";
+const MAKES_EFFECT = "INSERT INTO crash_effect";
+const DONE_ONCE = [
+  [TAKES_KEY, 10],
+  [MAKES_EFFECT, 8],
+  [MAKES_EFFECT, 8],
+  ["RELEASE mq_effect", 8],
+  ["ROLLBACK TO mq_effect", 2],
+  ["COMMIT", 5, MAKES_EFFECT],
+  ["COMMIT", 5, MAKES_EFFECT],
+  [COMPLETES_KEY, 6],
+  [COMPLETES_KEY, 6],
+  ["COMMIT", 5, COMPLETES_KEY],
+  ["DELETE FROM mq_dedup WHERE group_number = ? AND dedup_key = ? AND owner", 2],
+];
 /** Longer than any process is left where it stopped. */
 const STOPPED_MS = 60_000;
 
-export function choosePoint(chance, { isPopping = false, isOrderly = false, isTransacting = false }) {
+export function choosePoint(
+  chance,
+  { isPopping = false, isOrderly = false, isTransacting = false, isDoneOnce = false },
+) {
   const more = isPopping ? (isOrderly ? POPPING_IN_ORDER : POPPING) : PULLING;
-  const [statement, most] = chance.pick([...STATEMENTS, ...more, ...(isTransacting ? TRANSACTING : [])]);
-  return { statement, moment: chance.pick(["before", "after"]), nth: chance.between(1, most), isStop: chance.oneIn(3) };
+  const own = [...(isTransacting ? TRANSACTING : []), ...(isDoneOnce ? DONE_ONCE : [])];
+  const [statement, most, since] = chance.pick([...STATEMENTS, ...more, ...own]);
+  const moment = chance.pick(["before", "after"]);
+  return { statement, since, moment, nth: chance.between(1, most), isStop: chance.oneIn(3) };
 }
 
-export function namePoint({ moment, statement }) {
-  return `${moment} ${statement}`;
+export function namePoint({ moment, statement, since }) {
+  return `${moment} ${statement}${since === undefined ? "" : ` of ${since}`}`;
 }
 
 /** Watches all connections that are opened from now on. */
 export function armPoint(point, tell) {
+  const { since } = point;
   let left = point.nth;
+  let isArmed = since === undefined;
   const reach = (moment) => (source) => {
-    if (moment !== point.moment || !source.startsWith(point.statement)) return;
+    if (since !== undefined && source.startsWith(since)) isArmed = true;
+    if (!isArmed || !source.startsWith(point.statement)) return;
+    if (moment === "after") isArmed = since === undefined;
+    if (moment !== point.moment) return;
     left -= 1;
     if (left !== 0) return;
     tell(point.isStop ? "stopped" : "reached");

@@ -97,6 +97,24 @@ const SABOTAGES = {
     });
     return tell;
   },
+  /** Now and then a key is not stored. */
+  "lost-key": (tell) => {
+    let times = 0;
+    replaceRun("INSERT INTO mq_dedup (", (run, values) => {
+      times += 1;
+      return times % 3 === 0 ? { changes: 1, lastInsertRowid: 1 } : run(...values);
+    });
+    return tell;
+  },
+  /** Keys are taken from whoever has them. */
+  "seized-keys": (tell) => {
+    const { prepare } = Database.prototype;
+    Database.prototype.prepare = function prepareSeizing(source) {
+      if (!source.startsWith("INSERT INTO mq_dedup (")) return prepare.call(this, source);
+      return prepare.call(this, source.replace(/WHERE expires_at <= \?$/, "WHERE expires_at <= 9 * ?"));
+    };
+    return tell;
+  },
   /** Sends are said to be resolved before they are. */
   "early-receipt": (tell) => (event, data) => {
     if (event !== "sent") tell(event, data);

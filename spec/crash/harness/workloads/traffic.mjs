@@ -65,11 +65,7 @@ async function startConsumer({ mq, tell, chance }, { group, instanceName, orderl
     consumeConcurrency: 8,
     orderly,
     suspendCurrentQueueTimeMs: 10,
-    allocateMessageQueueStrategy: (...given) => {
-      // Told before a queue is given up: from here on somebody else may have it.
-      tell("sharing", { group, clientId: given[1] });
-      return allocateAveragely(...given);
-    },
+    allocateMessageQueueStrategy: telling(tell, group),
     listener: async (message, { clientId }) => {
       // What the broker's events say of the message before is told first.
       await Promise.resolve();
@@ -88,6 +84,14 @@ async function startConsumer({ mq, tell, chance }, { group, instanceName, orderl
   await consumer.start();
 }
 
+/** How queues are shared, told before one is given up: from there on somebody else may have it. */
+export function telling(tell, group) {
+  return (...given) => {
+    tell("sharing", { group, clientId: given[1] });
+    return allocateAveragely(...given);
+  };
+}
+
 /** By its name alone, so that all attempts agree: of ten messages one fails once or twice, of thirty one always. */
 export function resultOf(message) {
   const name = nameOf(message.text());
@@ -97,11 +101,11 @@ export function resultOf(message) {
   return message.deliveryAttempt <= failures ? "retry" : "success";
 }
 
-function failsAlways(name) {
+export function failsAlways(name) {
   return numberOf(name) % 30 === 7;
 }
 
-function numberOf(name) {
+export function numberOf(name) {
   return Number(name.split("-").at(-1));
 }
 

@@ -34,7 +34,12 @@ export const transactions = {
 export const transactionsCompany = { ...transactions, name: "transactions-company", processes: 4 };
 
 /** Some are stopped for longer than several checks take, and answer those that they were asked before. */
-export const transactionsHanging = { ...transactionsCompany, name: "transactions-hanging", isUsual: false, hangsMs: 600 };
+export const transactionsHanging = {
+  ...transactionsCompany,
+  name: "transactions-hanging",
+  isUsual: false,
+  hangsMs: 600,
+};
 
 /** The same with checks in rounds. */
 export const transactionsRounds = {
