@@ -13,6 +13,14 @@ export interface TransactionChecker {
   check(half: HalfMessage): Promise<"commit" | "rollback" | undefined>;
 }
 
+/** What a producer has said. */
+export interface CheckAnswer {
+  /** `undefined`: it is not known. */
+  readonly end: "commit" | "rollback" | undefined;
+  /** From when on others may be asked then, where that has been put off. */
+  readonly dueAt?: number;
+}
+
 /** That a producer has not answered yet. */
 interface Asking {
   /** Nobody else asks before that. */
@@ -75,14 +83,13 @@ export class TransactionCheckers {
   }
 
   /**
-   * Asks the producers of the group in turn, those first that have room. `end` is `undefined` when it is not known, or there is none any more; then `dueAt` says from when on others may be asked, where that has
-   * been put off.
+   * Asks the producers of the group in turn, those first that have room. `undefined`: there is none.
    */
-  async ask(half: HalfMessage): Promise<{ readonly end: "commit" | "rollback" | undefined; readonly dueAt?: number }> {
+  async ask(half: HalfMessage): Promise<CheckAnswer | undefined> {
     const checkers = this.#checkers.get(half.producerGroup) ?? [];
     const index = checkers.findIndex(({ room }) => room > 0);
     const [checker] = checkers.splice(Math.max(index, 0), 1);
-    if (checker === undefined) return { end: undefined };
+    if (checker === undefined) return undefined;
     checkers.push(checker);
     const asking: Asking = { until: half.checkAt, next: undefined };
     this.#asking.set(half.halfOffset, asking);

@@ -76,8 +76,9 @@ export class TransactionChecks {
     const { engine, checkers, events } = this.#parts;
     const { transactionId, producerGroup, checks } = half;
     try {
-      const { end, dueAt } = await checkers.ask(half);
-      if (this.#isClosed) return;
+      const answer = await checkers.ask(half);
+      if (this.#isClosed || answer === undefined) return;
+      const { end, dueAt } = answer;
       events.emit("transaction:checked", { transactionId, producerGroup, checks, resolution: end ?? "unknown" });
       if (end !== undefined) await this.end({ ...half, end, isFromCheck: true });
       else if (dueAt !== undefined) await engine.write(() => engine.store.halves.hold(half.halfOffset, dueAt));

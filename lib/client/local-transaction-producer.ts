@@ -6,6 +6,7 @@ import { encodeProperties, PROPERTY } from "../message/properties.js";
 import { describe } from "../options.js";
 import { describeThrown } from "../thrown.js";
 import { backgroundError } from "./background-error.js";
+import { CheckSlots } from "./check-slots.js";
 import type { EmbeddedClientContext } from "./client-context.js";
 import { outsideOfDelivery } from "./delivery.js";
 import { LocalProducer, type SendOptions, type SentHalf } from "./producer.js";
@@ -23,6 +24,8 @@ import { resolveTransactionProducerOptions, type TransactionProducerOptions } fr
 
 /** How many checks a producer answers at once. RocketMQ's client has one thread for them, `checkThreadPoolMaxSize`. */
 const MAX_CHECKS = 16;
+/** Of what is to be checked at once, in a round of the profile `rocketmq`, so many wait; the rest is asked for in the next one. The same in RocketMQ's client, `checkRequestHoldMax`. */
+const MAX_WAITING_CHECKS = 2_000;
 
 /** {@link EmbeddedTransactionProducer} on the broker of this process. */
 export class LocalTransactionProducer<A> implements EmbeddedTransactionProducer<A>, TransactionChecker {
@@ -33,7 +36,7 @@ export class LocalTransactionProducer<A> implements EmbeddedTransactionProducer<
   /** What each of its half messages has besides. */
   readonly #added: string;
   #isStarted = false;
-  #checks = 0;
+  readonly #slots = new CheckSlots(MAX_CHECKS, MAX_WAITING_CHECKS);
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -61,7 +64,7 @@ export class LocalTransactionProducer<A> implements EmbeddedTransactionProducer<
   }
 
   get room(): number {
-    return MAX_CHECKS - this.#checks;
+    return this.#slots.free;
   }
 
   async start(): Promise<void> {
@@ -97,7 +100,7 @@ export class LocalTransactionProducer<A> implements EmbeddedTransactionProducer<
   }
 
   async check(half: HalfMessage): Promise<TransactionEnd | undefined> {
-    this.#checks += 1;
+    if (!(await this.#slots.take())) return undefined;
     const endHold = this.#context.clock.hold?.(
       () => `the check of transaction ${half.transactionId} by producer group ${this.group}`,
       half,
@@ -110,7 +113,7 @@ export class LocalTransactionProducer<A> implements EmbeddedTransactionProducer<
       );
       return resolution === "unknown" ? undefined : resolution;
     } finally {
-      this.#checks -= 1;
+      this.#slots.release();
       endHold?.();
     }
   }
@@ -149,6 +152,7 @@ export class LocalTransactionProducer<A> implements EmbeddedTransactionProducer<
   }
 
   async #close(): Promise<void> {
+    this.#slots.close();
     if (this.#isStarted) this.#context.port.unregisterChecker(this);
     await this.#producer.close();
   }

@@ -283,12 +283,14 @@ describe("checks under the profile rocketmq", () => {
   it("are counted while no producer of the group lives, and then given up unasked", async () => {
     await using broker = await openRecordedBroker({ ...ONE_QUEUE, transaction: SHORT });
     const { producer, asked } = await startProducer(broker);
+    const told: string[] = [];
+    broker.mq.on("transaction:checked", ({ transactionId }) => void told.push(transactionId));
     await producer.sendInTransaction({ topic: TOPIC, body: "a" });
     await producer.close();
 
     await broker.clock.advance(80 * SECOND);
 
-    expect(asked).toEqual([]);
+    expect([asked, told]).toEqual([[], []]);
     expect(await storedIn(broker.mq, "TRANS_CHECK_MAX_TIME_TOPIC")).toEqual(["0 a"]);
   });
 
@@ -324,6 +326,25 @@ describe("checks under the profile rocketmq", () => {
     expect(open).toEqual([1, [`${TOPIC} shop 3`]]);
     expect(at(asked)).toEqual(["a 20", "a 80"]);
     expect(await storedIn(broker.mq, TOPIC)).toEqual(["0 a"]);
+  });
+
+  it("ask for sixteen messages of a round at once, the others in their order, and for 2,016 of a producer at most", async () => {
+    await using broker = await openRecordedBroker({ ...ONE_QUEUE, transaction: SHORT });
+    const held = new HeldChecks();
+    const { producer, asked } = await startProducer(broker, {}, { a: () => held.hold() });
+    await Promise.all(Array.from({ length: 2_100 }, () => producer.sendInTransaction({ topic: TOPIC, body: "a" })));
+    await broker.clock.advance(20 * SECOND);
+    const first = [held.count, asked.length];
+
+    while (held.count > 0) {
+      held.end("commit");
+      await broker.clock.advance(0);
+    }
+
+    expect(first).toEqual([16, 16]);
+    expect(asked).toHaveLength(2_016);
+    expect(await halves(broker.mq)).toHaveLength(84);
+    await producer.close();
   });
 
   it("end with a late commit of the client, whose half message has moved in its queue since", async () => {

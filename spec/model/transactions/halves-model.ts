@@ -233,13 +233,13 @@ export class TimedModel extends HalvesModel {
 
 /** In rounds, in the order in which they were stored. */
 export class RoundsModel extends HalvesModel {
-  readonly #graceMs: number;
+  readonly #isShared: boolean;
   #roundAt: number;
 
   /** @param isShared - other processes may have producers. */
   constructor(now: number, isShared: boolean) {
     super(now);
-    this.#graceMs = isShared ? INTERVAL_MS : 0;
+    this.#isShared = isShared;
     this.#roundAt = now + INTERVAL_MS;
   }
 
@@ -272,9 +272,8 @@ export class RoundsModel extends HalvesModel {
 
   /** False: this one and all behind it are too young. */
   #look(half: Half): boolean {
-    const { immunityMs, asking, asked } = half;
-    const graceMs = this.hasProducer(asked.group) ? 0 : this.#graceMs;
-    if (asking === undefined && half.checkAt + graceMs > this.now) return true;
+    const { immunityMs, asking } = half;
+    if (asking === undefined && this.#mayBeAsked(half) > this.now) return true;
     const age = this.now - half.bornAt;
     if (this.isOver(half)) this.giveUp(half);
     else if (half.storedAt >= this.now) return false;
@@ -286,6 +285,12 @@ export class RoundsModel extends HalvesModel {
       this.ask(half);
     }
     return true;
+  }
+
+  /** Producers in another process come first, in a round when it is old enough. */
+  #mayBeAsked({ checkAt, storedAt, asked }: Half): number {
+    if (!this.#isShared || this.hasProducer(asked.group)) return checkAt;
+    return Math.max(checkAt, storedAt + TIMEOUT_MS) + INTERVAL_MS;
   }
 
   /** It goes to the end of its queue. */
