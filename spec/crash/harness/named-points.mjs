@@ -52,17 +52,17 @@ const TAKES_KEY = "INSERT INTO mq_dedup (group_number, dedup_key, owner, expires
 const COMPLETES_KEY = "INSERT INTO mq_dedup (group_number, dedup_key, owner, expires_at) VALUES (?, ?, NULL";
 const MAKES_EFFECT = "INSERT INTO crash_effect";
 const DONE_ONCE = [
-  [TAKES_KEY, 10],
-  [MAKES_EFFECT, 8],
-  [MAKES_EFFECT, 8],
-  ["RELEASE mq_effect", 8],
-  ["ROLLBACK TO mq_effect", 2],
-  ["COMMIT", 5, MAKES_EFFECT],
-  ["COMMIT", 5, MAKES_EFFECT],
-  [COMPLETES_KEY, 6],
-  [COMPLETES_KEY, 6],
-  ["COMMIT", 5, COMPLETES_KEY],
-  ["DELETE FROM mq_dedup WHERE group_number = ? AND dedup_key = ? AND owner", 2],
+  [TAKES_KEY, 5],
+  [MAKES_EFFECT, 3],
+  [MAKES_EFFECT, 3],
+  ["RELEASE mq_effect", 3],
+  ["ROLLBACK TO mq_effect", 1],
+  ["COMMIT", 2, MAKES_EFFECT],
+  ["COMMIT", 2, MAKES_EFFECT],
+  [COMPLETES_KEY, 3],
+  [COMPLETES_KEY, 3],
+  ["COMMIT", 2, COMPLETES_KEY],
+  ["DELETE FROM mq_dedup WHERE group_number = ? AND dedup_key = ? AND owner", 1],
 ];
 /** Longer than any process is left where it stopped. */
 const STOPPED_MS = 60_000;
@@ -72,7 +72,7 @@ export function choosePoint(
   { isPopping = false, isOrderly = false, isTransacting = false, isDoneOnce = false },
 ) {
   const more = isPopping ? (isOrderly ? POPPING_IN_ORDER : POPPING) : PULLING;
-  const own = [...(isTransacting ? TRANSACTING : []), ...(isDoneOnce ? DONE_ONCE : [])];
+  const own = isTransacting ? TRANSACTING : isDoneOnce ? [...DONE_ONCE, ...DONE_ONCE] : [];
   const [statement, most, since] = chance.pick([...STATEMENTS, ...more, ...own]);
   const moment = chance.pick(["before", "after"]);
   return { statement, since, moment, nth: chance.between(1, most), isStop: chance.oneIn(3) };
