@@ -6,6 +6,8 @@ import { bodyTextAt, sizeAt } from "../../../dist/cjs/message/record.js";
 import { bodyOf, keyOf } from "./bodies.mjs";
 import { GROUP, TOPIC } from "./workload-run.mjs";
 
+const DONE = `SELECT consumer_group || ' ' || dedup_key FROM mq_dedup JOIN mq_dedup_group USING (group_number) WHERE owner IS NULL`;
+
 /** The same for two stores that hold the same rows in the same tables, wherever these are in the files. */
 export function digestOf(database) {
   const hash = createHash("sha1");
@@ -24,6 +26,7 @@ export function digestOf(database) {
  * - `copies`: by key, where the group finds the message: "queue", "due", "retry", "popped", "dead"; `undefined` while there is no group
  * - `rows`: keys of the workload's own rows
  * - `halves`: keys of the half messages
+ * - `done`: the keys of each group that are done, as "group key"
  */
 export async function readContent(mq, workload) {
   const topics = (await mq.admin.listTopics()).map(({ topic }) => topic);
@@ -32,6 +35,7 @@ export async function readContent(mq, workload) {
     messages: topics.includes(TOPIC) ? await listMessages(mq) : [],
     copies: groups.includes(GROUP) ? liveCopies(mq.database) : undefined,
     rows: workload.rows?.(mq.database) ?? [],
+    done: mq.database.prepare(DONE).pluck().all(),
     halves: mq.database.prepare("SELECT record FROM mq_half").pluck().all().flatMap(keysOf),
   };
 }

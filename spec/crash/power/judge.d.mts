@@ -7,10 +7,11 @@ export type Mark =
       readonly messages: readonly { readonly key: string; readonly size: number }[];
       readonly rows: readonly string[];
       readonly effects?: readonly string[];
+      readonly of?: string;
     }
   | { readonly kind: "stored" | "undone"; readonly unit: string }
   | { readonly kind: "returned"; readonly key: string; readonly result: "success" | "retry" }
-  | { readonly kind: "acknowledged"; readonly key: string }
+  | { readonly kind: "acknowledged" | "completed"; readonly key: string }
   | { readonly kind: "closed" };
 
 export interface Expectation {
@@ -21,10 +22,17 @@ export interface Expectation {
 }
 
 export interface Content {
-  readonly messages: readonly { readonly key: string; readonly size: number; readonly isWhole: boolean }[];
+  readonly messages: readonly {
+    readonly key: string;
+    readonly size: number;
+    readonly isWhole: boolean;
+    readonly queueId: number;
+    readonly queueOffset: number;
+  }[];
   readonly copies: ReadonlyMap<string, readonly Place[]> | undefined;
   readonly rows: readonly string[];
   readonly halves?: readonly string[];
+  readonly done?: readonly string[];
 }
 
 export declare function judge(

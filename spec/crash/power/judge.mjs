@@ -1,7 +1,9 @@
 // What must hold of a store after a power cut, from what the workload was told before it.
 
+import { GROUP, HANDLERS } from "./workload-run.mjs";
+
 /** Told when something is on the disk. */
-const DURABLE = ["stored", "undone", "acknowledged", "closed"];
+const DURABLE = ["stored", "undone", "acknowledged", "completed", "closed"];
 /** Where a message is that nobody has failed on. */
 const UNTOUCHED = ["queue", "popped"];
 
@@ -10,10 +12,11 @@ const UNTOUCHED = ["queue", "popped"];
  *
  * - each message was sent, is there once and as it was sent; a unit is there with all its messages and rows or not at all
  * - an effect is there with its message, or with a half message of which somebody is asked; a message of a transaction is not there without its effect, nor with its half message
+ * - what happens once for a key is there once, with the key and the acknowledgement of its message, none of them without the others
  * - a message that a group is past was returned by its listener; one that went elsewhere has failed; each that was not consumed has one live copy
  * - the store is as it was after one of its commits: `digests` has what it held after each event, had all been on the disk
  *
- * `full`: that commit is none before the last thing that was told to be stored, all such units are there, what was rolled back is not, what was acknowledged does not come again, and after `closed` all
+ * `full`: that commit is none before the last thing that was told to be stored, all such units are there, what was rolled back is not, what was acknowledged does not come again, what was completed is done, and after `closed` all
  * progress is there.
  * `normal`: when a unit is missing then so is every one that was stored after it.
  *
@@ -25,6 +28,7 @@ export function judge({ point, promise, told, digests }, { digest, content }) {
   const undone = [];
   const returned = new Map();
   const acknowledged = new Set();
+  const completed = [];
   let lastStoredPoint = 0;
   let isClosed = false;
   for (const { mark, after } of told) {
@@ -33,6 +37,7 @@ export function judge({ point, promise, told, digests }, { digest, content }) {
     else if (mark.kind === "stored") stored.push(mark.unit);
     else if (mark.kind === "undone") undone.push(mark.unit);
     else if (mark.kind === "acknowledged") acknowledged.add(mark.key);
+    else if (mark.kind === "completed") completed.push(mark.key);
     if (DURABLE.includes(mark.kind)) lastStoredPoint = after;
     isClosed = mark.kind === "closed" || (isClosed && mark.kind !== "returned");
   }
@@ -43,9 +48,11 @@ export function judge({ point, promise, told, digests }, { digest, content }) {
     ...findHalves(units, presence),
     ...(isFull ? findMissing(stored, presence) : findHoles(units, stored, presence)),
     ...findWrongEffects(units, content),
+    ...findWrongKeys(units, content, returned),
     ...(isFull ? findUndone(units, undone, content) : []),
     ...findWrongCopies(content, returned, isFull && isClosed),
     ...(isFull ? findForgotten(content, acknowledged) : []),
+    ...(isFull ? findIncomplete(content, completed) : []),
     ...findNoCommit(digests, isFull ? lastStoredPoint : 0, point, digest),
   ];
 }
@@ -99,6 +106,42 @@ function findWrongEffects(units, { messages, rows, halves = [] }) {
       return [];
     }),
   );
+}
+
+/** Of effects that happen once for a key. */
+function findWrongKeys(units, content, returned) {
+  const { rows, copies, done = [] } = content;
+  const made = new Map();
+  for (const unit of units.values()) {
+    if (unit.of === undefined) continue;
+    const isThere = unit.rows.some((row) => rows.includes(row));
+    made.set(unit.of, (made.get(unit.of) ?? 0) + (isThere ? 1 : 0));
+  }
+  const isMade = (key) => made.get(key) === 1 && !returned.get(key)?.includes("retry");
+  return [...made].flatMap(([key, times]) => {
+    const isDone = done.includes(`${GROUP} ${key}`);
+    if (times > 1) return [`the effect of ${key} is there ${times} times`];
+    if (times === 1 && !isDone) return [`the effect of ${key} is there without its key`];
+    if (times === 0 && isDone) return [`key ${key} is done without its effect`];
+    if (times === 0 && copies?.get(key)?.length === 0) return [`message ${key} is acknowledged without its effect`];
+    if (copies?.get(key)?.includes("queue") && upTo(key, content).every(isMade))
+      return [`message ${key} comes again, though its effect is there`];
+    return [];
+  });
+}
+
+/** Keys of the messages of a queue up to that of this one: only together with all of them it is acknowledged. */
+function upTo(key, { messages }) {
+  const last = messages.find((message) => message.key === key);
+  return messages
+    .filter(({ queueId, queueOffset }) => queueId === last.queueId && queueOffset <= last.queueOffset)
+    .map((message) => message.key);
+}
+
+function findIncomplete({ done = [] }, completed) {
+  return completed
+    .filter((key) => !done.includes(`${HANDLERS} ${key}`))
+    .map((key) => `key ${key} was completed and is not done`);
 }
 
 function findUndone(units, undone, { messages, halves = [] }) {

@@ -18,6 +18,7 @@ interface Found {
   readonly keys: readonly string[];
   readonly rows?: readonly string[];
   readonly halves?: readonly string[];
+  readonly done?: readonly string[];
   readonly copies?: Readonly<Record<string, readonly Place[]>>;
   /** After which event the store was like this. */
   readonly commit?: number;
@@ -25,10 +26,11 @@ interface Found {
 
 function judged(promise: "full" | "normal", marks: readonly Mark[], found: Found): readonly string[] {
   const content = {
-    messages: found.keys.map((key) => ({ key, size: SIZE, isWhole: true })),
+    messages: found.keys.map((key, queueOffset) => ({ key, size: SIZE, isWhole: true, queueId: 0, queueOffset })),
     copies: found.copies === undefined ? undefined : new Map(Object.entries(found.copies)),
     rows: found.rows ?? [],
     halves: found.halves ?? [],
+    done: found.done ?? [],
   };
   const told = marks.map((mark, index) => ({ mark, after: index + 1 }));
   const digests = Array.from({ length: marks.length + 1 }, (_, point) => `${point}`);
@@ -93,6 +95,48 @@ describe("the judge of what a power cut left", () => {
     expect(judged("normal", marks, found)).toEqual(problems);
   });
 
+  it.each<[string, Found, readonly string[]]>([
+    ["nothing", { keys: ["a"] }, []],
+    ["effect and key", { keys: ["a"], rows: ["2"], done: ["readers a"] }, []],
+    ["an effect alone", { keys: ["a"], rows: ["2"] }, ["the effect of a is there without its key"]],
+    ["a key alone", { keys: ["a"], done: ["readers a"] }, ["key a is done without its effect"]],
+    ["two effects", { keys: ["a"], rows: ["1", "2"], done: ["readers a"] }, ["the effect of a is there 2 times"]],
+    ["neither", { keys: ["a"], copies: { a: [] } }, ["message a is acknowledged without its effect"]],
+  ])("judges what is left of a message whose effect is made once, tried twice: %s", (_what, found, problems) => {
+    const effect = (unit: string): Mark => ({ kind: "begun", unit, messages: [], rows: [unit], of: "a" });
+    const marks = [begun("A", "a"), effect("1"), returned("a", "retry"), effect("2"), returned("a", "success")];
+
+    expect(judged("normal", marks, found)).toEqual(problems);
+  });
+
+  it("finds a message that is not acknowledged with its effect, unless one before it in its queue is open or failed", () => {
+    const effect = (of: string): Mark => ({ kind: "begun", unit: `${of}1`, messages: [], rows: [`${of}1`], of });
+    const marks = [begun("A", "a"), begun("B", "b"), effect("a"), effect("b")];
+    const failed = [...marks, returned("a", "retry")];
+    const found = { keys: ["a", "b"], rows: ["a1", "b1"], done: ["readers a", "readers b"] };
+    const [acknowledged, consumed] = [{ a: [], b: ["queue"] } as const, returned("a", "success")];
+
+    expect(judged("normal", [...marks, consumed], { ...found, copies: acknowledged })).toEqual([
+      "message b comes again, though its effect is there",
+    ]);
+    expect(judged("normal", [...failed, consumed], { ...found, copies: acknowledged })).toEqual([]);
+    const open = {
+      keys: ["a", "b"],
+      rows: ["b1"],
+      done: ["readers b"],
+      copies: { a: ["queue"], b: ["queue"] },
+    } as const;
+    expect(judged("normal", marks, open)).toEqual([]);
+  });
+
+  it("(full) finds a handler that was successful and may run again", () => {
+    const marks: readonly Mark[] = [begun("A", "a"), { kind: "completed", key: "a" }];
+
+    expect(judged("full", marks, { keys: ["a"], done: ["handlers a"] })).toEqual([]);
+    expect(judged("full", marks, { keys: ["a"] })).toEqual(["key a was completed and is not done"]);
+    expect(judged("normal", marks, { keys: ["a"] })).toEqual([]);
+  });
+
   it("(full) finds a message whose transaction was rolled back", () => {
     const messages = [{ key: "a", size: SIZE }];
     const marks: readonly Mark[] = [
@@ -114,7 +158,11 @@ describe("the judge of what a power cut left", () => {
 
   it("finds a message of which a part is missing or wrong", () => {
     const observe = (size: number, isWhole: boolean) => {
-      const content = { messages: [{ key: "a", size, isWhole }], copies: undefined, rows: [] };
+      const content = {
+        messages: [{ key: "a", size, isWhole, queueId: 0, queueOffset: 0 }],
+        copies: undefined,
+        rows: [],
+      };
       const told = [{ mark: begun("A", "a"), after: 1 }];
       return judge({ point: 1, promise: "full", told, digests: ["0", "1"] }, { digest: "1", content });
     };

@@ -18,6 +18,7 @@ describe.runIf(reason === undefined)("a power cut at any moment", OPTIONS, () =>
       "consuming",
       "receiving",
       "transactions",
+      "once",
       "checkpoints",
       "attached-wal",
       "attached-delete",

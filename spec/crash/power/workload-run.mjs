@@ -8,16 +8,20 @@ import { StandingClock } from "./standing-clock.mjs";
 
 export const TOPIC = "orders";
 export const GROUP = "readers";
+/** Others that consume the same. */
+export const HANDLERS = "handlers";
 
 /**
  * One process of a workload. Marks, in the order in which things happened:
  *
  * - `begun` unit, messages [{ key, size }], rows: from here on the unit may be stored, all of it or nothing; or, with effects (keys) in place of rows, a half message, then the
  *   effect, and then the message in place of the half message
+ * - with `of`, the key of a message: the rows and messages are what its effect makes, together with that key
  * - `stored` unit: its promise resolved, or the call returned
  * - `undone` unit: its transaction was rolled back
  * - `returned` key, result: the listener is about to return it; a message may have several
  * - `acknowledged` key: its acknowledgement resolved, so that nobody gets it again
+ * - `completed` key: its handler was successful, which is stored
  * - `closed`: the broker closed, so that all progress is stored
  */
 export class WorkloadRun {
@@ -64,6 +68,16 @@ export class WorkloadRun {
     return this.begin([size], false, true);
   }
 
+  /** What the effect of a message makes: a row, and messages of these sizes. @param of - the key of the message. */
+  beginEffect(of, sizes) {
+    this.#count += 1;
+    const unit = `${this.life}.${this.#count}`;
+    const messages = sizes.map((size, part) => ({ key: `${unit}.${part}`, size }));
+    const rows = [`${unit}.row`];
+    this.#mark({ kind: "begun", unit, messages, rows, of });
+    return { unit, rows, messages: messages.map(({ key, size }) => ({ topic: TOPIC, body: bodyOf(key, size) })) };
+  }
+
   /** @param hasRows - whether the workload stores a row of its own with each message, under its key. */
   begin(sizes, hasRows = false, hasEffects = false) {
     this.#count += 1;
@@ -93,9 +107,17 @@ export class WorkloadRun {
     return (message) => {
       const key = keyOf(message.text());
       const result = decide(key, message.reconsumeTimes);
-      this.#mark({ kind: "returned", key, result });
+      this.returning(key, result);
       return result;
     };
+  }
+
+  returning(key, result) {
+    this.#mark({ kind: "returned", key, result });
+  }
+
+  completed(key) {
+    this.#mark({ kind: "completed", key });
   }
 
   /** Acknowledges a message that a simple consumer received. */

@@ -2,6 +2,7 @@ import { attachedDelete, attachedPersist, attachedTruncate, attachedWal } from "
 import { checkpoints } from "./checkpoints.mjs";
 import { consuming } from "./consuming.mjs";
 import { newStore } from "./new-store.mjs";
+import { once } from "./once.mjs";
 import { receiving } from "./receiving.mjs";
 import { sends } from "./sends.mjs";
 import { transactions } from "./transactions.mjs";
@@ -23,6 +24,7 @@ export const WORKLOADS = [
   consuming,
   receiving,
   transactions,
+  once,
   checkpoints,
   attachedWal,
   attachedDelete,
