@@ -44,6 +44,8 @@ export interface AcknowledgedPlace {
 /** A key that is somebody's, until it is done or its lease runs out. */
 export interface ClaimedKey extends DedupKey {
   readonly owner: number;
+  /** From then on others may take it. */
+  readonly leasedUntil: number;
 }
 
 /**
@@ -69,7 +71,7 @@ export interface DedupPort {
    * `BrokerPort.append` does.
    */
   run(effect: Effect): void;
-  /** Resolves once it is durable. */
+  /** Resolves once it is durable; where the lease ran out by then, with what became of the key. */
   claim(key: DedupKey, leaseMs: number): Promise<KeyClaim>;
   /** Resolves once it is durable. */
   complete(claim: ClaimedKey, retainMs: number): Promise<KeyCompletion>;

@@ -47,9 +47,15 @@ export class Dedup {
     const now = this.#clock.now();
     const place = { groupNumber: this.#numberOf(group), key };
     const owner = 1 + systemChance.nextInt(2 ** 32) * 2 ** 20 + systemChance.nextInt(2 ** 20);
-    if (this.#store.dedup.take(place, owner, now + leaseMs, now))
-      return { status: "claimed", claim: { group, key, owner } };
+    const leasedUntil = now + leaseMs;
+    if (this.#store.dedup.take(place, owner, leasedUntil, now))
+      return { status: "claimed", claim: { group, key, owner, leasedUntil } };
     return { status: this.#store.dedup.find(place)?.owner === undefined ? "done" : "busy" };
+  }
+
+  /** Whether somebody else may have the key by now. */
+  hasRunOut(taken: KeyClaim): boolean {
+    return taken.status === "claimed" && this.#clock.now() >= taken.claim.leasedUntil;
   }
 
   complete({ group, key, owner }: ClaimedKey, retainMs: number): KeyCompletion {

@@ -33,7 +33,11 @@ export class LocalDedup implements DedupPort {
 
   async claim(key: DedupKey, leaseMs: number): Promise<KeyClaim> {
     this.#assertOpen();
-    return this.#engine.write(() => this.#engine.dedup.claim(key, leaseMs));
+    const { dedup } = this.#engine;
+    const taken = await this.#engine.write(() => dedup.claim(key, leaseMs));
+    if (!dedup.hasRunOut(taken)) return taken;
+    // Its process was stopped, or slept: others may have done the key. Once only, as a lease may be shorter than every commit.
+    return this.#engine.write(() => dedup.claim(key, leaseMs));
   }
 
   async complete(claim: ClaimedKey, retainMs: number): Promise<KeyCompletion> {

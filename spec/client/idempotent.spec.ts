@@ -205,6 +205,42 @@ describe("idempotent", () => {
     expect(broker.consumed()).toHaveLength(1);
   });
 
+  describe("in a process that is stopped between taking a key and its handler for longer than its lease", () => {
+    /** @param meanwhile - what another process does. */
+    async function stopped(meanwhile: string): Promise<readonly [calls: readonly string[], keys: readonly unknown[]]> {
+      const driver = openFaultDriver();
+      await using shop = await openShop({ database: driver.database });
+      const { clock } = shop.test;
+      const { handler, calls } = openHandler();
+      await shop.consume(idempotent(shop.mq, { leaseMs: 1_000 }, handler));
+      const start = clock.now();
+      let hasTaken = false;
+      driver.onRan = (source) => {
+        if (source.startsWith("INSERT INTO mq_dedup ")) hasTaken = true;
+        if (source !== "COMMIT" || !hasTaken) return;
+        driver.onRan = undefined;
+        clock.setTime(start + 1_000);
+        shop.mq.database.exec(meanwhile);
+      };
+
+      await shop.send("a");
+      await clock.settle();
+
+      const keys = shop.mq.database.prepare("SELECT owner IS NULL, expires_at - ? FROM mq_dedup").raw().all(start);
+      return [calls, keys];
+    }
+
+    it("does not run the handler when another process has done it", async () => {
+      const done = "UPDATE mq_dedup SET owner = NULL, expires_at = expires_at + 600000";
+
+      expect(await stopped(done)).toEqual([[], [[1, 601_000]]]);
+    });
+
+    it("runs the handler with a new lease when nobody took the key", async () => {
+      expect(await stopped("")).toEqual([["a"], [[0, 2_000]]]);
+    });
+  });
+
   describe("whose handler outlives its lease", () => {
     /** The handler of the first delivery runs still, and that of another one since the lease ran out. */
     async function openOverrun() {
