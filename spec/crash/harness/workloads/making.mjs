@@ -46,7 +46,7 @@ export async function setUpMade({ database }) {
   }
 }
 
-export async function startMaking({ mq, tell }, { group }) {
+export async function startMaking({ mq, tell, index }, { group }) {
   const producer = mq.producer({ group });
   const insert = mq.database.prepare("INSERT INTO crash_effect (key, name) VALUES (?, ?)");
   const once = withBothKeys((options) =>
@@ -65,15 +65,19 @@ export async function startMaking({ mq, tell }, { group }) {
     maxReconsumeTimes: MAX_RETRIES,
     consumeConcurrency: 8,
     allocateMessageQueueStrategy: telling(tell, group),
-    // Its very promise is returned: so effects share transactions.
+    // Where its very promise is returned many effects share a transaction; half of the processes return another one.
     listener: (message, context) => {
       const what = tellDelivered(tell, group, message, context);
       const made = once(message, context);
-      made.then(
+      const told = made.then(
         () => tell("returned", { ...what, result: "success" }),
-        () => tell("returned", { ...what, result: "throw" }),
+        (error) => {
+          tell("returned", { ...what, result: "throw" });
+          throw error;
+        },
       );
-      return made;
+      told.catch(() => undefined);
+      return index % 2 === 0 ? made : told;
     },
   });
   await consumer.start();
