@@ -39,7 +39,7 @@ const BACKGROUND_TASKS = [
 const QUEUE: frontDoor.MessageQueue = { topic: "orders", brokerName: "broker-a", queueId: 0 };
 const HALF: HalfMessage = {
   ...{ halfOffset: 0, transactionId: "0", producerGroup: "shop", topic: "orders", queueId: 0, checks: 1 },
-  ...{ checkAt: 0, waitMs: 0, bornTimestamp: 0, storedAt: 0, record: Buffer.alloc(0) },
+  ...{ checkAt: 0, waitMs: 0, bornTimestamp: 0, storedAt: 0, size: 0, record: Buffer.alloc(0) },
 };
 const nothing = (): void => undefined;
 /** Checks are answered by what it is inside. */

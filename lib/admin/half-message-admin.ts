@@ -9,7 +9,8 @@ import type { HalfMessageInfo } from "./admin.js";
 
 /** What one read lists. */
 const HALVES_A_READ = 1_000;
-const BLOCKS_A_READ = 100;
+/** Of up to 1 MiB each. */
+const BLOCKS_A_READ = 10;
 
 /** What operators see and do of transactions that are open. */
 export class HalfMessageAdmin {

@@ -6,6 +6,7 @@ import { changeProperties, immunityOf, propertyOf } from "./half-properties.js";
 
 /** What one transaction looks at. */
 const HALVES_A_MOVE = 100;
+const MAX_BYTES_A_MOVE = 1024 * 1024;
 /** Source: RocketMQ, `MessageStoreConfig.java`, `fileReservedTime`. */
 const KEPT_MS = 72 * 3_600_000;
 
@@ -31,6 +32,7 @@ export interface CheckRoundsParts extends CheckScheduleParts {
  * Source: RocketMQ 5.3.3, `broker/.../transaction/queue/TransactionalMessageServiceImpl.java`, `check`.
  */
 export class CheckRounds implements CheckSchedule {
+  readonly isAlone: boolean = true;
   readonly #parts: CheckRoundsParts;
   #nextAt: number;
   #round: Round | undefined;
@@ -62,7 +64,12 @@ export class CheckRounds implements CheckSchedule {
   /** One more step; `undefined`: the round is over. */
   #goOn({ startedAt, after }: Round, now: number): Round | undefined {
     const halves = this.#parts.store.halves.listAfter(after, HALVES_A_MOVE);
-    for (const half of halves) if (!this.#look(half, startedAt, now)) return undefined;
+    let bytes = 0;
+    for (const half of halves) {
+      if (!this.#look(half, startedAt, now)) return undefined;
+      bytes += half.size;
+      if (bytes >= MAX_BYTES_A_MOVE) return { startedAt, after: half.halfOffset };
+    }
     const last = halves.at(-1);
     return halves.length < HALVES_A_MOVE || last === undefined ? undefined : { startedAt, after: last.halfOffset };
   }

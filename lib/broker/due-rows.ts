@@ -1,5 +1,7 @@
 /** Rows of one kind that become due, of which {@link DueScheduler} moves those whose time has come. */
 export interface DueRows {
+  /** What they note down for after the commit is not to be undone with other writes: they are moved by a transaction of their own. */
+  readonly isAlone?: boolean;
   /** Whether {@link DueRows.earliest} answers without reading. */
   readonly isKnown: boolean;
   /** Before this time none is due; `undefined`: none ever is. As of the last commit. */

@@ -97,26 +97,33 @@ export class DueScheduler {
     this.#timer = this.#steady.at(this.#steady.now() + FAILED_MS, () => this.look());
   }
 
+  #moveThose(isAlone: boolean): Promise<void> | undefined {
+    const those = this.#engine.dueRows.filter((rows) => (rows.isAlone ?? false) === isAlone);
+    // Reads nothing.
+    const mayBeDue = those.some((rows) => !rows.isKnown || isDue(rows.earliest(), this.#clock.now()));
+    if (!mayBeDue) return undefined;
+    const move = (): void => {
+      const now = this.#clock.now();
+      for (const rows of those) if (isDue(rows.earliest(), now)) rows.moveDue(now);
+    };
+    return this.#engine.write(move, { isAlone });
+  }
+
   #move(): void {
     this.#isBusy = true;
-    this.#engine
-      .write(() => {
-        const now = this.#clock.now();
-        for (const rows of this.#engine.dueRows) if (isDue(rows.earliest(), now)) rows.moveDue(now);
-      })
-      .then(
-        () => {
-          this.#isBusy = false;
-          // What was too much for one transaction waits for no timer, whose shortest is a millisecond.
-          this.#look(this.#moveOrArm);
-        },
-        (error: unknown) => {
-          this.#isBusy = false;
-          if (this.#isClosed || isMqError(error, "ERR_MQ_CLOSED")) return;
-          this.#events.error(toMqError(error, "delivering what is due"));
-          this.#lookLater();
-        },
-      );
+    Promise.all([this.#moveThose(false), this.#moveThose(true)]).then(
+      () => {
+        this.#isBusy = false;
+        // What was too much for one transaction waits for no timer, whose shortest is a millisecond.
+        this.#look(this.#moveOrArm);
+      },
+      (error: unknown) => {
+        this.#isBusy = false;
+        if (this.#isClosed || isMqError(error, "ERR_MQ_CLOSED")) return;
+        this.#events.error(toMqError(error, "delivering what is due"));
+        this.#lookLater();
+      },
+    );
   }
 }
 

@@ -99,6 +99,14 @@ export class EffectWrite implements Write {
     return this.#effects.length;
   }
 
+  split(): readonly EffectWrite[] {
+    return this.#effects.map((effect) => {
+      const write = new EffectWrite(this.deadline, this.#parts, this.#savepoint);
+      write.add(effect);
+      return write;
+    });
+  }
+
   /** Also again, in another transaction. */
   apply(): void {
     this.#isOpen = false;

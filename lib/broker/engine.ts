@@ -38,7 +38,7 @@ import { StoredState } from "./stored-state.js";
 import type { Topics } from "./topics.js";
 import type { TransactionCheckers } from "./transaction-checkers.js";
 import { Transactions } from "./transactions.js";
-import { WorkWrite } from "./work-write.js";
+import { type WorkSize, WorkWrite } from "./work-write.js";
 
 /** How long a read, or a write that nobody gave a time-out, waits for another connection. */
 const BUSY_WAIT_MS = 3_000;
@@ -291,10 +291,10 @@ export class Engine {
   }
 
   /** Runs `work` inside the next group commit; resolves with its result once that is durable. */
-  write<T>(work: () => T): Promise<T> {
+  write<T>(work: () => T, size?: WorkSize): Promise<T> {
     return new Promise((resolve, reject) => {
       const deadline = this.#settings.steady.now() + BUSY_WAIT_MS;
-      this.#commits.enqueue(new WorkWrite(work, deadline, resolve, reject));
+      this.#commits.enqueue(new WorkWrite(work, deadline, resolve, reject, size));
     });
   }
 

@@ -1,6 +1,6 @@
 import { isMqError, MqError } from "../errors.js";
 import { prepare, type SqliteConnection, type SqliteStatement } from "../store/sqlite.js";
-import { isWholeBatchError, toMqError } from "../store/sqlite-error.js";
+import { isConstraint, isWholeBatchError, toMqError } from "../store/sqlite-error.js";
 import type { Clock } from "../time/clock.js";
 import { holdProcess, type ProcessHold } from "../time/hold-process.js";
 import type { Backoff } from "./backoff.js";
@@ -303,7 +303,10 @@ export class GroupCommit {
     } catch (error) {
       this.#hooks.rolledBack(error);
       if (isMqError(error, "ERR_MQ_SYSTEM_BUSY")) return this.#putBack(writes);
-      this.#failed(stored, error);
+      // One of them breaks a constraint that only a commit looks at: each by itself.
+      const parts = isConstraint(error) ? stored.flatMap((write) => write.split?.() ?? []) : [];
+      if (parts.length > 1) this.#pending.putBack(parts);
+      else this.#failed(stored, error);
       for (const refusal of refused) refusal.write.failed(refusal.error);
       return "done";
     }

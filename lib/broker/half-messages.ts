@@ -33,6 +33,8 @@ export interface EndOfTransaction {
   /** Of the half message, in the half queue. */
   readonly halfOffset: number;
   readonly end: TransactionEnd;
+  /** How large its half message is, where that is known. */
+  readonly bytes?: number | undefined;
   /** It answers a check, which is never too late. */
   readonly isFromCheck?: boolean | undefined;
 }
@@ -108,6 +110,9 @@ export class HalfMessages {
     for (const { topic, queueId, request, message } of collected) {
       const sent = encodeRecord(message);
       const waitMs = Math.min(Math.max(0, immunityIn(message.properties) ?? settings.timeoutMs), FOREVER_MS);
+      const record = profile.keepsTransactionProperties
+        ? withRecordedProperties(sent, topic, queueId, message.uniqueId)
+        : sent;
       const half: HalfMessage = {
         halfOffset,
         transactionId: message.uniqueId,
@@ -119,9 +124,8 @@ export class HalfMessages {
         waitMs,
         bornTimestamp: message.bornTimestamp,
         storedAt,
-        record: profile.keepsTransactionProperties
-          ? withRecordedProperties(sent, topic, queueId, message.uniqueId)
-          : sent,
+        size: record.length,
+        record,
       };
       store.halves.insert(half);
       this.checks.added(half);

@@ -10,6 +10,8 @@ export interface Write {
   readonly isAlone?: boolean | undefined;
   /** When it is given up if the store stays locked; by the clock for how long something takes. */
   readonly deadline: number;
+  /** It is stored in parts where it cannot be stored as a whole: others that take its place. */
+  split?(): readonly Write[];
   /** Runs inside the transaction. An `MqError` thrown before anything is written refuses this write alone. */
   apply(): void;
   /** Runs after the commit. */

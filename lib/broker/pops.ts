@@ -142,7 +142,7 @@ export class Pops {
     const { clock, steady, enqueue } = this.#parts;
     return new Promise((resolve, reject) => {
       const deadline = steady.now() + BUSY_WAIT_MS;
-      enqueue(new WorkWrite(() => work(clock.now()), deadline, resolve, reject, RECEIPT_COST));
+      enqueue(new WorkWrite(() => work(clock.now()), deadline, resolve, reject, { cost: RECEIPT_COST }));
     });
   }
 }

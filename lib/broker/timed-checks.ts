@@ -12,6 +12,7 @@ const HALVES_A_LOOK = 1_000;
  * here that has room, and only then it is counted.
  */
 export class TimedChecks implements CheckSchedule {
+  readonly isAlone: boolean = true;
   readonly #parts: CheckScheduleParts;
   readonly #earliest: EarliestDue;
   #counted: HalfMessage[] = [];
@@ -30,9 +31,13 @@ export class TimedChecks implements CheckSchedule {
     const { checkIntervalMs, checkMax } = settings;
     this.#earliest.forget();
     checkers.keepAsking(now, store.halves);
+    // What is put off now leaves room for the other groups in the next one.
+    let left = MAX_CHECKS_A_MOVE;
     for (const group of checkers.groups) {
-      const room = Math.min(checkers.roomOf(group), MAX_CHECKS_A_MOVE);
+      if (left === 0) break;
+      const room = Math.min(checkers.roomOf(group), left);
       for (const half of store.halves.listDue(group, now, room)) {
+        left -= 1;
         if (half.checks >= checkMax) giveUp(half);
         else {
           const checked = { ...half, checks: half.checks + 1, checkAt: now + checkIntervalMs, waitMs: checkIntervalMs };

@@ -6,12 +6,15 @@ export interface TransactionChecker {
   /** How many more half messages it takes now. */
   readonly room: number;
   /**
-   * Asks for one. `undefined`: not known, or the answer comes as a request of its own. What it rejects with is taken for not known.
+   * Asks for one. `undefined`: not known, or the answer comes as a request of its own; `null`: it is not asked for now, as too many are. Never rejects.
    *
    * @param half - counted, this check included.
    */
-  check(half: HalfMessage): Promise<"commit" | "rollback" | undefined>;
+  check(half: HalfMessage): Promise<"commit" | "rollback" | undefined | null>;
 }
+
+/** What one transaction puts off. */
+const MAX_HELD = 500;
 
 /** What a producer has said. */
 export interface CheckAnswer {
@@ -83,7 +86,7 @@ export class TransactionCheckers {
   }
 
   /**
-   * Asks the producers of the group in turn, those first that have room. `undefined`: there is none.
+   * Asks the producers of the group in turn, those first that have room. `undefined`: none of them was asked.
    */
   async ask(half: HalfMessage): Promise<CheckAnswer | undefined> {
     const checkers = this.#checkers.get(half.producerGroup) ?? [];
@@ -95,6 +98,7 @@ export class TransactionCheckers {
     this.#asking.set(half.halfOffset, asking);
     try {
       const end = await checker.check(half);
+      if (end === null) return undefined;
       return { end, ...(end === undefined && asking.until > half.checkAt && { dueAt: half.checkAt }) };
     } finally {
       this.#asking.delete(half.halfOffset);
@@ -113,9 +117,11 @@ export class TransactionCheckers {
 
   /** Inside a transaction. */
   keepAsking(now: number, halves: Pick<HalfTable, "hold">): void {
+    let held = 0;
     for (const [halfOffset, asking] of this.#asking) {
       asking.next = undefined;
-      if (this.#keepAt(asking) > now) continue;
+      if (this.#keepAt(asking) > now || held === MAX_HELD) continue;
+      held += 1;
       asking.next = now + this.#intervalMs;
       halves.hold(halfOffset, asking.next);
     }

@@ -6,6 +6,7 @@ import type { EndOfTransaction, TransactionEnd } from "./broker-port.js";
 import type { MovedHalves } from "./check-schedule.js";
 import type { Engine } from "./engine.js";
 import type { TransactionChecker, TransactionCheckers } from "./transaction-checkers.js";
+import type { WorkSize } from "./work-write.js";
 
 export interface TransactionChecksParts {
   readonly engine: Engine;
@@ -40,7 +41,7 @@ export class TransactionChecks {
     const { engine, events } = this.#parts;
     const { transactionId, end } = transaction;
     return engine
-      .write(() => engine.halves.end(transaction))
+      .write(() => engine.halves.end(transaction), sizeOf(transaction))
       .then((isEnded) => {
         if (isEnded) events.emit("transaction:resolved", { transactionId, resolution: end });
         return isEnded;
@@ -48,14 +49,18 @@ export class TransactionChecks {
   }
 
   /** In place of its producer. Resolves with whether the half message is there. */
-  async resolve({ halfOffset, transactionId }: HalfHead, end: TransactionEnd): Promise<boolean> {
+  async resolve({ halfOffset, transactionId, size }: HalfHead, end: TransactionEnd): Promise<boolean> {
     const { engine, events } = this.#parts;
-    const isOpen = await engine.write(() => {
-      const half = engine.store.halves.find(halfOffset);
-      if (half?.transactionId !== transactionId) return false;
-      engine.halves.resolve(half, end);
-      return true;
-    });
+    const isOpen = await engine.write(
+      () => {
+        // Where a check has moved it meanwhile it is found by its transaction.
+        const half = engine.store.halves.find(halfOffset) ?? engine.store.halves.findChecked(transactionId);
+        if (half?.transactionId !== transactionId) return false;
+        engine.halves.resolve(half, end);
+        return true;
+      },
+      sizeOf({ end, bytes: size }),
+    );
     if (isOpen) events.emit("transaction:resolved", { transactionId, resolution: end });
     return isOpen;
   }
@@ -80,7 +85,7 @@ export class TransactionChecks {
       if (this.#isClosed || answer === undefined) return;
       const { end, dueAt } = answer;
       events.emit("transaction:checked", { transactionId, producerGroup, checks, resolution: end ?? "unknown" });
-      if (end !== undefined) await this.end({ ...half, end, isFromCheck: true });
+      if (end !== undefined) await this.end({ ...half, end, bytes: half.record.length, isFromCheck: true });
       else if (dueAt !== undefined) await engine.write(() => engine.store.halves.hold(half.halfOffset, dueAt));
     } catch (error) {
       if (!isMqError(error, "ERR_MQ_CLOSED")) events.error(toMqError(error, "checking a transaction"));
@@ -93,4 +98,9 @@ export class TransactionChecks {
     this.#parts.engine.halves.checks.forgetEarliest();
     this.#parts.look();
   }
+}
+
+/** A commit stores the record anew. */
+function sizeOf({ end, bytes = 0 }: Pick<EndOfTransaction, "end" | "bytes">): WorkSize {
+  return end === "commit" ? { bytes } : {};
 }

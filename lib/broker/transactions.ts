@@ -1,7 +1,7 @@
 import { isMqError, MqError } from "../errors.js";
 import { type OpenedDatabase, withBusyTimeout } from "../store/open-database.js";
 import { prepare, type SqliteConnection, type SqliteStatement } from "../store/sqlite.js";
-import { isBusy, isConnectionBusy, isDiskFull, toMqError } from "../store/sqlite-error.js";
+import { isBusy, isConnectionBusy, isConstraint, isDiskFull, toMqError } from "../store/sqlite-error.js";
 
 /**
  * - `begun`: the write lock is ours and the caches are those of the newest commit.
@@ -211,8 +211,8 @@ export class Transactions {
   }
 
   /**
-   * Throws `ERR_MQ_SYSTEM_BUSY` (with a rollback journal a reader can hold up a commit) and `ERR_MQ_SERVICE_NOT_AVAILABLE` when nothing was
-   * committed. Any other failure leaves open whether the commit reached the disk: it is `ERR_MQ_OUTCOME_UNKNOWN`, and the store takes no
+   * Throws `ERR_MQ_SYSTEM_BUSY` (with a rollback journal a reader can hold up a commit), `ERR_MQ_SERVICE_NOT_AVAILABLE`, and what the driver said of a constraint of the owner's that is
+   * deferred to the commit, when nothing was committed. Any other failure leaves open whether the commit reached the disk: it is `ERR_MQ_OUTCOME_UNKNOWN`, and the store takes no
    * further writes.
    */
   commit(busyTimeoutMs: number): void {
@@ -222,6 +222,7 @@ export class Transactions {
       this.rollback();
       this.#busyCause = error;
       if (isBusy(error) || isDiskFull(error)) throw toMqError(error, "the commit");
+      if (isConstraint(error)) throw error;
       this.#stopped = new MqError(
         "ERR_MQ_SERVICE_NOT_AVAILABLE",
         "the store stopped after a commit whose outcome is unknown; close the broker and open it again",

@@ -3,9 +3,18 @@ import type { Write } from "./pending-writes.js";
 /** Of two or three statements. */
 const USUAL_COST = 4;
 
+/** What it takes of a flush. */
+export interface WorkSize {
+  readonly cost?: number;
+  readonly bytes?: number;
+  /** What it notes down for after the commit is not to be undone with other writes. */
+  readonly isAlone?: boolean;
+}
+
 /** Some statements that are stored with the next group commit, of which the caller awaits the result. */
 export class WorkWrite<T> implements Write {
-  readonly bytes: number = 0;
+  readonly bytes: number;
+  readonly isAlone: boolean;
   readonly deadline: number;
   readonly #work: () => T;
   readonly #resolve: (result: T) => void;
@@ -18,8 +27,10 @@ export class WorkWrite<T> implements Write {
     deadline: number,
     resolve: (result: T) => void,
     reject: (error: unknown) => void,
-    cost: number = USUAL_COST,
+    { cost = USUAL_COST, bytes = 0, isAlone = false }: WorkSize = {},
   ) {
+    this.bytes = bytes;
+    this.isAlone = isAlone;
     this.#work = work;
     this.deadline = deadline;
     this.#resolve = resolve;

@@ -92,3 +92,16 @@ export function requireDelivery({ what, database }: DedupRule, message: MessageV
     );
   return { delivery, dedup, cached };
 }
+
+/** Each key once in a delivery: what is called with it next would find it done, or in hand, by the same message, and never do anything. */
+export function useKey(
+  { what }: DedupRule,
+  { delivery }: RunningDelivery,
+  { messageId }: MessageView,
+  key: string,
+): void {
+  if (delivery.useKey(`${messageId} ${key}`)) return;
+  throw invalid(
+    `${what}: this delivery has used the key ${JSON.stringify(key)} already: give each effect of a message a key of its own`,
+  );
+}

@@ -39,6 +39,9 @@ export abstract class Delivery implements DeliveryContext {
   readonly startedAt: number;
   /** It ran out of time. */
   hasTimedOut = false as boolean;
+  /** Of messages, with which something was to happen once. Most have one, or none. */
+  #usedKey: string | undefined;
+  #usedKeys: Set<string> | undefined;
   /** What its listener waits for, if it has nothing else to do and nothing afterwards when it returns this very promise: a transaction that is shared with others. */
   effect: Promise<unknown> | undefined;
   /** Its listener does just that. */
@@ -69,6 +72,17 @@ export abstract class Delivery implements DeliveryContext {
 
   get messageQueue(): MessageQueue {
     return this.processQueue.messageQueue;
+  }
+
+  /** False: it was used before. */
+  useKey(key: string): boolean {
+    if (this.#usedKey === undefined) {
+      this.#usedKey = key;
+      return true;
+    }
+    this.#usedKeys ??= new Set([this.#usedKey]);
+    const { size } = this.#usedKeys;
+    return this.#usedKeys.add(key).size > size;
   }
 
   /** Whether the messages of a listener that is successful are acknowledged by that. */

@@ -4,13 +4,16 @@ import type { Broker } from "../embedded-broker.js";
 import type { MessageView } from "../message/message-view.js";
 import { describe, invalid, kindOf } from "../options.js";
 import type { MessageListener } from "./consume-result.js";
-import { type DedupOptions, dedupRule, type RunningDelivery, requireDelivery } from "./dedup-options.js";
+import { type DedupOptions, dedupRule, type RunningDelivery, requireDelivery, useKey } from "./dedup-options.js";
 import type { Delivery } from "./delivery.js";
 import type { ProcessQueue } from "./process-queue.js";
 
 /**
  * Makes a listener whose effect on the database happens once for each key of the consumer group, whatever is redelivered, to whichever process: your rows, the key and the acknowledgement
  * are stored by one SQLite transaction, or none of them. A message whose key is done is acknowledged without calling `effect`.
+ *
+ * The acknowledgement is in the transaction where this is the consumer's `listener` itself, or where yours, no async function, returns what this returns. A listener that does something afterwards, and may fail
+ * there, acknowledges when it has ended, as any other does: its message may come again, and the effect does not.
  *
  * Effects of one turn of the event loop share a transaction at its end, each behind a savepoint: one that throws is undone alone, and its message is retried as with any
  * listener that fails. While another process writes they wait, without blocking, for 3 s at most; then the delivery fails. `effect` may be called again
@@ -48,6 +51,7 @@ export function exactlyOnce<D extends SqliteDatabase>(
     const promise = new Promise<undefined>((resolve, reject) => {
       const running = requireDelivery(rule, message);
       const key = rule.keyOf(message);
+      useKey(rule, running, message, key);
       const run = (): void => make(message);
       running.dedup.run(new PendingEffect(running, { key, retainMs: rule.retainMs, run, resolve, reject }));
       delivery = running.delivery;
@@ -94,9 +98,9 @@ class PendingEffect implements Effect, AcknowledgedPlace {
     this.#resolve = resolve;
   }
 
-  /** What its listener sets before the transaction counts. */
+  /** Only where its listener does nothing afterwards, which may fail: what it sets before the transaction counts. */
   get acknowledged(): AcknowledgedPlace | undefined {
-    return this.#delivery.isAcknowledgedBySuccess ? this : undefined;
+    return this.#delivery.isParked && this.#delivery.isAcknowledgedBySuccess ? this : undefined;
   }
 
   run(): void {

@@ -2,7 +2,7 @@ import type { Broker } from "../embedded-broker.js";
 import { MqError } from "../errors.js";
 import { describe, integerOption, invalid } from "../options.js";
 import type { ConsumeResult, MessageListener } from "./consume-result.js";
-import { type DedupOptions, dedupRule, requireDelivery } from "./dedup-options.js";
+import { type DedupOptions, dedupRule, requireDelivery, useKey } from "./dedup-options.js";
 import { OrderlyDelivery } from "./orderly-delivery.js";
 
 const DEFAULT_LEASE_MS = 60_000;
@@ -46,8 +46,11 @@ export function idempotent(
   if (typeof handler !== "function") throw invalid(`idempotent: handler must be a function, got ${describe(handler)}`);
   const { keyOf, retainMs } = rule;
   return async (message, context) => {
-    const { delivery, dedup } = requireDelivery(rule, message);
-    const taken = await dedup.claim({ group: delivery.group, key: keyOf(message) }, leaseMs);
+    const running = requireDelivery(rule, message);
+    const { delivery, dedup } = running;
+    const key = keyOf(message);
+    useKey(rule, running, message, key);
+    const taken = await dedup.claim({ group: delivery.group, key }, leaseMs);
     if (taken.status === "done") return undefined;
     if (taken.status === "busy") return retryOf(delivery);
     const { claim } = taken;

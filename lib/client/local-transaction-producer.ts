@@ -22,6 +22,9 @@ import type {
 } from "./transaction-producer.js";
 import { resolveTransactionProducerOptions, type TransactionProducerOptions } from "./transaction-producer-options.js";
 
+/** An end that fails so is nobody's mistake. */
+const NOT_STORED: ReadonlySet<string> = new Set(["ERR_MQ_TRANSACTION", "ERR_MQ_TIMEOUT", "ERR_MQ_CLOSED"]);
+
 /** How many checks a producer answers at once. RocketMQ's client has one thread for them, `checkThreadPoolMaxSize`. */
 const MAX_CHECKS = 16;
 /** Of what is to be checked at once, in a round of the profile `rocketmq`, so many wait; the rest is asked for in the next one. The same in RocketMQ's client, `checkRequestHoldMax`. */
@@ -87,7 +90,7 @@ export class LocalTransactionProducer<A> implements EmbeddedTransactionProducer<
     const said = this.#ask("executeLocalTransaction", () => execute(this.#viewOf(half), arg as A));
     // Only what takes its time is awaited: a turn of promises more takes a tenth of the time.
     const localTransactionState = typeof said === "string" ? said : await said;
-    if (localTransactionState !== "unknown") await this.#tryToEnd(receipt, localTransactionState);
+    if (localTransactionState !== "unknown") await this.#tryToEnd(half, localTransactionState);
     return { ...receipt, localTransactionState };
   }
 
@@ -95,12 +98,20 @@ export class LocalTransactionProducer<A> implements EmbeddedTransactionProducer<
     this.#assertStarted();
     return new OneMessageTransaction(
       (message, options) => this.#producer.sendHalf(message, this.#added, options),
-      (receipt, end) => this.#end(receipt, end),
+      (half, end) => this.#end(half, end),
+      (end) => {
+        // Its roll-back would not undo what other commits store.
+        if (this.#context.port.isInTransaction)
+          throw new MqError(
+            "ERR_MQ_IN_TRANSACTION",
+            `${end}: the connection is in a transaction, which it would outlive`,
+          );
+      },
     );
   }
 
-  async check(half: HalfMessage): Promise<TransactionEnd | undefined> {
-    if (!(await this.#slots.take())) return undefined;
+  async check(half: HalfMessage): Promise<TransactionEnd | undefined | null> {
+    if (!(await this.#slots.take())) return null;
     const endHold = this.#context.clock.hold?.(
       () => `the check of transaction ${half.transactionId} by producer group ${this.group}`,
       half,
@@ -192,21 +203,24 @@ export class LocalTransactionProducer<A> implements EmbeddedTransactionProducer<
   }
 
   /** The checks settle what cannot be stored now. */
-  async #tryToEnd(receipt: SendReceipt, end: TransactionEnd): Promise<void> {
+  async #tryToEnd(half: SentHalf, end: TransactionEnd): Promise<void> {
+    const { receipt } = half;
     try {
-      await this.#end(receipt, end);
+      await this.#end(half, end);
     } catch (error) {
-      if (isMqError(error, "ERR_MQ_TRANSACTION") || isMqError(error, "ERR_MQ_TIMEOUT"))
-        this.#context.logger.warn(error.message);
-      else if (!isMqError(error, "ERR_MQ_CLOSED"))
+      if (isMqError(error) && NOT_STORED.has(error.code))
+        this.#context.logger.warn(`${end} of transaction ${receipt.messageId} is left to a check: ${error.message}`);
+      else
         this.#context.events.error(
           backgroundError(`ending transaction ${receipt.messageId}`, error, "ERR_MQ_TRANSACTION"),
         );
     }
   }
 
-  async #end({ messageId, queueOffset }: SendReceipt, end: TransactionEnd): Promise<void> {
-    const transaction = { producerGroup: this.group, transactionId: messageId, halfOffset: queueOffset };
+  async #end({ receipt, record }: SentHalf, end: TransactionEnd): Promise<void> {
+    const { messageId, queueOffset } = receipt;
+    const place = { producerGroup: this.group, transactionId: messageId, halfOffset: queueOffset };
+    const transaction = { ...place, bytes: record.length };
     if (await this.#context.port.endTransaction({ ...transaction, end })) return;
     this.#context.logger.warn(`${end} of transaction ${messageId} has no effect: it has ended before`);
   }
@@ -226,13 +240,16 @@ export class LocalTransactionProducer<A> implements EmbeddedTransactionProducer<
 /** {@link Transaction} */
 class OneMessageTransaction implements Transaction {
   readonly #sendHalf: (message: Message, options?: SendOptions) => Promise<SentHalf>;
-  readonly #end: (receipt: SendReceipt, end: TransactionEnd) => Promise<void>;
+  readonly #end: (half: SentHalf, end: TransactionEnd) => Promise<void>;
+  readonly #assertMayEnd: (end: TransactionEnd) => void;
   #sending: Promise<SentHalf> | undefined;
 
   constructor(
     sendHalf: (message: Message, options?: SendOptions) => Promise<SentHalf>,
-    end: (receipt: SendReceipt, end: TransactionEnd) => Promise<void>,
+    end: (half: SentHalf, end: TransactionEnd) => Promise<void>,
+    assertMayEnd: (end: TransactionEnd) => void,
   ) {
+    this.#assertMayEnd = assertMayEnd;
     this.#sendHalf = sendHalf;
     this.#end = end;
   }
@@ -259,8 +276,9 @@ class OneMessageTransaction implements Transaction {
   }
 
   async #finish(end: TransactionEnd): Promise<void> {
+    this.#assertMayEnd(end);
     if (this.#sending === undefined) throw refused(`a transaction without a message cannot end, got ${end}`);
-    await this.#end((await this.#sending).receipt, end);
+    await this.#end(await this.#sending, end);
   }
 }
 

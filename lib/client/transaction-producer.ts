@@ -24,9 +24,10 @@ export interface Transaction {
   /** Stores the half message: nobody gets it before `commit`. One a transaction. Rejects as {@link Producer.send} does. */
   send(message: Message, options?: SendOptions): Promise<SendReceipt>;
   /**
-   * Resolves once it is durable that the message is there for everybody. After a commit or a roll-back, also one by a check, it has no effect.
+   * Resolves once it is durable that the message is there for everybody. Where the transaction has ended, by a commit, a roll-back or a check, or was given up, it has no effect, which is logged; under the profile
+   * `rocketmq` it rejects then with `ERR_MQ_TRANSACTION` (1), and (604) after the time that the message says in `CHECK_IMMUNITY_TIME_IN_SECONDS`.
    *
-   * @throws MqError `ERR_MQ_TRANSACTION` before a message was sent.
+   * @throws MqError `ERR_MQ_TRANSACTION` before a message was sent; `ERR_MQ_IN_TRANSACTION` within a transaction of the connection's owner, whose roll-back would not undo it.
    */
   commit(): Promise<void>;
   /** The same for a message that nobody is to get. */
@@ -36,7 +37,7 @@ export interface Transaction {
 /**
  * Sends messages that become visible when a transaction of the application's own is committed, and never when it is rolled back; the outcome may come later, when the producer, or
  * another one of its group, is asked for it: first after the broker's `transaction.timeoutMs`, then every `checkIntervalMs`, at most `checkMax` times. While no producer of the group
- * is started nobody is asked, and nothing is counted.
+ * is started nobody is asked, and nothing is counted but by the rounds of the profile `rocketmq`.
  *
  * Source: RocketMQ 5.3.3, `client/.../producer/TransactionMQProducer.java`.
  */
@@ -49,7 +50,7 @@ export interface TransactionProducer<A = undefined> extends Producer {
   start(): Promise<void>;
   /**
    * Stores a half message, calls `executeLocalTransaction`, and ends the transaction as that says; resolves when the end is durable, or it is unknown. A listener that throws, or
-   * an end that cannot be stored, does not make it reject: the checks settle it. A `delayLevel` has no effect, which is logged.
+   * an end that cannot be stored, as the broker was closed meanwhile for example, does not make it reject: it is logged, and the checks settle it. A `delayLevel` has no effect, which is logged.
    *
    * @param arg - is handed to the listener.
    * @throws MqError `ERR_MQ_NOT_STARTED`; `ERR_MQ_TRANSACTION` without `executeLocalTransaction`; `ERR_MQ_INVALID_ARGUMENT` for `delayMs` and `deliverAt`, which RocketMQ loses; as

@@ -17,6 +17,8 @@ export interface HalfHead {
   readonly waitMs: number;
   readonly bornTimestamp: number;
   readonly storedAt: number;
+  /** Bytes of its record. */
+  readonly size: number;
 }
 
 /** A half message: stored, and seen by nobody, until its transaction is committed or rolled back. */
@@ -25,11 +27,13 @@ export interface HalfMessage extends HalfHead {
   readonly record: Buffer;
 }
 
-type Head = [number, string, string, string, number, number, number, number, number, number];
+type Head = [number, string, string, string, number, number, number, number, number, number, number];
 type Row = [...Head, Buffer];
 
-const HEAD =
+const STORED =
   "half_offset, transaction_id, producer_group, topic, queue_id, checks, check_at, wait_ms, born_timestamp, stored_at";
+/** SQLite knows the size without reading it all. */
+const HEAD = `${STORED}, length(record)`;
 const COLUMNS = `${HEAD}, record`;
 
 /** Half messages, by their place and by who is to be asked for them when. */
@@ -48,7 +52,10 @@ export class HalfTable {
   readonly #delete: SqliteStatement;
 
   constructor(connection: SqliteConnection) {
-    this.#insert = prepare(connection, `INSERT INTO mq_half (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+    this.#insert = prepare(
+      connection,
+      `INSERT INTO mq_half (${STORED}, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
     this.#find = prepare<Row>(connection, `SELECT ${COLUMNS} FROM mq_half WHERE half_offset = ?`).raw();
     this.#findChecked = prepare<Row>(
       connection,
@@ -157,9 +164,10 @@ function toHead(row: Head | Row): HalfHead {
     waitMs: row[7],
     bornTimestamp: row[8],
     storedAt: row[9],
+    size: row[10],
   };
 }
 
 function toHalf(row: Row): HalfMessage {
-  return Object.assign(toHead(row), { record: row[10] });
+  return Object.assign(toHead(row), { record: row[11] });
 }

@@ -49,6 +49,11 @@ export function isDiskFull(error: unknown): boolean {
   return codeOf(error)?.startsWith("SQLITE_FULL") === true || (isMqError(error) && isDiskFull(error.cause));
 }
 
+/** A row breaks a rule of its table's: nothing of what was to be done is stored. */
+export function isConstraint(error: unknown): boolean {
+  return codeOf(error)?.startsWith("SQLITE_CONSTRAINT") === true;
+}
+
 /** An open iterator of the connection's owner stands in the way; it is gone in a later turn. */
 export function isConnectionBusy(error: unknown): boolean {
   return codeOf(error) === undefined && messageOf(error) === CONNECTION_BUSY;

@@ -18,8 +18,8 @@ export class LosingChecker implements TransactionChecker {
     return this.#checker.room;
   }
 
-  async check(half: HalfMessage): Promise<TransactionEnd | undefined> {
+  async check(half: HalfMessage): Promise<TransactionEnd | undefined | null> {
     const end = await this.#checker.check(half);
-    return end === undefined || this.#plan.takeLostEnd(this.producerGroup) ? undefined : end;
+    return typeof end === "string" && this.#plan.takeLostEnd(this.producerGroup) ? undefined : end;
   }
 }

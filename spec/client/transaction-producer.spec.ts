@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Message, TransactionProducerOptions, TransactionResolution } from "../../lib/index.js";
 import { storedIn } from "../support/shared-connection.js";
+import { tempFolder } from "../support/temp-folder.js";
 import { openRecordedBroker, openTestBroker } from "../support/test-broker.js";
 import { thrown } from "../support/thrown.js";
 import { halves, startProducer, TOPIC } from "./transaction-support.js";
@@ -173,6 +174,23 @@ describe("a local transaction", () => {
     expect(receipt).toMatchObject({ status: "SEND_OK", localTransactionState: "commit", topic: TOPIC });
   });
 
+  it("that outlives its broker is left to a check, which is logged", async () => {
+    using folder = tempFolder();
+    let end: (said: TransactionResolution) => void = () => undefined;
+    const broker = await openTestBroker({ path: folder.file("store.db") });
+    const { producer } = await startProducer(broker, { a: () => new Promise((resolve) => (end = resolve)) });
+    const sending = producer.sendInTransaction({ topic: TOPIC, body: "a" });
+    await broker.clock.advance(0);
+
+    await broker[Symbol.asyncDispose]();
+    end("commit");
+
+    expect((await sending).localTransactionState).toBe("commit");
+    expect(broker.logged.map(({ text }) => text)).toEqual([expect.stringContaining("is left to a check")]);
+    await using again = await openTestBroker({ path: folder.file("store.db"), clock: broker.clock });
+    expect(await halves(again.mq)).toEqual([`${TOPIC} shop 0`]);
+  });
+
   it("is not called when the half message cannot be stored", async () => {
     await using broker = await openTestBroker();
     let calls = 0;
@@ -225,6 +243,18 @@ describe("a transaction of one message", () => {
 
     expect(await storedIn(broker.mq, TOPIC)).toEqual([]);
     expect(await storedIn(broker.mq, "TRANS_CHECK_MAX_TIME_TOPIC")).toEqual(["0 given up"]);
+  });
+
+  it("cannot be ended within mq.transaction, whose roll-back would not undo that", async () => {
+    await using broker = await openTestBroker(ONE_QUEUE);
+    const { producer } = await startProducer(broker);
+    const transaction = producer.beginTransaction();
+    await transaction.send({ topic: TOPIC, body: "a" });
+
+    const ending = broker.mq.transaction(() => ({ promise: transaction.commit() }));
+
+    await expect(ending.promise).rejects.toMatchObject({ code: "ERR_MQ_IN_TRANSACTION" });
+    expect(await halves(broker.mq)).toEqual([`${TOPIC} shop 0`]);
   });
 
   it("waits with its end for a message that is being sent", async () => {

@@ -27,11 +27,12 @@ mq.on("group:rebalanced", ({ assignment }) =>
 const consumer = mq.pushConsumer({
   group: "workers",
   subscriptions: { orders: "*" },
-  listener: async (message, context) => {
+  listener: (message, context) => {
     tell("got", message.text());
-    const result = await waits[kind](message, context);
-    tell("returned", message.text(), result ?? "success");
-    return result;
+    // Its own promise is returned: the acknowledgement is in its transaction.
+    const waiting = waits[kind](message, context);
+    waiting.then((result) => tell("returned", message.text(), result ?? "success"));
+    return waiting;
   },
 });
 await consumer.start();
