@@ -37,7 +37,7 @@ with the input:
   --help             this text
 
 With the word "transactions" it runs RocketMQ's tutorial on transactions instead, in memory: five messages that are committed, rolled
-back, or left for their producer to be asked, in four seconds.
+back, or left for their producer to be asked, in two seconds.
 
 How the input is read follows from its name: .ndjson, .jsonl, .json, .csv; otherwise from its first character.
 Exit code: 0 all counts are right, 1 they are not or the input or store cannot be used, 2 wrong options, 130 interrupted.

@@ -3,7 +3,7 @@ import { runPower } from "./power-run.js";
 import { whyNot } from "./recorder.mjs";
 
 const reason = whyNot();
-const FEW = ["--one-in", "32", "--subsets", "5"];
+const FEW = ["--one-in", "128", "--subsets", "5"];
 /** What is looked for is found long before. */
 const UNTIL_FOUND = ["--one-in", "16", "--subsets", "10", "--problems", "40"];
 /** A run takes a second where nothing else runs. */
