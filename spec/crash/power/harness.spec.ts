@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { usually } from "../../support/usually.js";
 import { runPower } from "./power-run.js";
 import { whyNot } from "./recorder.mjs";
 
@@ -19,13 +20,15 @@ describe.runIf(reason === undefined)("the power-cut harness", OPTIONS, () => {
     expect(findings(runs)).toContainEqual(expect.stringMatching(/^unit \S+ was stored and is missing$/));
   });
 
-  it.each([
-    ["write-ahead log", "wal", "sends", /was stored and is missing$/],
-    ["database at a checkpoint", "database", "checkpoints", /SQLITE_CORRUPT|integrity_check/],
-    ["rollback journal", "journal", "attached-delete", /SQLITE_CORRUPT|integrity_check/],
-    ["folder of a new log", "folder", "sends", /was stored and is missing$/],
-    ["folder of a new journal", "folder", "attached-delete", /is there in part/],
-  ])("finds a disk that only pretends to sync the %s", async (_what, ignored, workload, finding) => {
+  it.each(
+    usually(2, [
+      ["write-ahead log", "wal", "sends", /was stored and is missing$/],
+      ["rollback journal", "journal", "attached-delete", /SQLITE_CORRUPT|integrity_check/],
+      ["folder of a new log", "folder", "sends", /was stored and is missing$/],
+      ["folder of a new journal", "folder", "attached-delete", /is there in part/],
+      ["database at a checkpoint", "database", "checkpoints", /SQLITE_CORRUPT|integrity_check/],
+    ] as const),
+  )("finds a disk that only pretends to sync the %s", async (_what, ignored, workload, finding) => {
     const runs = await runPower(workload, "--synchronous", "full", "--ignore-syncs", ignored, ...UNTIL_FOUND);
 
     expect(findings(runs)).toContainEqual(expect.stringMatching(finding));
