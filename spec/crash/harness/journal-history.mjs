@@ -28,7 +28,7 @@ export function toHistory(end, { topic, isOrderly = false, isPopping = false, ac
       push(entry, "delivered");
       for (const [state, more] of ends.get(entry) ?? []) push(entry, state, more);
     }
-    const isTold = entry.group !== acknowledging?.group;
+    const isTold = entry.group !== acknowledging?.group || !acknowledging.isEarly(entry);
     if (entry.event === "returned" && entry.result === "success" && isTold) push(entry, "consumed");
     if (isPopping) continue;
     if (entry.event === "dead-lettered") push(entry, "dead-lettered");
@@ -111,7 +111,7 @@ function endsOfEffects(end, acknowledging) {
     if (event !== "returned") continue;
     const delivery = running.get(what);
     told.add(delivery);
-    if (entry.result === "success") ends.set(delivery, [["consumed", {}]]);
+    if (entry.result === "success" && acknowledging.isEarly(entry)) ends.set(delivery, [["consumed", {}]]);
   }
   for (const entry of last.values())
     if (!told.has(entry) && acknowledging.isDone(end, entry)) ends.set(entry, [["consumed", {}]]);

@@ -9,7 +9,7 @@
 // - `groups`: names of the clustering groups that consume it; `broadcasting`: [{ group, instances: [instanceName] }].
 // - `isOrderly`: the messages of each queue are consumed in order, failures are counted in memory and not put off in the store.
 // - `isPopping`: its consumers are simple ones. An offset passes a message that they receive; failures are counted, and put off, when its time is up.
-// - `isDoneOnce`: messages of one key are done once. `acknowledging`: `{ group, isDone(end, delivery) }` of the one group whose messages are acknowledged before the listener
+// - `isDoneOnce`: messages of one key are done once. `acknowledging`: `{ group, isDone(end, delivery), isEarly(entry) }` of the one group whose messages are acknowledged before the listener
 //   can tell so; `isDone`: whether a delivery of which a killed process told no more may have been acknowledged.
 // - `isTransacting`: half messages are stored, checked and settled.
 // - `open({ path, synchronous, logger })`: how its processes open the store; left out: with `openBroker`. `closed(mq)`: what is to be done

@@ -80,10 +80,8 @@ function collectRuns({ entries }) {
     if (entry.group !== HANDLERS) continue;
     const { event, clientId, messageId, deliveryAttempt, at, tick, result } = entry;
     const what = `${clientId} ${messageId} ${deliveryAttempt}`;
-    if (event === "delivered") {
-      delivered.set(what, at);
-      running.delete(what);
-    }
+    // The same client may get it anew, with the same attempt, while its handler is still at work: a queue that went away and came back.
+    if (event === "delivered") delivered.set(what, at);
     if (event === "handling") {
       const never = Number.POSITIVE_INFINITY;
       const leasedUntil = delivered.get(what) + LEASE_MS;
@@ -97,7 +95,7 @@ function collectRuns({ entries }) {
       run.result = result;
       if (result !== "success") run.released = tick;
     }
-    if (event === "returned" && result === "success") run.completed = tick;
+    if (event === "returned" && result === "success" && run.result === "success") run.completed = tick;
   }
   for (const runs of runsByKey.values()) runs.sort((a, b) => a.tick - b.tick);
   return runsByKey;

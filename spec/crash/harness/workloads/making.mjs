@@ -103,6 +103,11 @@ export function readMade({ database }) {
   return { effects, made: new Set(effects.map(({ key }) => key)), done: new Set(keys) };
 }
 
+/** Whether its process returns the very promise of exactlyOnce: then the effect and the acknowledgement are one transaction. */
+export function isAcknowledgedWithEffect({ life }) {
+  return life.index % 2 === 0;
+}
+
 /** Whether a delivery of which a killed process told no more may have been acknowledged. */
 export function isMade({ own }, delivery) {
   return own.made.has(keyOf(delivery));

@@ -3,7 +3,7 @@
 import { company } from "./company.mjs";
 import { checkHandled, HANDLERS, startHandling } from "./handling.mjs";
 import { hanging } from "./hanging.mjs";
-import { checkMade, isMade, MAKERS, readMade, setUpMade, startMaking } from "./making.mjs";
+import { checkMade, isAcknowledgedWithEffect, isMade, MAKERS, readMade, setUpMade, startMaking } from "./making.mjs";
 import { setUpTraffic, workOnTraffic } from "./traffic.mjs";
 
 const GROUPS = [MAKERS, HANDLERS];
@@ -14,7 +14,7 @@ export const once = {
   isDoneOnce: true,
   groups: GROUPS,
   broadcasting: [],
-  acknowledging: { group: MAKERS, isDone: isMade },
+  acknowledging: { group: MAKERS, isDone: isMade, isEarly: isAcknowledgedWithEffect },
   setUp: async (mq) => {
     await setUpTraffic(mq, GROUPS);
     await setUpMade(mq);
