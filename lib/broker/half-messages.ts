@@ -76,7 +76,8 @@ export interface HalfMessagesParts {
  *          │  └─when it is time for a check─▶ counted, put off, then its producers are asked
  *          └────after checkMax checks─▶ TRANS_CHECK_MAX_TIME_TOPIC
  * ```
- *  * Source: RocketMQ 5.3.3, `broker/.../transaction/queue/TransactionalMessageServiceImpl.java`, which copies a half message for each check, and notes in a second topic
+ *
+ * Source: RocketMQ 5.3.3, `broker/.../transaction/queue/TransactionalMessageServiceImpl.java`, which copies a half message for each check, and notes in a second topic
  * which of them have ended; and `broker/.../processor/EndTransactionProcessor.java`.
  */
 export class HalfMessages {
