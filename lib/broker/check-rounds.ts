@@ -79,8 +79,9 @@ export class CheckRounds implements CheckSchedule {
     const { store, settings, giveUp } = this.#parts;
     const age = now - head.bornTimestamp;
     if (!this.#isOurs(head, now)) return true;
+    // This round has checked it: the answer to its last check counts, however many were checked with it.
+    if (head.storedAt >= startedAt) return false;
     const isOver = head.checks >= settings.checkMax || age > KEPT_MS;
-    if (!isOver && head.storedAt >= startedAt) return false;
     const half = store.halves.find(head.halfOffset) as HalfMessage;
     const immunityMs = immunityOf(half.record);
     const waitMs = immunityMs ?? settings.timeoutMs;

@@ -361,6 +361,22 @@ describe("checks under the profile rocketmq", () => {
     expect(await storedIn(broker.mq, TOPIC)).toEqual(["0 a"]);
   });
 
+  it("give up in the next round, so that the last answer counts, also of more messages than one transaction takes", async () => {
+    await using broker = await openRecordedBroker({ ...ONE_QUEUE, transaction: { ...SHORT, checkMax: 1 } });
+    const held = new HeldChecks();
+    const { producer } = await startProducer(broker, {}, { a: () => held.hold() });
+    await Promise.all(Array.from({ length: 250 }, () => producer.sendInTransaction({ topic: TOPIC, body: "a" })));
+
+    await broker.clock.advance(20 * SECOND);
+    while (held.count > 0) {
+      held.end("commit");
+      await broker.clock.advance(0);
+    }
+
+    expect(await storedIn(broker.mq, TOPIC)).toHaveLength(250);
+    expect(await storedIn(broker.mq, "TRANS_CHECK_MAX_TIME_TOPIC").catch(() => [])).toEqual([]);
+  });
+
   it("look at more messages than one transaction takes", async () => {
     await using broker = await openRecordedBroker({ ...ONE_QUEUE, transaction: { ...SHORT, checkMax: 1 } });
     const { producer, asked } = await startProducer(broker);
