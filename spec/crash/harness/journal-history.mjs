@@ -28,7 +28,7 @@ export function toHistory(end, { topic, isOrderly = false, isPopping = false, ac
       push(entry, "delivered");
       for (const [state, more] of ends.get(entry) ?? []) push(entry, state, more);
     }
-    const isTold = entry.group !== acknowledging?.group || !acknowledging.isEarly(entry);
+    const isTold = acknowledging === undefined || entry.group !== acknowledging.group || !acknowledging.isEarly(entry);
     if (entry.event === "returned" && entry.result === "success" && isTold) push(entry, "consumed");
     if (isPopping) continue;
     if (entry.event === "dead-lettered") push(entry, "dead-lettered");
