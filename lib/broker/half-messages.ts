@@ -52,7 +52,7 @@ export interface HalfRequest {
   /** Whose producers are asked what became of it. */
   readonly producerGroup: string;
   /** Filled in: as it was sent, in the form of the log. */
-  record?: Buffer;
+  record?: Buffer | undefined;
 }
 
 export interface HalfMessagesParts {
@@ -102,12 +102,14 @@ export class HalfMessages {
 
   /** Inside a transaction: writes what was collected, and says in each message where in the half queue it lies. */
   write(): void {
+    const { store, settings, profile, now } = this.#parts;
+    store.halves.write();
     const collected = this.#collected;
     if (collected.length === 0) return;
     this.#collected = [];
-    const { store, settings, profile, now } = this.#parts;
     const storedAt = now();
     let halfOffset = store.meta.reserveHalfOffsets(collected.length);
+    const halves: HalfMessage[] = [];
     for (const { topic, queueId, request, message } of collected) {
       const sent = encodeRecord(message);
       const waitMs = Math.min(Math.max(0, immunityIn(message.properties) ?? settings.timeoutMs), FOREVER_MS);
@@ -128,12 +130,13 @@ export class HalfMessages {
         size: record.length,
         record,
       };
-      store.halves.insert(half);
+      halves.push(half);
       this.checks.added(half);
       request.record = sent;
       message.queueOffset = halfOffset;
       halfOffset += 1;
     }
+    store.halves.insertAll(halves);
   }
 
   /**
@@ -198,6 +201,7 @@ export class HalfMessages {
   drop(): void {
     this.#collected = [];
     this.#givenUp = [];
+    this.#parts.store.halves.drop();
     this.checks.drop();
   }
 

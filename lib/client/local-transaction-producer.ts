@@ -90,8 +90,14 @@ export class LocalTransactionProducer<A> implements EmbeddedTransactionProducer<
     const said = this.#ask("executeLocalTransaction", () => execute(this.#viewOf(half), arg as A));
     // Only what takes its time is awaited: a turn of promises more takes a tenth of the time.
     const localTransactionState = typeof said === "string" ? said : await said;
-    if (localTransactionState !== "unknown") await this.#tryToEnd(half, localTransactionState);
-    return { ...receipt, localTransactionState };
+    if (localTransactionState !== "unknown") {
+      try {
+        await this.#end(half, localTransactionState);
+      } catch (error) {
+        this.#endFailed(receipt, localTransactionState, error);
+      }
+    }
+    return toTransactionReceipt(receipt, localTransactionState);
   }
 
   beginTransaction(): Transaction {
@@ -203,25 +209,22 @@ export class LocalTransactionProducer<A> implements EmbeddedTransactionProducer<
   }
 
   /** The checks settle what cannot be stored now. */
-  async #tryToEnd(half: SentHalf, end: TransactionEnd): Promise<void> {
-    const { receipt } = half;
-    try {
-      await this.#end(half, end);
-    } catch (error) {
-      if (isMqError(error) && NOT_STORED.has(error.code))
-        this.#context.logger.warn(`${end} of transaction ${receipt.messageId} is left to a check: ${error.message}`);
-      else
-        this.#context.events.error(
-          backgroundError(`ending transaction ${receipt.messageId}`, error, "ERR_MQ_TRANSACTION"),
-        );
-    }
+  #endFailed({ messageId }: SendReceipt, end: TransactionEnd, error: unknown): void {
+    if (isMqError(error) && NOT_STORED.has(error.code))
+      this.#context.logger.warn(`${end} of transaction ${messageId} is left to a check: ${error.message}`);
+    else this.#context.events.error(backgroundError(`ending transaction ${messageId}`, error, "ERR_MQ_TRANSACTION"));
   }
 
   async #end({ receipt, record }: SentHalf, end: TransactionEnd): Promise<void> {
     const { messageId, queueOffset } = receipt;
-    const place = { producerGroup: this.group, transactionId: messageId, halfOffset: queueOffset };
-    const transaction = { ...place, bytes: record.length };
-    if (await this.#context.port.endTransaction({ ...transaction, end })) return;
+    const isEnded = await this.#context.port.endTransaction({
+      producerGroup: this.group,
+      transactionId: messageId,
+      halfOffset: queueOffset,
+      end,
+      bytes: record.length,
+    });
+    if (isEnded) return;
     this.#context.logger.warn(`${end} of transaction ${messageId} has no effect: it has ended before`);
   }
 
@@ -280,6 +283,21 @@ class OneMessageTransaction implements Transaction {
     if (this.#sending === undefined) throw refused(`a transaction without a message cannot end, got ${end}`);
     await this.#end(await this.#sending, end);
   }
+}
+
+/** Each field by itself: to copy those of another object takes 0.8 µs. */
+function toTransactionReceipt(receipt: SendReceipt, localTransactionState: TransactionResolution): TransactionReceipt {
+  return {
+    status: receipt.status,
+    messageId: receipt.messageId,
+    offsetMessageId: receipt.offsetMessageId,
+    topic: receipt.topic,
+    brokerName: receipt.brokerName,
+    queueId: receipt.queueId,
+    queueOffset: receipt.queueOffset,
+    transactionId: receipt.transactionId,
+    localTransactionState,
+  };
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

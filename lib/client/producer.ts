@@ -138,7 +138,7 @@ export class LocalProducer implements EmbeddedProducer {
   sendHalf(message: Message, added: string, options?: SendOptions): Promise<SentHalf> {
     return new Promise((resolve, reject) => {
       this.#context.port.assertRoom();
-      const prepared = this.#prepare(message);
+      const prepared = this.#prepare(message, added);
       if (prepared.delay !== undefined && (prepared.delay.level ?? 0) <= 0)
         throw new MqError(
           "ERR_MQ_INVALID_ARGUMENT",
@@ -148,15 +148,8 @@ export class LocalProducer implements EmbeddedProducer {
         this.#context.logger.warn(
           `delayLevel of a message of a transaction has no effect, got ${prepared.delay.level}`,
         );
-      const { properties, propertiesSize } = prepared;
-      const half = {
-        ...prepared,
-        properties: properties + added,
-        propertiesSize: propertiesSize + added.length,
-        delay: undefined,
-      };
-      const request: HalfRequest = { producerGroup: this.group };
-      const sending: Sending = { ...this.#address([half], message, options), half: request };
+      const request: HalfRequest = { producerGroup: this.group, record: undefined };
+      const sending = this.#address([prepared], message, options, request);
       const sent = sending.messages[0] as OutgoingMessage;
       const stored = (): void => resolve({ receipt: this.#toReceipt(sending, sent), record: request.record as Buffer });
       this.#append(sending, stored, reject, options?.signal);
@@ -207,9 +200,9 @@ export class LocalProducer implements EmbeddedProducer {
     return this.close();
   }
 
-  #prepare(message: Message): PreparedMessage {
+  #prepare(message: Message, added?: string): PreparedMessage {
     this.#assertOpen();
-    return prepareMessage(message, this.#limits);
+    return prepareMessage(message, this.#limits, added);
   }
 
   #prepareBatch(messages: readonly Message[]): readonly PreparedMessage[] {
@@ -218,7 +211,12 @@ export class LocalProducer implements EmbeddedProducer {
   }
 
   /** Gives queue, ids and deadline. */
-  #address(prepared: readonly PreparedMessage[], first: Message, options: SendOptions | undefined): Sending {
+  #address(
+    prepared: readonly PreparedMessage[],
+    first: Message,
+    options: SendOptions | undefined,
+    half?: HalfRequest,
+  ): Sending {
     const timeoutMs = options === undefined ? this.#sendTimeoutMs : this.#checkOptions(options);
     const preparedFirst = prepared[0] as PreparedMessage;
     const { topic, delay } = preparedFirst;
@@ -242,8 +240,10 @@ export class LocalProducer implements EmbeddedProducer {
       messages,
       bytes,
       deadline,
-      delay,
+      // Of a half message it has no effect.
+      delay: half === undefined ? delay : undefined,
       delayed: undefined,
+      half,
     };
   }
 

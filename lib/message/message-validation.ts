@@ -63,10 +63,11 @@ const WAIT_FALSE: string = `${PROPERTY.WAIT}${NAME_END}false${VALUE_END}`;
  * Source: RocketMQ 5.3.3, `client/.../Validators.java`, `checkMessage`; `common/.../message/Message.java`, `putUserProperty`;
  * `store/.../MessageExtEncoder.java` for the size of the properties.
  *
+ * @param added - what its client adds to the properties, encoded.
  * @throws MqError `ERR_MQ_INVALID_ARGUMENT` (-1) for what is malformed, `ERR_MQ_MESSAGE_ILLEGAL` (13) for a body that is absent, empty or
  * too large and for properties that are too large.
  */
-export function prepareMessage(message: Message, limits: MessageLimits): PreparedMessage {
+export function prepareMessage(message: Message, limits: MessageLimits, added: string = ""): PreparedMessage {
   checkFields(message);
   const { topic, body, tag, keys, messageGroup, properties, flag = 0, waitStoreMsgOk = true } = message;
   checkTopic(topic);
@@ -89,6 +90,7 @@ export function prepareMessage(message: Message, limits: MessageLimits): Prepare
     text += GROUP_START + messageGroup + VALUE_END;
   }
   if (properties !== undefined) text += encodeUserProperties(properties);
+  text += added;
   const propertiesSize = utf8Size(text);
   checkPropertiesSize(propertiesSize, limits);
 

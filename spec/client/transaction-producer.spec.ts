@@ -92,6 +92,22 @@ describe("a half message", () => {
     expect(committed?.systemProperties).not.toHaveProperty("REAL_TOPIC");
   });
 
+  it("has room for what its producer adds to the properties, its group among them: 13 when they are too large with it", async () => {
+    await using broker = await openTestBroker(ONE_QUEUE);
+    const { producer } = await startProducer(broker);
+    const added = "TRAN_MSG=true;PGROUP=shop;".length;
+    // Without what the producer and, at most, the broker adds of its own.
+    const room = 32_767 - added - 104 - "CLUSTER".length - "WAIT=true;k=;".length;
+    const sized = (size: number): Message => ({ topic: TOPIC, body: "a", properties: { k: "v".repeat(size) } });
+
+    await producer.sendInTransaction(sized(room));
+    await producer.send(sized(room + added));
+
+    const refused = producer.sendInTransaction(sized(room + added));
+    await expect(refused).rejects.toMatchObject({ code: "ERR_MQ_MESSAGE_ILLEGAL", responseCode: 13 });
+    expect(await halves(broker.mq)).toHaveLength(1);
+  });
+
   it("is told of with its commit, not before", async () => {
     await using broker = await openTestBroker(ONE_QUEUE);
     const told: string[] = [];

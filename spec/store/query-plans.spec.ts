@@ -54,7 +54,8 @@ describe("the statements of the store", () => {
     const found = await plans();
 
     const scanning = [...found].filter(
-      ([source, plan]) => plan.includes("SCAN") && !SCANS.some((end) => source.endsWith(end)),
+      ([source, plan]) =>
+        plan.includes("SCAN") && !plan.endsWith("-ROW VALUES CLAUSE") && !SCANS.some((end) => source.endsWith(end)),
     );
     expect(found.size).toBeGreaterThan(30);
     expect(scanning).toEqual([]);
