@@ -10,6 +10,8 @@ export interface EffectParts {
   readonly connection: SqliteConnection;
   readonly dedup: Dedup;
   readonly progress: ConsumeProgress;
+  /** {@link GuestAppend.within} */
+  readonly within: (work: () => void) => void;
   /** A savepoint was undone: forget what is cached. */
   readonly undone: () => void;
   /** An effect failed, perhaps because the disk is full. */
@@ -112,9 +114,10 @@ export class EffectWrite implements Write {
     this.#isOpen = false;
     this.#failures = new Map(this.#excluded);
     const acknowledgements = new Map<EffectQueue, Acknowledgement>();
+    this.#parts.within(() => {
+      for (const effect of this.#effects) if (!this.#excluded.has(effect)) this.#make(effect);
+    });
     for (const effect of this.#effects) {
-      if (this.#excluded.has(effect)) continue;
-      this.#make(effect);
       const { group, acknowledged } = effect;
       if (acknowledged === undefined || this.#failures.has(effect)) continue;
       const { queue, place, instance } = acknowledged;

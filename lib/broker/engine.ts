@@ -189,6 +189,7 @@ export class Engine {
     });
     this.effects = new Effects({
       ...{ connection, dedup: this.dedup, progress: this.progress, steady, busyWaitMs: BUSY_WAIT_MS },
+      within: (work) => this.#guest.within(work),
       undone: () => state.drop(),
       failed: (error) => listener.failed(error),
       enqueue: (write) => this.#commits.enqueue(write),

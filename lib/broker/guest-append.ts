@@ -58,10 +58,10 @@ export class GuestAppend {
   }
 
   append(write: Write): void {
-    if (!this.#isOurs || !this.#hooks.isKnown()) this.#hooks.drop();
     let isSet = false;
     let isKept = false;
     try {
+      if (!this.#isOurs || !this.#hooks.isKnown()) this.#hooks.drop();
       this.#savepoint.run();
       isSet = true;
       write.apply();

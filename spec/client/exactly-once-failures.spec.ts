@@ -244,6 +244,28 @@ describe("what an effect sends with sendSync", () => {
     expect(await mq.admin.listTopics()).toContainEqual(expect.objectContaining({ topic: "ghosts" }));
   });
 
+  it("is gone where the effect rolls its own savepoint back, and what it and others send next takes the place", async () => {
+    await using shop = await openShop();
+    const { mq, producer } = shop;
+    await shop.consume(
+      exactlyOnce(mq, {}, (message, database) => {
+        const sent = producer.sendSync({ topic: "shipments", body: `${message.text()} kept` });
+        database.exec("SAVEPOINT own");
+        const undone = producer.sendSync({ topic: "shipments", body: `${message.text()} undone` });
+        database.exec("ROLLBACK TO own; RELEASE own");
+        const next = producer.sendSync({ topic: "shipments", body: `${message.text()} next` });
+        expect([undone.queueOffset, next.queueOffset]).toEqual([sent.queueOffset + 1, sent.queueOffset + 1]);
+      }),
+    );
+
+    await shop.send("a", "b");
+    await shop.test.clock.settle();
+
+    const stored = await mq.admin.browse({ topic: "shipments", brokerName: "broker-a", queueId: 0 }, 0, 10);
+    expect(stored.map((message) => message.text())).toEqual(["a kept", "a next", "b kept", "b next"]);
+    expect(shop.warnings()).toEqual([]);
+  });
+
   it("is stored behind earlier sends that are pending, which send and transaction are not within", async () => {
     await using shop = await openShop();
     const { mq, producer } = shop;
