@@ -75,7 +75,7 @@ export type BrokerOptions<D extends SqliteDatabase = SqliteDatabase> = BrokerSet
         readonly database?: undefined;
       }
     | {
-        /** Attached mode: your connection, our `mq_*` tables beside yours. Never closed and no second connection opened. */
+        /** Attached mode: your connection, our `mq_*` tables beside yours. Never closed and no second connection opened. Its journal mode is looked at now: close the broker before you change it. */
         readonly database: D;
         readonly path?: undefined;
       }

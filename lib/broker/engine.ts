@@ -356,7 +356,6 @@ export class Engine {
 
   #guestEnded(): void {
     if (!this.#database.connection.open) return;
-    this.#state.drop();
     this.#openFile?.committed();
     this.#listener.foreignCommitSeen();
     this.#guestWritten.ended();

@@ -35,6 +35,10 @@ export class GuestAppend {
   #isWatching = false;
   /** We began the transaction that is open, and end it. */
   #isOurs = false;
+  /** Something was written in that transaction. */
+  #hasWritten = false;
+  /** Something was written in another one since it was last told that one is over. */
+  #hasWrittenInOwners = false;
 
   constructor(connection: SqliteConnection, backoff: Backoff, hooks: GuestHooks) {
     this.#connection = connection;
@@ -48,9 +52,10 @@ export class GuestAppend {
   /** In a transaction of ours, which `work` of the owner's fills. */
   within<T>(work: () => T): T {
     this.#isOurs = true;
+    this.#hasWritten = false;
     try {
       const result = work();
-      if (!this.#hooks.isKnown()) this.#hooks.drop();
+      if (!this.#isKnown()) this.#hooks.drop();
       return result;
     } finally {
       this.#isOurs = false;
@@ -61,7 +66,8 @@ export class GuestAppend {
     let isSet = false;
     let isKept = false;
     try {
-      if (!this.#isOurs || !this.#hooks.isKnown()) this.#hooks.drop();
+      if (!this.#isOurs || !this.#isKnown()) this.#hooks.drop();
+      this.#hasWritten = true;
       this.#savepoint.run();
       isSet = true;
       write.apply();
@@ -83,6 +89,11 @@ export class GuestAppend {
     this.#watch();
   }
 
+  /** What is cached was right when the transaction began. */
+  #isKnown(): boolean {
+    return !this.#hasWritten || this.#hooks.isKnown();
+  }
+
   /** Ends the looking. */
   close(): void {
     this.#backoff.cancel();
@@ -100,6 +111,7 @@ export class GuestAppend {
   }
 
   #watch(): void {
+    if (!this.#isOurs) this.#hasWrittenInOwners = true;
     if (this.#isWatching) return;
     this.#isWatching = true;
     this.#backoff.reset();
@@ -113,6 +125,8 @@ export class GuestAppend {
       return;
     }
     this.#isWatching = false;
+    if (this.#hasWrittenInOwners) this.#hooks.drop();
+    this.#hasWrittenInOwners = false;
     this.#hooks.ended();
   };
 }

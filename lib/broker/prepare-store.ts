@@ -14,11 +14,8 @@ const FIRST_WITH_RETENTION = 5;
 export function prepareStore(database: OpenedDatabase, now: number): void {
   const { connection } = database;
   try {
-    const transactions = new Transactions(database, {
-      dropCaches: nothing,
-      foreignCommitSeen: nothing,
-      assertReadable: nothing,
-    });
+    const caches = { dropCaches: nothing, foreignCommitSeen: nothing, assertReadable: nothing };
+    const transactions = new Transactions(database, caches, false);
     if (transactions.readNow(() => readFormatVersion(connection)) === FORMAT_VERSION) return;
     transactions.writeSync(0, "making the tables", () => {
       const from = readFormatVersion(connection);

@@ -102,7 +102,8 @@ export class Topics {
     const config = this.find(topic);
     if (config === undefined) return undefined;
     const route = this.#toRoute(config);
-    if (!this.#store.connection.inTransaction) this.#routes.set(topic, route);
+    // What is not kept may be undone.
+    if (this.#configs.get(topic) === config) this.#routes.set(topic, route);
     return route;
   }
 

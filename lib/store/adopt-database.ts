@@ -26,6 +26,7 @@ class AdoptedDatabase implements OpenedDatabase {
   readonly owned: boolean = false;
   readonly connection: SqliteConnection;
   readonly realPath: string | undefined;
+  readonly mayWaitToRead: boolean;
   readonly #release: () => void;
   #lastSynchronous: Synchronous;
 
@@ -36,6 +37,7 @@ class AdoptedDatabase implements OpenedDatabase {
       this.realPath = findRealPath(connection);
       const isAllowed = this.realPath === undefined || options.allowNetworkFileSystem === true;
       if (!isAllowed) refuseNetworkFileSystem(this.realPath);
+      this.mayWaitToRead = this.realPath !== undefined && this.#readJournalMode() !== "wal";
       this.#lastSynchronous = this.#readSynchronous();
     } catch (error) {
       this.#release();
@@ -61,11 +63,15 @@ class AdoptedDatabase implements OpenedDatabase {
 
   #readSynchronous(): Synchronous {
     if (this.realPath === undefined) return "off";
-    const journalMode = String(this.connection.pragma("main.journal_mode", { simple: true }));
+    const journalMode = this.#readJournalMode();
     // Without a journal, a crash in the middle of a transaction leaves a damaged file.
     if (journalMode === "memory" || journalMode === "off") return "off";
     const level = Number(this.connection.pragma("main.synchronous", { simple: true }));
     return promiseOf(journalMode, level);
+  }
+
+  #readJournalMode(): string {
+    return String(this.connection.pragma("main.journal_mode", { simple: true }));
   }
 }
 

@@ -22,6 +22,8 @@ export interface OpenedDatabase {
   readonly owned: boolean;
   /** Of the file, with symbolic links resolved; `undefined` for a database in memory or a temporary one. */
   readonly realPath: string | undefined;
+  /** Whether another connection can keep this one from reading, and from committing once it writes, as with a rollback journal. As it was when it was opened. */
+  readonly mayWaitToRead: boolean;
   /** What holds now: an attached connection's owner may change it. "off" where nothing outlives the process. */
   readonly synchronous: Synchronous;
   /** Closes the connection if it is ours. May be called again. */
@@ -68,7 +70,8 @@ export async function openOwned(options: OpenOwnedOptions): Promise<OpenedDataba
 
 function openMemory(driver: DriverConstructor): OpenedDatabase {
   const connection = new driver(":memory:");
-  return { connection, owned: true, realPath: undefined, synchronous: "off", close: () => void connection.close() };
+  const close = (): void => void connection.close();
+  return { connection, owned: true, realPath: undefined, mayWaitToRead: false, synchronous: "off", close };
 }
 
 function openFile(driver: DriverConstructor, path: string, synchronous: Synchronous): OpenedDatabase {
@@ -80,7 +83,8 @@ function openFile(driver: DriverConstructor, path: string, synchronous: Synchron
     if (!isPrivate) makePrivate(path);
     if (!hasLayout) layOut(connection);
     configure(connection, synchronous);
-    return { connection, owned: true, realPath: realpathSync(path), synchronous, close: () => void connection.close() };
+    const close = (): void => void connection.close();
+    return { connection, owned: true, realPath: realpathSync(path), mayWaitToRead: false, synchronous, close };
   } catch (error) {
     connection.close();
     throw error;

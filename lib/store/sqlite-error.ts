@@ -44,6 +44,11 @@ export function isBusy(error: unknown): boolean {
   return /^SQLITE_(?:BUSY|LOCKED|PROTOCOL)/.test(codeOf(error) ?? "");
 }
 
+/** Another connection has committed since this transaction began to read: it cannot write any more. */
+export function isSnapshotOld(error: unknown): boolean {
+  return codeOf(error) === "SQLITE_BUSY_SNAPSHOT";
+}
+
 /** Also of what was made of SQLite's error. SQLite may have rolled back the whole transaction, an owner's too. */
 export function isDiskFull(error: unknown): boolean {
   return codeOf(error)?.startsWith("SQLITE_FULL") === true || (isMqError(error) && isDiskFull(error.cause));

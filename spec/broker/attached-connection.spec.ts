@@ -251,7 +251,8 @@ describe("a broker that is a guest on a connection", () => {
   });
 
   it("ends a transaction that began before the busy time-out could not be put back, and takes the next send", async () => {
-    const database = new Database(":memory:");
+    using folder = tempFolder();
+    const database = new Database(folder.file("app.db"));
     await using broker = await openTestBroker({ database, defaultQueueCount: 1 });
     const producer = broker.mq.producer({ group: "shop" });
     await producer.send({ topic: "orders", body: "a" });

@@ -3,6 +3,8 @@ import { describe, expect, it } from "vitest";
 import { CONNECTIONS, deliveries, openShared, storedIn } from "../support/shared-connection.js";
 import { thrown } from "../support/thrown.js";
 
+const FILES = CONNECTIONS.filter((kind) => kind.includes("file"));
+
 describe.each(CONNECTIONS)("Broker.transaction on an %s", (kind) => {
   it("commits rows of the owner and messages together and returns what the function returned", async () => {
     await using shared = await openShared(kind);
@@ -137,9 +139,9 @@ describe.each(CONNECTIONS)("Broker.transaction on an %s", (kind) => {
   });
 });
 
-describe("Broker.transaction on a file", () => {
-  it("is immediate: it holds the write lock before the function writes", async () => {
-    await using shared = await openShared("owned file");
+describe.each(FILES)("the write lock of Broker.transaction on an %s", (kind) => {
+  it("is taken before the function writes", async () => {
+    await using shared = await openShared(kind);
     const rival = new Database(shared.database.name, { timeout: 0 });
 
     shared.mq.transaction(() => {
@@ -150,8 +152,8 @@ describe("Broker.transaction on a file", () => {
     rival.close();
   });
 
-  it("gives up when another writer holds the lock for busyTimeoutMs", async () => {
-    await using shared = await openShared("owned file", { busyTimeoutMs: 5 });
+  it("is waited for while another writer has it, for busyTimeoutMs", async () => {
+    await using shared = await openShared(kind, { busyTimeoutMs: 5 });
     const rival = new Database(shared.database.name, { timeout: 0 });
 
     rival.exec("BEGIN IMMEDIATE");

@@ -1,7 +1,7 @@
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import type { MqError } from "../../lib/index.js";
-import { type FaultDriver, openFaultDriver } from "../support/fault-driver.js";
+import { type FaultDriver, openFaultDriver, TAKING_THE_LOCK } from "../support/fault-driver.js";
 import { browseQueue } from "../support/shared-connection.js";
 import { tempFolder } from "../support/temp-folder.js";
 import { openTestBroker, type TestBroker } from "../support/test-broker.js";
@@ -48,8 +48,8 @@ describe("moving what is due", () => {
     ["INSERT INTO mq_log", "SQLITE_BUSY", "before", "ERR_MQ_SYSTEM_BUSY"],
     ["INSERT INTO mq_log", "SQLITE_IOERR_WRITE", "after", "ERR_MQ_STORE"],
     ["DELETE FROM mq_due", "SQLITE_IOERR_READ", "after", "ERR_MQ_STORE"],
-    ["BEGIN IMMEDIATE", "SQLITE_IOERR_LOCK", "before", "ERR_MQ_STORE"],
-    ["BEGIN IMMEDIATE", "SQLITE_FULL", "before", "ERR_MQ_SERVICE_NOT_AVAILABLE"],
+    [TAKING_THE_LOCK, "SQLITE_IOERR_LOCK", "before", "ERR_MQ_STORE"],
+    [TAKING_THE_LOCK, "SQLITE_FULL", "before", "ERR_MQ_SERVICE_NOT_AVAILABLE"],
     ["COMMIT", "SQLITE_FULL", "before", "ERR_MQ_SERVICE_NOT_AVAILABLE"],
   ] as const)(
     "is reported as an error and tried again a second later when %s fails with %s %s it runs",
@@ -75,7 +75,7 @@ describe("moving what is due", () => {
     },
   );
 
-  it.each(["BEGIN IMMEDIATE", "COMMIT"])(
+  it.each([TAKING_THE_LOCK, "COMMIT"])(
     "waits three seconds for another connection that is in the way of its %s, and is tried again then",
     async (statement) => {
       await using both = await setup();
@@ -97,7 +97,7 @@ describe("moving what is due", () => {
   it("goes on as soon as a lock of less than three seconds is gone, and reports nothing", async () => {
     await using both = await setup();
     const { driver, test, errors, texts } = both;
-    driver.fail("BEGIN IMMEDIATE", "SQLITE_BUSY", "before");
+    driver.fail(TAKING_THE_LOCK, "SQLITE_BUSY", "before");
 
     await test.clock.advance(2_500);
     driver.heal();

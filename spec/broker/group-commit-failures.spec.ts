@@ -1,7 +1,7 @@
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import { type Broker, type EmbeddedProducer, openBroker, type SendReceipt } from "../../lib/index.js";
-import { type FaultDriver, openFaultDriver } from "../support/fault-driver.js";
+import { type FaultDriver, openFaultDriver, TAKING_THE_LOCK } from "../support/fault-driver.js";
 import { tempFolder } from "../support/temp-folder.js";
 import { openTestBroker } from "../support/test-broker.js";
 import { VirtualClock } from "../support/virtual-clock.js";
@@ -118,7 +118,8 @@ describe("a full disk", () => {
 
 describe("a failure that is not one row's", () => {
   it.each([
-    ["BEGIN IMMEDIATE", "SQLITE_IOERR_LOCK", "before"],
+    ["BEGIN", "SQLITE_IOERR_LOCK", "before"],
+    [TAKING_THE_LOCK, "SQLITE_IOERR_LOCK", "before"],
     ["INSERT INTO mq_log", "SQLITE_IOERR_WRITE", "after"],
     ["INSERT INTO mq_log", "SQLITE_CORRUPT", "before"],
     ["INSERT INTO mq_log", "SQLITE_NOMEM", "after"],
@@ -306,7 +307,7 @@ describe("a store that another writer keeps locked", () => {
     const receiving = consumer.receive({ maxMessages: 1, invisibleDurationMs: 10_000 });
     await test.clock.advance(100);
     driver.onRun = (source) => {
-      if (source === "COMMIT") driver.fail("BEGIN IMMEDIATE", "SQLITE_BUSY", "before");
+      if (source === "COMMIT") driver.fail(TAKING_THE_LOCK, "SQLITE_BUSY", "before");
     };
 
     const receipt = producer.sendSync({ topic: TOPIC, body: "stored" }, { queue: 0 });
@@ -318,7 +319,7 @@ describe("a store that another writer keeps locked", () => {
     expect(receipt).toMatchObject({ queueOffset: 0 });
     await test.clock.advance(100);
     expect((await receiving).map((message) => message.text())).toEqual(["stored"]);
-    expect(failed).toMatchObject({ source: "BEGIN IMMEDIATE" });
+    expect(failed).toMatchObject({ source: TAKING_THE_LOCK });
     await consumer.close();
   });
 

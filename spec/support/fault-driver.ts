@@ -1,6 +1,9 @@
 import Database from "better-sqlite3";
 import { canFail } from "./fault-codes.js";
 
+/** With which a guest takes the write lock, where nobody can keep it from reading. */
+export const TAKING_THE_LOCK = "DELETE FROM main.mq_meta WHERE name = ''";
+
 /**
  * What becomes of a call that fails. `before`: it has no effect. `after`: it has taken effect, as a commit may whose sync failed. `rolled back`: it has no
  * effect and SQLite has rolled back the whole transaction, which it does when the disk is full.
