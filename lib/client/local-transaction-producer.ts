@@ -22,6 +22,9 @@ import type {
 } from "./transaction-producer.js";
 import { resolveTransactionProducerOptions, type TransactionProducerOptions } from "./transaction-producer-options.js";
 
+/** A half message is not in the log yet. */
+const NOWHERE = -1;
+
 /** An end that fails so is nobody's mistake. */
 const NOT_STORED: ReadonlySet<string> = new Set(["ERR_MQ_TRANSACTION", "ERR_MQ_TIMEOUT", "ERR_MQ_CLOSED"]);
 
@@ -237,7 +240,7 @@ export class LocalTransactionProducer<A> implements EmbeddedTransactionProducer<
   #viewAt(topic: string, queueId: number, queueOffset: number, records: Buffer, storeTimestamp: number): MessageView {
     const { brokerName, clusterName, storeHost } = this.#context.port;
     const origin = { topic, queueId, brokerName, clusterName, storeHost };
-    return new StoredMessageView(origin, { records, commitLogOffset: 0, storeTimestamp }, 0, queueOffset);
+    return new StoredMessageView(origin, { records, commitLogOffset: NOWHERE, storeTimestamp }, 0, queueOffset);
   }
 }
 

@@ -21,7 +21,7 @@ import { utf8Size } from "./utf8-size.js";
 export interface MessageView {
   /** The unique id that the producer gave it, the same on every redelivery. */
   readonly messageId: string;
-  /** Where this copy lies: store address and commit log offset, 32 hex digits. */
+  /** Where this copy lies: store address and commit log offset, 32 hex digits. Empty in a local transaction and its check: a half message lies nowhere yet. */
   readonly offsetMessageId: string;
   /** Where it was sent to, also when it comes out of its group's retry topic. */
   readonly topic: string;
@@ -29,7 +29,7 @@ export interface MessageView {
   readonly queueId: number;
   /** Position in its message queue, from 0. */
   readonly queueOffset: number;
-  /** Position in the log of the whole store; grows with each message. */
+  /** Position in the log of the whole store; grows with each message. -1 of a half message. */
   readonly commitLogOffset: number;
   /** A buffer of its own: changing it changes nothing else. */
   readonly body: Buffer;
@@ -157,6 +157,7 @@ export class StoredMessageView implements MessageView {
     return this.#messageId;
   }
   get offsetMessageId(): string {
+    if (this.commitLogOffset < 0) return "";
     const { host, port } = this.#origin.storeHost;
     return encodeOffsetMessageId(host, port, this.commitLogOffset);
   }

@@ -88,6 +88,7 @@ describe("a half message", () => {
       expect(view?.transactionId).toBe(receipt.transactionId);
     }
     expect(receipt.transactionId).toBe(receipt.messageId);
+    expect([receipt.offsetMessageId, views[0]?.offsetMessageId, views[0]?.commitLogOffset]).toEqual(["", "", -1]);
     expect(committed?.systemProperties).toMatchObject({ TRAN_MSG: "true", PGROUP: "shop" });
     expect(committed?.systemProperties).not.toHaveProperty("REAL_TOPIC");
   });
