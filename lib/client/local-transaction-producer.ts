@@ -28,11 +28,10 @@ const NOWHERE = -1;
 /** An end that fails so is nobody's mistake. */
 const NOT_STORED: ReadonlySet<string> = new Set(["ERR_MQ_TRANSACTION", "ERR_MQ_TIMEOUT", "ERR_MQ_CLOSED"]);
 
-/**
- * How many checks a producer answers at once; RocketMQ's client has one thread for them, `checkThreadPoolMaxSize`. Of what is to be checked besides, in a round of the profile `rocketmq`, as many
- * wait as in that client, `checkRequestHoldMax`, unless their messages are large; the rest is asked for in the next round.
- */
-const CHECKS = { count: 16, maxWaiting: 2_000, maxWaitingBytes: 16 * 1024 * 1024 } as const;
+/** How many checks a producer answers at once. RocketMQ's client has one thread for them, `checkThreadPoolMaxSize`. */
+const MAX_CHECKS = 16;
+/** Of what is to be checked at once, in a round of the profile `rocketmq`, so many wait; the rest is asked for in the next one. The same in RocketMQ's client, `checkRequestHoldMax`. */
+const MAX_WAITING_CHECKS = 2_000;
 
 /** {@link EmbeddedTransactionProducer} on the broker of this process. */
 export class LocalTransactionProducer<A> implements EmbeddedTransactionProducer<A>, TransactionChecker {
@@ -43,7 +42,7 @@ export class LocalTransactionProducer<A> implements EmbeddedTransactionProducer<
   /** What each of its half messages has besides. */
   readonly #added: string;
   #isStarted = false;
-  readonly #slots = new CheckSlots(CHECKS);
+  readonly #slots = new CheckSlots(MAX_CHECKS, MAX_WAITING_CHECKS);
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -121,7 +120,7 @@ export class LocalTransactionProducer<A> implements EmbeddedTransactionProducer<
   }
 
   async check(half: HalfMessage): Promise<TransactionEnd | undefined | null> {
-    if (!(await this.#slots.take(half.record.length))) return null;
+    if (!(await this.#slots.take())) return null;
     const endHold = this.#context.clock.hold?.(
       () => `the check of transaction ${half.transactionId} by producer group ${this.group}`,
       half,

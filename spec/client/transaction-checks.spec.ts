@@ -347,25 +347,6 @@ describe("checks under the profile rocketmq", () => {
     await producer.close();
   });
 
-  it("keep no more than 16 MiB of messages waiting", async () => {
-    await using broker = await openRecordedBroker({ ...ONE_QUEUE, transaction: SHORT });
-    const held = new HeldChecks();
-    const large = "a".repeat(3_000_000);
-    const { producer, asked } = await startProducer(broker, {}, { [large]: () => held.hold() });
-    for (let sent = 0; sent < 24; sent += 1) await producer.sendInTransaction({ topic: TOPIC, body: large });
-    await broker.clock.advance(20 * SECOND);
-    expect(held.count).toBe(16);
-
-    while (held.count > 0) {
-      held.end("commit");
-      await broker.clock.advance(0);
-    }
-
-    expect(asked).toHaveLength(16 + Math.floor(2 ** 24 / 3_000_000));
-    expect(await halves(broker.mq)).toHaveLength(24 - asked.length);
-    await producer.close();
-  });
-
   it("end with a late commit of the client, whose half message has moved in its queue since", async () => {
     await using broker = await openRecordedBroker({ ...ONE_QUEUE, transaction: SHORT });
     const { producer, asked } = await startProducer(broker);
