@@ -58,7 +58,7 @@ interface Acknowledgement {
 
 /**
  * Effects that are stored in one transaction: for each a savepoint, its key and what it does; at the end the offsets of the messages that are acknowledged
- * with them. An effect that fails is undone alone. It is alone in its flush: what an effect sends goes the way of {@link GuestAppend}, which keeps nothing that was
+ * with them. An effect that fails is undone alone. It is alone in its flush: what an effect sends goes the way of {@link GuestAppend}, which may forget what was
  * collected before.
  */
 export class EffectWrite implements Write {

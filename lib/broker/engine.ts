@@ -240,9 +240,9 @@ export class Engine {
     }
   }
 
-  /** Whether the connection is in a transaction that is not ours. */
+  /** Whether the connection is in a transaction that is not ours, or somebody fills one of ours and may have ended it. */
   get isInForeignTransaction(): boolean {
-    return this.#transactions.isForeign;
+    return this.#transactions.isForeign || this.#guest.isWithin;
   }
 
   /** Throws when an append would be refused. */
@@ -251,7 +251,7 @@ export class Engine {
   }
 
   append(request: AppendRequest, observer: AppendObserver): WithdrawableWrite {
-    if (this.#transactions.isForeign) {
+    if (this.isInForeignTransaction) {
       throw new MqError(
         "ERR_MQ_IN_TRANSACTION",
         "the connection is in a transaction, whose roll-back the promise of this call would outlive: use sendSync, which commits with it",
@@ -276,6 +276,7 @@ export class Engine {
       },
     });
     if (this.#transactions.isForeign) this.#guest.append(write);
+    else if (this.#guest.isWithin) throw endedWithin();
     else this.#commits.storeNow(write, this.#settings.busyTimeoutMs);
     if (failure !== undefined) throw failure;
   }
@@ -309,7 +310,7 @@ export class Engine {
 
   /** A transaction of the owner's, in which `sendSync` writes. */
   transaction<T>(work: () => T): T {
-    if (this.#transactions.isForeign) {
+    if (this.isInForeignTransaction) {
       throw new MqError("ERR_MQ_IN_TRANSACTION", "transaction: the connection is in a transaction already");
     }
     this.#commits.flushSync(this.#settings.busyTimeoutMs);
@@ -376,4 +377,12 @@ export class Engine {
     this.#listener.halvesMoved(this.halves.takeMoved());
     this.#checkpoints?.committed();
   }
+}
+
+/** What is sent here would be stored alone. */
+function endedWithin(): MqError {
+  return new MqError(
+    "ERR_MQ_SERVICE_NOT_AVAILABLE",
+    "the transaction that this is sent in was rolled back by SQLite, which it does when the disk is full, or ended by what runs in it: nothing is stored",
+  );
 }

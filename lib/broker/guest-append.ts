@@ -35,9 +35,7 @@ export class GuestAppend {
   #isWatching = false;
   /** We began the transaction that is open, and end it. */
   #isOurs = false;
-  /** Something was written in that transaction. */
-  #hasWritten = false;
-  /** Something was written in another one since it was last told that one is over. */
+  /** Something was written in a transaction of the owner's, of which it was not seen yet that it is over. */
   #hasWrittenInOwners = false;
 
   constructor(connection: SqliteConnection, backoff: Backoff, hooks: GuestHooks) {
@@ -49,13 +47,17 @@ export class GuestAppend {
     this.#undo = prepare(connection, "ROLLBACK TO mq_guest");
   }
 
+  /** Whether {@link GuestAppend.within} runs. Its transaction may be over: SQLite rolls back when the disk is full, and `work` may have done it. */
+  get isWithin(): boolean {
+    return this.#isOurs;
+  }
+
   /** In a transaction of ours, which `work` of the owner's fills. */
   within<T>(work: () => T): T {
     this.#isOurs = true;
-    this.#hasWritten = false;
     try {
       const result = work();
-      if (!this.#isKnown()) this.#hooks.drop();
+      if (!this.#hooks.isKnown()) this.#hooks.drop();
       return result;
     } finally {
       this.#isOurs = false;
@@ -66,8 +68,7 @@ export class GuestAppend {
     let isSet = false;
     let isKept = false;
     try {
-      if (!this.#isOurs || !this.#isKnown()) this.#hooks.drop();
-      this.#hasWritten = true;
+      if (!this.#isOurs || !this.#hooks.isKnown()) this.#hooks.drop();
       this.#savepoint.run();
       isSet = true;
       write.apply();
@@ -87,11 +88,6 @@ export class GuestAppend {
     }
     write.committed();
     this.#watch();
-  }
-
-  /** What is cached was right when the transaction began. */
-  #isKnown(): boolean {
-    return !this.#hasWritten || this.#hooks.isKnown();
   }
 
   /** Ends the looking. */

@@ -132,6 +132,7 @@ export class HalfMessages {
       };
       halves.push(half);
       this.checks.added(half);
+      // Views of it never show the flag that its commit may set in it.
       request.record = sent;
       message.queueOffset = halfOffset;
       halfOffset += 1;

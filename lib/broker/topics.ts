@@ -18,7 +18,8 @@ export interface TopicSettingsOfBroker {
 /**
  * Topic configurations and the routes that follow from them, cached for one `data_version`.
  *
- * What a producer looks up while the owner's transaction is open is not cached: the transaction may have created the topic and be rolled back.
+ * What a producer looks up while the owner's transaction is open is not cached: the transaction may have created the topic and be rolled back. In one of ours that he fills it is, and dropped
+ * with all else when something of that is undone.
  *
  * Source: RocketMQ, `broker/.../topic/TopicConfigManager.java`, `createTopicInSendMessageMethod`; `client/.../MQClientInstance.java`,
  * `topicRouteData2TopicPublishInfo`.

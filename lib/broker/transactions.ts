@@ -20,6 +20,9 @@ export interface CacheOwner {
   assertReadable(): void;
 }
 
+/** How often others may commit between our look at the store and our write: that lasts some microseconds. */
+const MAX_ATTEMPTS = 3;
+
 /**
  * The one place where transactions begin and end.
  *
@@ -37,6 +40,10 @@ export class Transactions {
   readonly #begin: SqliteStatement;
   readonly #beginReading: SqliteStatement;
   readonly #endReading: SqliteStatement;
+  /** One that its owner has attached to the connection. */
+  readonly #otherDatabase: SqliteStatement<number> | undefined;
+  /** There is one, as of the last attempt to begin. */
+  #hasOthers = false;
   /** Changes nothing. Absent: we begin at once, with a busy time-out of our own. */
   readonly #takeWriteLock: SqliteStatement | undefined;
   readonly #commit: SqliteStatement;
@@ -55,8 +62,11 @@ export class Transactions {
     this.#begin = prepare(this.#connection, "BEGIN IMMEDIATE");
     this.#beginReading = prepare(this.#connection, "BEGIN");
     this.#endReading = prepare(this.#connection, "END");
-    if (!database.owned && !database.mayWaitToRead && hasTables)
+    if (!database.owned && !database.mayWaitToRead && hasTables) {
+      const others = "SELECT 1 FROM pragma_database_list WHERE seq > 1";
+      this.#otherDatabase = prepare<number>(this.#connection, others).pluck();
       this.#takeWriteLock = prepare(this.#connection, "DELETE FROM main.mq_meta WHERE name = ''");
+    }
     this.#commit = prepare(this.#connection, "COMMIT");
     this.#rollback = prepare(this.#connection, "ROLLBACK");
     this.#dataVersion = prepare<number>(this.#connection, "PRAGMA data_version").pluck();
@@ -203,29 +213,40 @@ export class Transactions {
 
   /**
    * On a guest's connection, whose busy time-out is its owner's, while nobody else writes: within a transaction that reads SQLite waits for no lock. To set another time-out for a moment takes three
-   * statements, 7 µs, as many as it takes to begin.
+   * statements, 7 µs, as many as it takes to begin. With other databases attached it is taken as usual: theirs are to be locked too.
    */
   #beginAsGuest(takeWriteLock: SqliteStatement, busyTimeoutMs: number): void {
+    this.#hasOthers = false;
     try {
-      while (!this.#tryBeginByReading(takeWriteLock));
+      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+        if (this.#tryBeginByReading(takeWriteLock)) return;
+        if (this.#hasOthers) break;
+      }
     } catch (error) {
       if (busyTimeoutMs === 0 || !isBusy(error)) throw error;
-      withBusyTimeout(this.#connection, busyTimeoutMs, () => this.#begin.run());
     }
+    // Compiled now: it locks the databases that are attached when it is.
+    withBusyTimeout(this.#connection, busyTimeoutMs, () => this.#connection.exec("BEGIN IMMEDIATE"));
   }
 
-  /** False: another connection has committed between the two steps. */
+  /** False: another connection has committed between the two steps, or there are other databases. */
   #tryBeginByReading(takeWriteLock: SqliteStatement): boolean {
     this.#beginReading.run();
     try {
       this.#dataVersion.get();
-      takeWriteLock.run();
-      return true;
+      this.#hasOthers = this.#otherDatabase?.get() !== undefined;
+      if (!this.#hasOthers) {
+        takeWriteLock.run();
+        return true;
+      }
     } catch (error) {
-      if (this.#connection.inTransaction) this.#endReading.run();
-      if (isSnapshotOld(error)) return false;
-      throw error;
+      if (!isSnapshotOld(error)) {
+        if (this.#connection.inTransaction) this.#endReading.run();
+        throw error;
+      }
     }
+    this.#endReading.run();
+    return false;
   }
 
   /**
@@ -233,7 +254,7 @@ export class Transactions {
    * run and puts it back.
    */
   #run(statement: SqliteStatement, busyTimeoutMs: number): void {
-    if (!this.#owned && this.#takeWriteLock === undefined) {
+    if (!this.#owned && (this.#takeWriteLock === undefined || this.#hasOthers)) {
       withBusyTimeout(this.#connection, busyTimeoutMs, () => statement.run());
       return;
     }

@@ -1,6 +1,6 @@
 import type { HalfMessage } from "./half-table.js";
 
-/** Of each generation: some 1,500 usual messages. */
+/** Bytes of records in a generation, some 1,500 usual messages; a larger record has one to itself. */
 const MAX_BYTES = 512 * 1024;
 
 /**

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { CONNECTIONS, deliveries, openShared, storedIn } from "../support/shared-connection.js";
 import { thrown } from "../support/thrown.js";
 
+const codeOf = (error: unknown): unknown => (error as { readonly code: unknown }).code;
 const FILES = CONNECTIONS.filter((kind) => kind.includes("file"));
 
 describe.each(CONNECTIONS)("Broker.transaction on an %s", (kind) => {
@@ -129,6 +130,32 @@ describe.each(CONNECTIONS)("Broker.transaction on an %s", (kind) => {
 
     expect(await refused).toMatchObject({ code: "ERR_MQ_IN_TRANSACTION" });
     expect(await storedIn(mq, "orders")).toEqual(["0 a"]);
+  });
+
+  it("refuses what is sent in it after its work has ended it, and what begins another, and stores nothing", async () => {
+    await using shared = await openShared(kind);
+    const { mq, database } = shared;
+    const producer = mq.producer({ group: "shop" });
+    producer.sendSync({ topic: "orders", body: "before" });
+    const refused: unknown[] = [];
+
+    const failure = thrown(() =>
+      mq.transaction(() => {
+        producer.sendSync({ topic: "orders", body: "with it" });
+        producer.sendSync({ topic: "invoices", body: "with it" });
+        database.exec("ROLLBACK");
+        refused.push(thrown(() => producer.sendSync({ topic: "orders", body: "alone" })).code);
+        refused.push(thrown(() => mq.transaction(() => undefined)).code);
+        void producer.send({ topic: "orders", body: "alone" }).catch((error: unknown) => refused.push(codeOf(error)));
+      }),
+    );
+    producer.sendSync({ topic: "orders", body: "after" });
+
+    expect(failure.code).toBe("ERR_MQ_SERVICE_NOT_AVAILABLE");
+    await Promise.resolve();
+    expect(refused).toEqual(["ERR_MQ_SERVICE_NOT_AVAILABLE", "ERR_MQ_IN_TRANSACTION", "ERR_MQ_IN_TRANSACTION"]);
+    expect(await storedIn(mq, "orders")).toEqual(["0 before", "1 after"]);
+    expect(await mq.admin.listTopics()).not.toContainEqual(expect.objectContaining({ topic: "invoices" }));
   });
 
   it("is refused once the broker closes", async () => {

@@ -266,6 +266,41 @@ describe("what an effect sends with sendSync", () => {
     expect(shop.warnings()).toEqual([]);
   });
 
+  it.each([
+    ["SQLite has rolled back", "INSERT OR ROLLBACK INTO invoice SELECT body FROM invoice"],
+    ["the effect has ended", "ROLLBACK"],
+  ])("is refused in a transaction that %s, as is everything else that would be stored alone", async (_name, ending) => {
+    await using shop = await openShop();
+    const { mq, producer } = shop;
+    const refused: unknown[] = [];
+    const attempt = (work: () => unknown): void => {
+      try {
+        work();
+        refused.push("stored");
+      } catch (error) {
+        refused.push((error as { readonly code: string }).code);
+      }
+    };
+    await shop.consume(
+      exactlyOnce(mq, {}, (message, database) => {
+        producer.sendSync({ topic: "shipments", body: `${message.text()} billed` });
+        if (message.text() !== "bad" || refused.length > 0) return;
+        database.exec("CREATE UNIQUE INDEX once ON invoice (body); INSERT INTO invoice VALUES ('x')");
+        attempt(() => database.exec(ending));
+        attempt(() => producer.sendSync({ topic: "shipments", body: "alone" }));
+        attempt(() => mq.transaction(() => undefined));
+      }),
+    );
+
+    await shop.send("a", "bad", "c");
+    await shop.test.clock.settle();
+    await shop.test.clock.advance(60_000);
+
+    expect(refused.slice(1)).toEqual(["ERR_MQ_SERVICE_NOT_AVAILABLE", "ERR_MQ_IN_TRANSACTION"]);
+    const stored = await mq.admin.browse({ topic: "shipments", brokerName: "broker-a", queueId: 0 }, 0, 10);
+    expect(stored.map((message) => message.text()).sort()).toEqual(["a billed", "bad billed", "c billed"]);
+  });
+
   it("is stored behind earlier sends that are pending, which send and transaction are not within", async () => {
     await using shop = await openShop();
     const { mq, producer } = shop;
