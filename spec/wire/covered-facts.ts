@@ -216,10 +216,20 @@ export const COVERED_FACTS: Readonly<Record<FactArea, CoveredFacts>> = {
     "message/properties.spec.ts": ["properties-string", "properties-decoding"],
     "message/message-batch.spec.ts": ["batch-body"],
     "message/offset-message-id.spec.ts": ["stored-message"],
+    "wire/stored-message.spec.ts": ["stored-message-with-uniq-key"],
+    "wire/remoting-command.spec.ts": [
+      "remoting-command",
+      "binary-header-code-truncation",
+      "language-codes",
+      "current-version",
+      "response-codes",
+      "request-codes",
+    ],
   },
   hash: {
     "message/java-hash.spec.ts": ["string-hash-code", "object-hash-codes"],
     "client/allocate-consistent-hash.spec.ts": ["consistent-hash-position"],
+    "wire/stored-message.spec.ts": ["crc32"],
   },
   "tag-filter": {
     "filter/tag-expression.spec.ts": ["parse", "match"],
