@@ -43,6 +43,11 @@ export interface TopicRoute {
   readonly topic: string;
   /** Queues that it has, whether they can be written or read now or not. */
   readonly queueNums: number;
+  /** As it is configured, whatever `perm` permits. */
+  readonly readQueueNums: number;
+  readonly writeQueueNums: number;
+  /** RocketMQ's bits: 4 read, 2 write, 1 inherit. */
+  readonly perm: number;
   /** Sorted by topic, broker name, queue id; empty when the topic is not writable. */
   readonly writeQueues: readonly MessageQueue[];
   /** The same; empty when the topic is not readable. */

@@ -163,6 +163,7 @@ export class Topics {
     return {
       topic,
       queueNums: Math.max(readQueueNums, writeQueueNums),
+      ...{ readQueueNums, writeQueueNums, perm },
       writeQueues: queues((perm & PERM.WRITE) === 0 ? 0 : writeQueueNums),
       readQueues: queues((perm & PERM.READ) === 0 ? 0 : readQueueNums),
     };

@@ -13,6 +13,7 @@ import {
   toResponse,
 } from "./remoting-command.js";
 import { describeRequestCode } from "./request-codes.js";
+import { RESPONSE_CODES } from "./response-codes.js";
 import type { MessageHost } from "./stored-message.js";
 
 /** What one connection may take of the process. */
@@ -231,20 +232,17 @@ export class WireConnection {
   }
 }
 
-/** RocketMQ's `SYSTEM_ERROR`: the text says what it was. */
-const SYSTEM_ERROR = 1;
-
 /** What a client is told of a request that failed. What is no answer of the broker's is a fault, which is logged. */
 function refusalOf(error: unknown, request: RemotingCommand, log: (text: string) => void): ResponseContent {
   if (error instanceof MqError) {
     const { responseCode } = error;
     return {
-      code: responseCode === undefined || responseCode < 0 ? SYSTEM_ERROR : responseCode,
+      code: responseCode === undefined || responseCode < 0 ? RESPONSE_CODES.SYSTEM_ERROR : responseCode,
       remark: error.message,
     };
   }
   log(`${describeRequestCode(request.code)} failed: ${describeThrown(error)}`);
-  return { code: SYSTEM_ERROR, remark: "the request failed" };
+  return { code: RESPONSE_CODES.SYSTEM_ERROR, remark: "the request failed" };
 }
 
 function closedError(name: string): MqError {

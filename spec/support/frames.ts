@@ -17,7 +17,11 @@ export interface RecordedFrame {
     readonly extFields: Readonly<Record<string, string>> | null;
     readonly serializeType: "JSON" | "ROCKETMQ";
   };
+  /** The name of the request, of a response. */
+  readonly answers?: string;
   readonly bodyLength?: number;
+  /** Of bodies that are JSON in every reader's eyes. */
+  readonly bodyJson?: unknown;
   /** Of bodies that are no text; the first 900 bytes. */
   readonly bodyHex?: string;
   /** The whole frame, of the first one of each kind. */

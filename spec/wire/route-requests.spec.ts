@@ -1,0 +1,108 @@
+import { describe, expect, it } from "vitest";
+import type { BrokerSettings } from "../../lib/broker-options.js";
+import type { RemotingCommand } from "../../lib/wire/remoting-command.js";
+import { routeRequests } from "../../lib/wire/route-requests.js";
+import { WireServer } from "../../lib/wire/wire-server.js";
+import { loadFacts } from "../support/facts.js";
+import { loadFrames } from "../support/frames.js";
+import { openTestPort, type TestPort } from "../support/local-broker.js";
+import { WireClient } from "../support/wire-client.js";
+
+const ROUTE = 105;
+const ADDRESS = "192.0.2.7:10911";
+
+interface NameServer extends AsyncDisposable {
+  readonly broker: TestPort;
+  readonly client: WireClient;
+  route(topic: string): Promise<RemotingCommand>;
+}
+
+async function openNameServer(settings: BrokerSettings = {}): Promise<NameServer> {
+  const broker = await openTestPort({ profile: "rocketmq", ...settings });
+  const rows = routeRequests({ port: broker.port, addressFor: () => ADDRESS });
+  const server = new WireServer({
+    handlers: new Map(rows.map(({ code, handle }) => [code, handle])),
+    ...{ steady: broker.clock, closed: () => undefined, log: () => undefined },
+  });
+  const client = await WireClient.open(await server.listen("127.0.0.1", 0));
+  return {
+    broker,
+    client,
+    route: (topic) => client.ask({ code: ROUTE, fields: new Map([["topic", topic]]) }),
+    [Symbol.asyncDispose]: async () => {
+      await client[Symbol.asyncDispose]();
+      await server.close();
+      await broker[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const admin = loadFacts("admin");
+const recordedRoutes = admin.names.filter((name) => name.startsWith("route-"));
+
+describe("the route of a topic", () => {
+  it.each(recordedRoutes)("is answered as RocketMQ does: %s", async (fact) => {
+    const expected = admin.observed<{ readonly code: number; readonly remark: string | null; readonly body?: string }>(
+      fact,
+    );
+    await using server = await openNameServer();
+
+    const { code, remark, body } = await server.route(fact.slice("route-".length));
+
+    expect([code, remark]).toEqual([expected.code, expected.remark ?? undefined]);
+    expect(body.toString()).toBe(expected.body?.replace("<broker>", ADDRESS) ?? "");
+  });
+
+  it("is that of a topic that was made, from that moment on, and 17 before", async () => {
+    const { code, remark } = loadFacts("validation").observed<{ readonly code: number; readonly remark: string }>(
+      "namesrv-no-route",
+    );
+    await using server = await openNameServer();
+    const before = await server.route("ValNope");
+    await server.broker.mq.admin.createTopic("ValNope", { readQueueNums: 1, writeQueueNums: 1 });
+
+    const after = await server.route("ValNope");
+
+    expect(before).toMatchObject({ code, remark });
+    const recorded = loadFrames("producer").find(({ answers }) => answers === "GET_ROUTEINFO_BY_TOPIC");
+    expect(JSON.parse(after.body.toString().replace(ADDRESS, "<broker>"))).toEqual(recorded?.bodyJson);
+  });
+
+  it("names its queues as they are configured, whatever they permit, and is none when they permit nothing", async () => {
+    await using server = await openNameServer();
+    const { admin: topics } = server.broker.mq;
+    await topics.createTopic("writable", { readQueueNums: 3, writeQueueNums: 5, perm: "W" });
+    await topics.createTopic("closed", { perm: "none" });
+
+    expect(JSON.parse((await server.route("writable")).body.toString())).toMatchObject({
+      queueDatas: [{ perm: 2, readQueueNums: 3, writeQueueNums: 5 }],
+    });
+    expect((await server.route("closed")).code).toBe(17);
+  });
+
+  it("is none for the template of topics where none are made by a send", async () => {
+    await using server = await openNameServer({ autoCreateTopic: false });
+
+    expect((await server.route("TBW102")).code).toBe(17);
+  });
+
+  it("cannot be asked for without a topic", async () => {
+    await using server = await openNameServer();
+
+    const { code, remark } = await server.client.ask({ code: ROUTE });
+
+    expect([code, remark]).toEqual([1, "the custom field <topic> is null"]);
+  });
+});
+
+describe("the cluster", () => {
+  it("is one broker, in RocketMQ's form with quoted keys", async () => {
+    const { body } = admin.observed<{ readonly body: string }>("cluster-info");
+    await using server = await openNameServer();
+
+    const answer = await server.client.ask({ code: 106 });
+
+    expect(answer.code).toBe(0);
+    expect(answer.body.toString()).toBe(body.replace("{0:", '{"0":').replace("<broker>", ADDRESS));
+  });
+});
