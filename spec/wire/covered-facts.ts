@@ -54,6 +54,8 @@ export const COVERED_FACTS: Readonly<Record<FactArea, CoveredFacts>> = {
     "client/recorded-retries.spec.ts": ["retry-policies"],
   },
   validation: {
+    "wire/wire-server.spec.ts": ["raw-unknown-request-code", "namesrv-unknown-code"],
+    "wire/route-requests.spec.ts": ["namesrv-no-route"],
     "client/recorded-delays.spec.ts": [
       "delay-level-0",
       "delay-level-negative",
