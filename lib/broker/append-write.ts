@@ -44,7 +44,7 @@ export class AppendWrite implements Write, WithdrawableWrite {
 
   apply(): void {
     const { topics, retryTopics, appender, halves } = this.#parts.state;
-    const { topic, messages, delay, half, chooseQueue } = this.#request;
+    const { topic, messages, delay, half, chooseQueue, newTopicQueueNums } = this.#request;
     if (chooseQueue !== undefined) this.#request.queueId = chooseQueue();
     const { queueId } = this.#request;
     for (const { body, bodySize } of messages) {
@@ -55,7 +55,7 @@ export class AppendWrite implements Write, WithdrawableWrite {
         );
       }
     }
-    const created = topics.checkForAppend(topic, queueId);
+    const created = topics.checkForAppend(topic, queueId, newTopicQueueNums);
     const delayed = delay === undefined ? undefined : this.#resolve(delay);
     retryTopics.requireGroupOf(topic);
     if (created !== undefined) topics.put(created);

@@ -68,6 +68,8 @@ export interface AppendRequest {
   readonly deadline: number;
   /** When its message asks to be delivered; the messages of a batch are not put off. Absent: at once. */
   readonly delay?: MessageDelay | undefined;
+  /** How many queues its topic gets where it is created by this. Absent: as many as new topics have here. */
+  readonly newTopicQueueNums?: number | undefined;
   /** Its message is a half message: nobody sees it until {@link BrokerPort.endTransaction}. Absent: it is a usual one. */
   readonly half?: HalfRequest | undefined;
   /** Filled in where the message asks for a delay: what became of it. */

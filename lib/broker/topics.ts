@@ -121,13 +121,15 @@ export class Topics {
   /**
    * Checks the topic for a message that is being stored; the configuration of one that is to be created is returned. Inside a transaction, whose end
    * drops what is cached here unless it is a commit of our own.
+   *
+   * @param newQueueNums - how many queues one has that is created.
    */
-  checkForAppend(topic: string, queueId: number): TopicConfig | undefined {
+  checkForAppend(topic: string, queueId: number, newQueueNums?: number): TopicConfig | undefined {
     let config = this.#configs.get(topic) ?? this.#load(topic, true);
     const isNew = config === undefined;
     if (config === undefined) {
       if (!this.#settings.autoCreateTopic) throw this.#notFound(topic);
-      config = this.template(topic);
+      config = this.template(topic, newQueueNums);
     }
     const queueNums = Math.max(config.readQueueNums, config.writeQueueNums);
     if (queueId < 0 || queueId >= queueNums) {
@@ -143,8 +145,8 @@ export class Topics {
   }
 
   /** How a topic is set up when nobody says otherwise. */
-  template(topic: string): TopicConfig {
-    const count = isRetryTopic(topic) ? 1 : this.#settings.defaultQueueCount;
+  template(topic: string, queueNums: number = this.#settings.defaultQueueCount): TopicConfig {
+    const count = isRetryTopic(topic) ? 1 : queueNums;
     return {
       topic,
       readQueueNums: count,

@@ -273,7 +273,12 @@ function isBlank(text: string): boolean {
   return text.trim() === "";
 }
 
-function checkPropertiesSize(size: number, { clusterName = "DefaultCluster" }: MessageLimits): void {
+/**
+ * Throws `ERR_MQ_MESSAGE_ILLEGAL` (13) for properties that are too large with what the client and the broker add.
+ *
+ * @param size - in UTF-8, without the unique id.
+ */
+export function checkPropertiesSize(size: number, { clusterName = "DefaultCluster" }: MessageLimits): void {
   const total = size + UNIQ_KEY_SIZE + BROKER_PROPERTIES_SIZE + utf8Size(clusterName);
   if (total <= MAX_PROPERTIES_SIZE) return;
   throw illegal(`properties must take at most ${MAX_PROPERTIES_SIZE} bytes with what RocketMQ adds, got ${total}`);

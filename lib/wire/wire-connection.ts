@@ -3,6 +3,7 @@ import { MqError } from "../errors.js";
 import { describeThrown } from "../thrown.js";
 import { FrameReader } from "./frame-reader.js";
 import { MalformedFrame } from "./malformed-frame.js";
+import { refusalOf } from "./refusal.js";
 import {
   encodeCommand,
   isOneWay,
@@ -189,7 +190,10 @@ export class WireConnection {
     try {
       return await this.#parts.answer(request, this);
     } catch (error) {
-      return refusalOf(error, request, this.#parts.log);
+      const refusal = refusalOf(error);
+      if (refusal !== undefined) return refusal;
+      this.#parts.log(`${describeRequestCode(request.code)} failed: ${describeThrown(error)}`);
+      return { code: RESPONSE_CODES.SYSTEM_ERROR, remark: "the request failed" };
     }
   }
 
@@ -230,19 +234,6 @@ export class WireConnection {
     for (const { resolve } of this.#waitingForRoom.splice(0)) resolve();
     this.#parts.closed(this);
   }
-}
-
-/** What a client is told of a request that failed. What is no answer of the broker's is a fault, which is logged. */
-function refusalOf(error: unknown, request: RemotingCommand, log: (text: string) => void): ResponseContent {
-  if (error instanceof MqError) {
-    const { responseCode } = error;
-    return {
-      code: responseCode === undefined || responseCode < 0 ? RESPONSE_CODES.SYSTEM_ERROR : responseCode,
-      remark: error.message,
-    };
-  }
-  log(`${describeRequestCode(request.code)} failed: ${describeThrown(error)}`);
-  return { code: RESPONSE_CODES.SYSTEM_ERROR, remark: "the request failed" };
 }
 
 function closedError(name: string): MqError {

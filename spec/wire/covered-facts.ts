@@ -56,6 +56,14 @@ export const COVERED_FACTS: Readonly<Record<FactArea, CoveredFacts>> = {
   validation: {
     "wire/wire-server.spec.ts": ["raw-unknown-request-code", "namesrv-unknown-code"],
     "wire/route-requests.spec.ts": ["namesrv-no-route"],
+    "wire/send-requests.spec.ts": [
+      "raw-send-empty-body",
+      "raw-send-missing-queue-id",
+      "raw-send-read-only-topic",
+      "raw-send-no-perm-topic",
+      "delay-level-not-a-number",
+      "timer-not-a-number",
+    ],
     "client/recorded-delays.spec.ts": [
       "delay-level-0",
       "delay-level-negative",
@@ -179,6 +187,7 @@ export const COVERED_FACTS: Readonly<Record<FactArea, CoveredFacts>> = {
     ],
   },
   messages: {
+    "wire/send-requests.spec.ts": ["send-without-uniq-key", "send-queue-minus-one", "send-odd-properties"],
     "client/recorded-messages.spec.ts": [
       "normal",
       "tags-keys-flag-user-properties",

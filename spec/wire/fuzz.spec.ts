@@ -1,9 +1,7 @@
 import { once } from "node:events";
 import { describe, expect, it } from "vitest";
 import { seededChance } from "../../lib/time/chance.js";
-import { routeRequests } from "../../lib/wire/route-requests.js";
-import { WireServer } from "../../lib/wire/wire-server.js";
-import { openTestPort } from "../support/local-broker.js";
+import { openWireBroker } from "../support/wire-broker.js";
 import { WireClient } from "../support/wire-client.js";
 import { fuzzedFrame, KINDS } from "./fuzzed-frames.js";
 
@@ -20,14 +18,8 @@ describe("frames that are not as they should be", () => {
   it.each(KINDS)(
     "%s: they harm no other connection, and take no memory",
     async (kind) => {
-      await using broker = await openTestPort({ profile: "rocketmq" });
-      const rows = routeRequests({ port: broker.port, addressFor: () => "127.0.0.1:10911" });
-      const server = new WireServer({
-        handlers: new Map(rows.map(({ code, handle }) => [code, handle])),
-        ...{ steady: broker.clock, closed: () => undefined, log: () => undefined },
-      });
-      const port = await server.listen("127.0.0.1", 0);
-      await using bystander = await WireClient.open(port);
+      await using server = await openWireBroker();
+      const { port, client: bystander } = server;
       const chance = seededChance(SEED);
       let client = await WireClient.open(port);
       let [opened, mostBuffers] = [1, 0];
@@ -52,8 +44,6 @@ describe("frames that are not as they should be", () => {
       expect((await bystander.ask({ code: ROUTE, fields: new Map([["topic", "TBW102"]]) })).code).toBe(0);
       expect(mostBuffers).toBeLessThan(MAX_BUFFERS);
       expect(opened === 1).toBe(HARMLESS.has(kind));
-      await server.close();
-      expect(server.connectionCount).toBe(0);
     },
     120_000,
   );

@@ -1,41 +1,13 @@
 import { describe, expect, it } from "vitest";
-import type { BrokerSettings } from "../../lib/broker-options.js";
 import type { RemotingCommand } from "../../lib/wire/remoting-command.js";
-import { routeRequests } from "../../lib/wire/route-requests.js";
-import { WireServer } from "../../lib/wire/wire-server.js";
 import { loadFacts } from "../support/facts.js";
 import { loadFrames } from "../support/frames.js";
-import { openTestPort, type TestPort } from "../support/local-broker.js";
-import { WireClient } from "../support/wire-client.js";
+import { ADDRESS, openWireBroker, type WireBroker } from "../support/wire-broker.js";
 
 const ROUTE = 105;
-const ADDRESS = "192.0.2.7:10911";
 
-interface NameServer extends AsyncDisposable {
-  readonly broker: TestPort;
-  readonly client: WireClient;
-  route(topic: string): Promise<RemotingCommand>;
-}
-
-async function openNameServer(settings: BrokerSettings = {}): Promise<NameServer> {
-  const broker = await openTestPort({ profile: "rocketmq", ...settings });
-  const rows = routeRequests({ port: broker.port, addressFor: () => ADDRESS });
-  const server = new WireServer({
-    handlers: new Map(rows.map(({ code, handle }) => [code, handle])),
-    ...{ steady: broker.clock, closed: () => undefined, log: () => undefined },
-  });
-  const client = await WireClient.open(await server.listen("127.0.0.1", 0));
-  return {
-    broker,
-    client,
-    route: (topic) => client.ask({ code: ROUTE, fields: new Map([["topic", topic]]) }),
-    [Symbol.asyncDispose]: async () => {
-      await client[Symbol.asyncDispose]();
-      await server.close();
-      await broker[Symbol.asyncDispose]();
-    },
-  };
-}
+const route = ({ client }: WireBroker, topic: string): Promise<RemotingCommand> =>
+  client.ask({ code: ROUTE, fields: new Map([["topic", topic]]) });
 
 const admin = loadFacts("admin");
 const recordedRoutes = admin.names.filter((name) => name.startsWith("route-"));
@@ -45,9 +17,9 @@ describe("the route of a topic", () => {
     const expected = admin.observed<{ readonly code: number; readonly remark: string | null; readonly body?: string }>(
       fact,
     );
-    await using server = await openNameServer();
+    await using server = await openWireBroker();
 
-    const { code, remark, body } = await server.route(fact.slice("route-".length));
+    const { code, remark, body } = await route(server, fact.slice("route-".length));
 
     expect([code, remark]).toEqual([expected.code, expected.remark ?? undefined]);
     expect(body.toString()).toBe(expected.body?.replace("<broker>", ADDRESS) ?? "");
@@ -57,11 +29,11 @@ describe("the route of a topic", () => {
     const { code, remark } = loadFacts("validation").observed<{ readonly code: number; readonly remark: string }>(
       "namesrv-no-route",
     );
-    await using server = await openNameServer();
-    const before = await server.route("ValNope");
+    await using server = await openWireBroker();
+    const before = await route(server, "ValNope");
     await server.broker.mq.admin.createTopic("ValNope", { readQueueNums: 1, writeQueueNums: 1 });
 
-    const after = await server.route("ValNope");
+    const after = await route(server, "ValNope");
 
     expect(before).toMatchObject({ code, remark });
     const recorded = loadFrames("producer").find(({ answers }) => answers === "GET_ROUTEINFO_BY_TOPIC");
@@ -69,25 +41,25 @@ describe("the route of a topic", () => {
   });
 
   it("names its queues as they are configured, whatever they permit, and is none when they permit nothing", async () => {
-    await using server = await openNameServer();
+    await using server = await openWireBroker();
     const { admin: topics } = server.broker.mq;
     await topics.createTopic("writable", { readQueueNums: 3, writeQueueNums: 5, perm: "W" });
     await topics.createTopic("closed", { perm: "none" });
 
-    expect(JSON.parse((await server.route("writable")).body.toString())).toMatchObject({
+    expect(JSON.parse((await route(server, "writable")).body.toString())).toMatchObject({
       queueDatas: [{ perm: 2, readQueueNums: 3, writeQueueNums: 5 }],
     });
-    expect((await server.route("closed")).code).toBe(17);
+    expect((await route(server, "closed")).code).toBe(17);
   });
 
   it("is none for the template of topics where none are made by a send", async () => {
-    await using server = await openNameServer({ autoCreateTopic: false });
+    await using server = await openWireBroker({ autoCreateTopic: false });
 
-    expect((await server.route("TBW102")).code).toBe(17);
+    expect((await route(server, "TBW102")).code).toBe(17);
   });
 
   it("cannot be asked for without a topic", async () => {
-    await using server = await openNameServer();
+    await using server = await openWireBroker();
 
     const { code, remark } = await server.client.ask({ code: ROUTE });
 
@@ -98,7 +70,7 @@ describe("the route of a topic", () => {
 describe("the cluster", () => {
   it("is one broker, in RocketMQ's form with quoted keys", async () => {
     const { body } = admin.observed<{ readonly body: string }>("cluster-info");
-    await using server = await openNameServer();
+    await using server = await openWireBroker();
 
     const answer = await server.client.ask({ code: 106 });
 

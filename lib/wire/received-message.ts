@@ -1,0 +1,108 @@
+import type { MessageToAppend } from "../broker/log-appender.js";
+import { MAX_TIMER_MS } from "../broker/message-delays.js";
+import { MqError } from "../errors.js";
+import { javaStringHash } from "../message/java-hash.js";
+import type { MessageDelay } from "../message/message-delay.js";
+import { checkPropertiesSize, type MessageLimits } from "../message/message-validation.js";
+import { decodeProperties, encodeDecoded, PROPERTY } from "../message/properties.js";
+import { utf8Size } from "../message/utf8-size.js";
+import { RESPONSE_CODES } from "./response-codes.js";
+
+/** What a client sends of a message besides its topic and queue. */
+export interface SentMessage {
+  readonly flag: number;
+  readonly sysFlag: number;
+  readonly bornTimestamp: number;
+  readonly reconsumeTimes: number;
+  /** In RocketMQ's encoding. */
+  readonly properties: string;
+  readonly body: Buffer;
+}
+
+/** What the broker stamps on each message alike, or a consumer has sent back that it only got with one. */
+const NOT_STORED = [PROPERTY.MSG_REGION, PROPERTY.TRACE_ON, PROPERTY.CLUSTER, PROPERTY.POP_CK] as const;
+const DELAYS = [PROPERTY.DELAY, PROPERTY.TIMER_DELAY_SEC, PROPERTY.TIMER_DELAY_MS, PROPERTY.TIMER_DELIVER_MS] as const;
+
+/** One character of latin1 is one byte; its size has a byte. */
+const UNIQUE_ID = /^[^\u0100-\uffff]{1,255}$/;
+const SYSTEM_ERROR = { responseCode: RESPONSE_CODES.SYSTEM_ERROR } as const;
+const MAX_BORN_TIMESTAMP = 2 ** 48 - 1;
+
+/** A message of a client's on its way into the store, which fills in where it lies. */
+export class ReceivedMessage implements MessageToAppend {
+  readonly tagsCode: number;
+  readonly flag: number;
+  readonly sysFlag: number;
+  readonly bornTimestamp: number;
+  readonly reconsumeTimes: number;
+  readonly uniqueId: string;
+  readonly properties: string;
+  readonly propertiesSize: number;
+  readonly body: Buffer;
+  readonly bodySize: number;
+  /** Whose producers are asked what became of its transaction; `undefined`: it is a usual message. */
+  readonly transactionOf: string | undefined;
+  /** `undefined`: it is to be delivered at once. */
+  readonly delay: MessageDelay | undefined;
+  queueOffset = -1 as number;
+  commitLogOffset = -1 as number;
+
+  /**
+   * @param newId - for one that has none.
+   * @throws MqError `ERR_MQ_MESSAGE_ILLEGAL` (13) for a body or properties that are too large.
+   */
+  constructor(sent: SentMessage, limits: MessageLimits, newId: () => string) {
+    const properties = decodeProperties(sent.properties);
+    const { body } = sent;
+    if (body.length > limits.maxMessageSize) throw illegalMessage(limits);
+    this.flag = sent.flag;
+    this.sysFlag = sent.sysFlag & 0xffff;
+    this.bornTimestamp = Math.min(Math.max(sent.bornTimestamp, 0), MAX_BORN_TIMESTAMP);
+    this.reconsumeTimes = Math.max(sent.reconsumeTimes, 0);
+    this.uniqueId = properties.get(PROPERTY.UNIQ_KEY) ?? newId();
+    if (!UNIQUE_ID.test(this.uniqueId)) throw illegalMessage(limits);
+    this.tagsCode = javaStringHash(properties.get(PROPERTY.TAGS) ?? "");
+    this.delay = delayIn(properties);
+    this.transactionOf = properties.get(PROPERTY.TRAN_MSG) === "true" ? properties.get(PROPERTY.PGROUP) : undefined;
+    for (const name of [PROPERTY.UNIQ_KEY, ...NOT_STORED, ...DELAYS]) properties.delete(name);
+    this.properties = encodeDecoded(properties);
+    this.propertiesSize = utf8Size(this.properties);
+    this.body = body;
+    this.bodySize = body.length;
+    try {
+      checkPropertiesSize(this.propertiesSize, limits);
+    } catch {
+      throw illegalMessage(limits);
+    }
+  }
+}
+
+function delayIn(properties: ReadonlyMap<string, string>): MessageDelay | undefined {
+  const [level, delaySeconds, delayMs, deliverAt] = DELAYS.map((name) => numberIn(properties.get(name)));
+  if (Number.isNaN(level)) throw new MqError("ERR_MQ_MESSAGE_ILLEGAL", "DELAY must be an integer", SYSTEM_ERROR);
+  if ([delaySeconds, delayMs, deliverAt].some(Number.isNaN)) throw illegalTimer();
+  if ([level, delaySeconds, delayMs, deliverAt].every((value) => value === undefined)) return undefined;
+  return { level, delaySeconds, delayMs, deliverAt };
+}
+
+/** `NaN` for what is none. */
+function numberIn(value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  return /^-?\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
+}
+
+/** RocketMQ's text, also where the time is no number. */
+export function illegalTimer(): MqError {
+  return new MqError(
+    "ERR_MQ_MESSAGE_ILLEGAL",
+    `timer message illegal, the delay time should not be bigger than the max delay ${MAX_TIMER_MS}ms; or if set del msg, the delay time should be bigger than the current time`,
+  );
+}
+
+/** RocketMQ's text, whatever of it is too large. */
+export function illegalMessage({ maxMessageSize }: MessageLimits): MqError {
+  return new MqError(
+    "ERR_MQ_MESSAGE_ILLEGAL",
+    `the message is illegal, maybe msg body or properties length not matched. msg body length limit ${maxMessageSize}B, msg properties length limit 32KB.`,
+  );
+}

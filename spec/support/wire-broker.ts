@@ -1,0 +1,54 @@
+import type { BrokerSettings } from "../../lib/broker-options.js";
+import type { MessageView } from "../../lib/index.js";
+import { UniqueIdGenerator } from "../../lib/message/unique-id.js";
+import { seededChance } from "../../lib/time/chance.js";
+import type { RequestRow } from "../../lib/wire/request-header.js";
+import { routeRequests } from "../../lib/wire/route-requests.js";
+import { sendRequests } from "../../lib/wire/send-requests.js";
+import type { MessageHost } from "../../lib/wire/stored-message.js";
+import { WireServer } from "../../lib/wire/wire-server.js";
+import { openTestPort, type TestPort } from "./local-broker.js";
+import { browseQueue } from "./shared-connection.js";
+import { WireClient } from "./wire-client.js";
+
+/** Where clients are told that the broker is. */
+export const HOST: MessageHost = { host: "192.0.2.7", port: 10_911 };
+export const ADDRESS = `${HOST.host}:${HOST.port}`;
+
+/** A broker with the profile of RocketMQ, in memory and under virtual time, that answers on a port. */
+export interface WireBroker extends AsyncDisposable {
+  readonly broker: TestPort;
+  readonly port: number;
+  /** Connected to it. */
+  readonly client: WireClient;
+  /** What lies in a queue. */
+  stored(topic: string, queueId?: number): Promise<readonly MessageView[]>;
+}
+
+export async function openWireBroker(settings: BrokerSettings = {}): Promise<WireBroker> {
+  const broker = await openTestPort({ profile: "rocketmq", ...settings });
+  const server = new WireServer({
+    handlers: new Map(rowsOf(broker).map(({ code, handle }) => [code, handle])),
+    ...{ steady: broker.clock, closed: () => undefined, log: () => undefined },
+  });
+  const port = await server.listen("127.0.0.1", 0);
+  const client = await WireClient.open(port);
+  return {
+    ...{ broker, port, client },
+    stored: (topic, queueId = 0) => browseQueue(broker.mq, topic, queueId),
+    [Symbol.asyncDispose]: async () => {
+      await client[Symbol.asyncDispose]();
+      await server.close();
+      await broker[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function rowsOf({ port, clock }: TestPort): readonly RequestRow[] {
+  const chance = seededChance(1);
+  const ids = new UniqueIdGenerator({ clock, chance, address: "127.0.0.1", processId: 1 });
+  return [
+    ...routeRequests({ port, addressFor: () => ADDRESS }),
+    ...sendRequests({ port, chance, steady: clock, hostFor: () => HOST, newId: () => ids.next(clock.now()) }),
+  ];
+}
