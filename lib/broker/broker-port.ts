@@ -152,6 +152,15 @@ export interface GroupProgress extends QueueProgress {
   readonly storedOffset: number | undefined;
 }
 
+/** Where a message queue begins and ends. */
+export interface QueueEnds {
+  readonly minOffset: number;
+  /** One past the last. */
+  readonly maxOffset: number;
+  /** When its first message was stored; `undefined`: it has none. */
+  readonly firstStoredAt: number | undefined;
+}
+
 /** How far a group has come in a message queue. */
 export interface QueueOffset {
   readonly topic: string;
@@ -318,7 +327,9 @@ export interface BrokerPort {
   ): void;
   /** Resolves once every offset given so far is durable. */
   persistOffsets(): Promise<void>;
-  /** The first offset with a store timestamp at or after (`lower`), or the last at or before (`upper`) the given one. */
+  /** Of a queue that never had a message, one that does not exist too, everything is 0. */
+  queueEnds(topic: string, queueId: number): Promise<QueueEnds>;
+  /** The first offset with a store timestamp at or after (`lower`), or the last at or before (`upper`) the given one; 0 where there is none. */
   searchOffset(topic: string, queueId: number, timestamp: number, boundary: "lower" | "upper"): Promise<number>;
 }
 

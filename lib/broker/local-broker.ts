@@ -14,8 +14,6 @@ import type {
   GroupMember,
   GroupProgress,
   OffsetRule,
-  PullRequest,
-  PullResult,
   QueueOffset,
   QueueProgress,
   SubscriptionTable,
@@ -32,7 +30,7 @@ import type { GroupMembers, KnownMember } from "./group-members.js";
 import { LocalDedup } from "./local-dedup.js";
 import { Lookout } from "./lookout.js";
 import { OffsetOperations } from "./offset-operations.js";
-import { searchOffset } from "./offset-search.js";
+import { endsOfQueue, searchQueue } from "./offset-search.js";
 import { PopService } from "./pop-service.js";
 import { PullMessage } from "./pull-message.js";
 import { PullService } from "./pull-service.js";
@@ -226,9 +224,9 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.transactions.unregister(checker);
   }
 
-  async pull(request: PullRequest, signal: AbortSignal): Promise<PullResult> {
+  async pull(...pull: Parameters<BrokerPort["pull"]>): ReturnType<BrokerPort["pull"]> {
     this.assertOpen();
-    return this.#pulls.pull(request, signal);
+    return this.#pulls.pull(...pull);
   }
 
   sendBack(...[request, observer]: Parameters<BrokerPort["sendBack"]>): WithdrawableWrite {
@@ -335,9 +333,12 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.#isClosing = true;
   }
 
-  async searchOffset(topic: string, queueId: number, timestamp: number, boundary: "lower" | "upper"): Promise<number> {
-    const { store, queues } = this.engine;
-    return this.engine.reads.read(() => searchOffset(store.log, queues.get(topic, queueId), timestamp, boundary));
+  searchOffset(topic: string, queueId: number, timestamp: number, boundary: "lower" | "upper"): Promise<number> {
+    return this.engine.reads.read(() => searchQueue(this.engine, topic, queueId, timestamp, boundary));
+  }
+
+  queueEnds(topic: string, queueId: number): ReturnType<BrokerPort["queueEnds"]> {
+    return this.engine.reads.read(() => endsOfQueue(this.engine, topic, queueId));
   }
 
   /** Throws once the broker closes or can go on no longer. */

@@ -1,4 +1,6 @@
 import type { LogBlockHead, LogTable } from "../store/log-table.js";
+import type { QueueEnds } from "./broker-port.js";
+import type { Engine } from "./engine.js";
 import type { QueueState } from "./queue-states.js";
 
 /**
@@ -23,4 +25,23 @@ export function searchOffset(log: LogTable, queue: QueueState, timestamp: number
     else high = block.firstOffset;
   }
   return boundary === "lower" ? low : Math.max(minOffset, low - 1);
+}
+
+/** The same of a queue that may not exist: 0. */
+export function searchQueue(
+  { queues, store }: Engine,
+  topic: string,
+  queueId: number,
+  timestamp: number,
+  boundary: "lower" | "upper",
+): number {
+  const queue = queues.find(topic, queueId);
+  return queue === undefined ? 0 : searchOffset(store.log, queue, timestamp, boundary);
+}
+
+export function endsOfQueue({ queues, store }: Engine, topic: string, queueId: number): QueueEnds {
+  const queue = queues.find(topic, queueId);
+  if (queue === undefined) return { minOffset: 0, maxOffset: 0, firstStoredAt: undefined };
+  const { minOffset, maxOffset, queueKey } = queue;
+  return { minOffset, maxOffset, firstStoredAt: store.log.findFirstHead(queueKey)?.storeTimestamp };
 }

@@ -16,7 +16,6 @@ import type {
   ReceiptHandle,
   ReceiptRequest,
   SendBackObserver,
-  SubscriptionTable,
   TopicRoute,
   TransactionChecker,
   WithdrawableWrite,
@@ -265,7 +264,7 @@ export class ClientPort implements EmbeddedBrokerPort {
     await this.#broker.registerConsumer(this.#link.member);
   }
 
-  checkSubscriptions(_member: GroupMember, subscriptions: SubscriptionTable): void {
+  checkSubscriptions(...[, subscriptions]: Parameters<EmbeddedBrokerPort["checkSubscriptions"]>): void {
     const member = this.#link?.member;
     if (member !== undefined) this.#broker.checkSubscriptions(member, subscriptions);
   }
@@ -336,6 +335,11 @@ export class ClientPort implements EmbeddedBrokerPort {
   async persistOffsets(): Promise<void> {
     if (this.#isDead) return;
     await this.#broker.persistOffsets();
+  }
+
+  async queueEnds(topic: string, queueId: number): ReturnType<EmbeddedBrokerPort["queueEnds"]> {
+    await this.#link?.whole();
+    return this.#broker.queueEnds(topic, queueId);
   }
 
   async searchOffset(topic: string, queueId: number, timestamp: number, boundary: "lower" | "upper"): Promise<number> {

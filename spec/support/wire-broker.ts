@@ -2,6 +2,7 @@ import type { BrokerSettings } from "../../lib/broker-options.js";
 import type { MessageView } from "../../lib/index.js";
 import { UniqueIdGenerator } from "../../lib/message/unique-id.js";
 import { seededChance } from "../../lib/time/chance.js";
+import { offsetRequests } from "../../lib/wire/offset-requests.js";
 import type { RequestRow } from "../../lib/wire/request-header.js";
 import { routeRequests } from "../../lib/wire/route-requests.js";
 import { sendRequests } from "../../lib/wire/send-requests.js";
@@ -49,6 +50,7 @@ function rowsOf({ port, clock }: TestPort): readonly RequestRow[] {
   const ids = new UniqueIdGenerator({ clock, chance, address: "127.0.0.1", processId: 1 });
   return [
     ...routeRequests({ port, addressFor: () => ADDRESS }),
+    ...offsetRequests(port),
     ...sendRequests({ port, chance, steady: clock, hostFor: () => HOST, newId: () => ids.next(clock.now()) }),
   ];
 }

@@ -56,6 +56,7 @@ export const COVERED_FACTS: Readonly<Record<FactArea, CoveredFacts>> = {
   validation: {
     "wire/wire-server.spec.ts": ["raw-unknown-request-code", "namesrv-unknown-code"],
     "wire/route-requests.spec.ts": ["namesrv-no-route"],
+    "wire/offset-requests.spec.ts": ["raw-earliest-unknown-topic"],
     "wire/send-requests.spec.ts": [
       "raw-send-empty-body",
       "raw-send-missing-queue-id",
