@@ -1,3 +1,5 @@
+import { inflateBody, isCompressed } from "./compression.js";
+
 /**
  * How one message lies in the log. Integers are little-endian; records follow each other without padding.
  *
@@ -134,17 +136,20 @@ export function propertiesAt(records: Buffer, at: number): string {
   return records.toString("utf8", start, start + records.readUInt16LE(at + PROPERTIES_SIZE));
 }
 
-/** A copy: the block is shared by every group that reads it. */
+/** As it was before its sender compressed it. A copy: the block is shared by every group that reads it. */
 export function bodyAt(records: Buffer, at: number): Buffer {
-  return Buffer.from(bodyWithin(records, at));
+  const sysFlag = sysFlagAt(records, at);
+  const body = bodyWithin(records, at);
+  return isCompressed(sysFlag) ? inflateBody(body, sysFlag) : Buffer.from(body);
 }
 
-/** No copy: only for who writes it elsewhere. */
+/** As it was sent, perhaps compressed. No copy: only for who writes it elsewhere. */
 export function bodyWithin(records: Buffer, at: number): Buffer {
   return records.subarray(bodyStart(records, at), at + sizeAt(records, at));
 }
 
 export function bodyTextAt(records: Buffer, at: number): string {
+  if (isCompressed(sysFlagAt(records, at))) return bodyAt(records, at).toString("utf8");
   return records.toString("utf8", bodyStart(records, at), at + sizeAt(records, at));
 }
 

@@ -228,6 +228,7 @@ export const COVERED_FACTS: Readonly<Record<FactArea, CoveredFacts>> = {
     "message/properties.spec.ts": ["properties-string", "properties-decoding"],
     "message/message-batch.spec.ts": ["batch-body"],
     "message/offset-message-id.spec.ts": ["stored-message"],
+    "message/compression.spec.ts": ["compression"],
     "wire/stored-message.spec.ts": ["stored-message-with-uniq-key"],
     "wire/remoting-command.spec.ts": [
       "remoting-command",

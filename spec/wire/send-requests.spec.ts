@@ -105,7 +105,7 @@ describe("a send over the wire", () => {
     const uniqueId = "FD000000000000000000000000000002131C4E0E2F2A705121220000";
     const i = properties({ color: "red", KEYS: "k1 k2", UNIQ_KEY: uniqueId, WAIT: "true", TAGS: "TagA" });
 
-    const answer = await send(server, { i, g: "1700000000123", h: "7", j: "2", f: "769" }, "sync");
+    const answer = await send(server, { i, g: "1700000000123", h: "7", j: "2", f: "768" }, "sync");
 
     const [, stored] = await server.stored("Val");
     const recorded = loadFrames("producer").find(({ answers }) => answers === "SEND_MESSAGE_V2")?.rawHex as string;
@@ -123,6 +123,19 @@ describe("a send over the wire", () => {
     expect(stored).toMatchObject({ bornTimestamp: 1_700_000_000_123, flag: 7, reconsumeTimes: 2 });
     expect(stored?.text()).toBe("sync");
     expect(HOST.port).toBe(0x2a9f);
+  });
+
+  it("may be compressed, as clients do with large bodies, and is consumed as it was before", async () => {
+    await using server = await openVal();
+    const { zlibHex } = loadFacts("encodings").observed<{ readonly zlibHex: string }>("compression");
+    const consumed: string[] = [];
+    const listener = (message: { text(): string }): void => void consumed.push(message.text());
+    await server.broker.mq.pushConsumer({ group: "g", subscriptions: { Val: "*" }, listener }).start();
+
+    await send(server, { f: "769" }, Buffer.from(zlibHex, "hex"));
+    await server.broker.clock.settle();
+
+    expect(consumed).toEqual(["a".repeat(5_000)]);
   });
 
   it("has the same fields under their long names", async () => {
