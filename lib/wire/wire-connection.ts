@@ -101,6 +101,10 @@ export class WireConnection {
     return `connection of ${this.remote.host}:${this.remote.port}`;
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** For how long the client has sent nothing, or taken nothing of what it was sent, whichever is longer. */
   idleMs(now: number): number {
     const silentMs = this.#socket.isPaused() ? 0 : now - this.#lastReadAt;

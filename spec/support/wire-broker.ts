@@ -2,6 +2,7 @@ import type { BrokerSettings } from "../../lib/broker-options.js";
 import type { MessageView } from "../../lib/index.js";
 import { UniqueIdGenerator } from "../../lib/message/unique-id.js";
 import { seededChance } from "../../lib/time/chance.js";
+import { WireMembers } from "../../lib/wire/member-requests.js";
 import { offsetRequests } from "../../lib/wire/offset-requests.js";
 import type { RequestRow } from "../../lib/wire/request-header.js";
 import { routeRequests } from "../../lib/wire/route-requests.js";
@@ -28,9 +29,10 @@ export interface WireBroker extends AsyncDisposable {
 
 export async function openWireBroker(settings: BrokerSettings = {}): Promise<WireBroker> {
   const broker = await openTestPort({ profile: "rocketmq", ...settings });
+  const members = new WireMembers(broker.port);
   const server = new WireServer({
-    handlers: new Map(rowsOf(broker).map(({ code, handle }) => [code, handle])),
-    ...{ steady: broker.clock, closed: () => undefined, log: () => undefined },
+    handlers: new Map([...rowsOf(broker), ...members.rows].map(({ code, handle }) => [code, handle])),
+    ...{ steady: broker.clock, closed: (connection) => members.closed(connection), log: () => undefined },
   });
   const port = await server.listen("127.0.0.1", 0);
   const client = await WireClient.open(port);

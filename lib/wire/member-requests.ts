@@ -1,0 +1,118 @@
+import type { BrokerPort } from "../broker/broker-port.js";
+import { type HeartbeatConsumer, readHeartbeat } from "./heartbeat.js";
+import { REQUEST_CODES } from "./request-codes.js";
+import { optional, type RequestRow, requestRow, text } from "./request-header.js";
+import { RESPONSE_CODES } from "./response-codes.js";
+import type { WireConnection } from "./wire-connection.js";
+import { WireMember } from "./wire-member.js";
+
+type MemberPort = Pick<
+  BrokerPort,
+  "checkSubscriptions" | "findRoute" | "heartbeat" | "memberIds" | "registerConsumer" | "unregisterConsumer"
+>;
+
+/** A member that takes part, or is about to. */
+interface Joined {
+  readonly member: WireMember;
+  readonly joining: Promise<void>;
+}
+
+/** As RocketMQ 5.3.3 answers every heartbeat: the next one is to be whole again. */
+const WHOLE_HEARTBEATS: ReadonlyMap<string, string> = new Map([
+  ["IS_SUPPORT_HEART_BEAT_V2", "true"],
+  ["IS_SUB_CHANGE", "true"],
+]);
+
+/**
+ * The consumers behind connections.
+ *
+ * Source: RocketMQ 5.3.3, `broker/.../processor/ClientManageProcessor.java`, `ConsumerManageProcessor.java`; `broker/.../client/ConsumerManager.java`.
+ */
+export class WireMembers {
+  readonly #port: MemberPort;
+  /** By group and client id: a client that comes again on another connection takes its own place. */
+  readonly #joined = new Map<string, Joined>();
+
+  constructor(port: MemberPort) {
+    this.#port = port;
+  }
+
+  get rows(): readonly RequestRow[] {
+    return [
+      requestRow(REQUEST_CODES.HEART_BEAT, {}, async (_header, { body }, connection) => {
+        const { clientId, consumers } = readHeartbeat(body);
+        for (const consumer of consumers) await this.#heard(clientId, consumer, connection);
+        return { code: RESPONSE_CODES.SUCCESS, fields: WHOLE_HEARTBEATS };
+      }),
+      requestRow(
+        REQUEST_CODES.UNREGISTER_CLIENT,
+        { clientId: text("clientID"), group: optional(text("consumerGroup")) },
+        ({ clientId, group }) => {
+          if (group !== undefined) this.#leave(keyOf(group, clientId));
+          return { code: RESPONSE_CODES.SUCCESS, fields: new Map() };
+        },
+      ),
+      requestRow(REQUEST_CODES.GET_CONSUMER_LIST_BY_GROUP, { group: text("consumerGroup") }, ({ group }) => {
+        const consumerIdList = this.#port.memberIds(group);
+        if (consumerIdList.length === 0)
+          return {
+            code: RESPONSE_CODES.SYSTEM_ERROR,
+            remark: `no consumer for this group, ${group}`,
+            fields: new Map(),
+          };
+        const body = Buffer.from(JSON.stringify({ consumerIdList }), "utf8");
+        return { code: RESPONSE_CODES.SUCCESS, fields: new Map(), body };
+      }),
+    ];
+  }
+
+  /** Its clients take part no more. */
+  closed(connection: WireConnection): void {
+    for (const [key, { member }] of this.#joined) if (member.connection === connection) this.#leave(key);
+  }
+
+  /** Resolves once it takes part, with these subscriptions. */
+  async #heard(clientId: string, consumer: HeartbeatConsumer, connection: WireConnection): Promise<void> {
+    const key = keyOf(consumer.group, clientId);
+    const known = this.#joined.get(key);
+    if (
+      known !== undefined &&
+      known.member.connection === connection &&
+      known.member.messageModel === consumer.messageModel
+    ) {
+      await known.joining;
+      this.#port.checkSubscriptions(known.member, consumer.subscriptions);
+      known.member.subscribe(consumer.subscriptions);
+      this.#port.heartbeat(known.member);
+      return;
+    }
+    if (known !== undefined) this.#leave(key);
+    const member = new WireMember(clientId, consumer, connection, this.#port, () => this.#forget(key, member));
+    const joining = this.#port.registerConsumer(member);
+    this.#joined.set(key, { member, joining });
+    try {
+      await joining;
+    } catch (error) {
+      this.#forget(key, member);
+      throw error;
+    }
+    if (connection.isClosed) this.#leave(key);
+    // It has left meanwhile.
+    else if (this.#joined.get(key)?.member !== member) this.#port.unregisterConsumer(member);
+  }
+
+  #leave(key: string): void {
+    const joined = this.#joined.get(key);
+    if (joined === undefined) return;
+    this.#joined.delete(key);
+    this.#port.unregisterConsumer(joined.member);
+  }
+
+  #forget(key: string, member: WireMember): void {
+    if (this.#joined.get(key)?.member === member) this.#joined.delete(key);
+  }
+}
+
+function keyOf(group: string, clientId: string): string {
+  return `${group}\n${clientId}`;
+}

@@ -1,0 +1,78 @@
+import type { BrokerPort, GroupMember, MessageModel, RemoteMember } from "../broker/broker-port.js";
+import { allocateAveragely } from "../client/allocate-message-queue.js";
+import type { MqError } from "../errors.js";
+import type { MessageQueue } from "../message/message-queue.js";
+import type { HeartbeatConsumer } from "./heartbeat.js";
+import { REQUEST_CODES } from "./request-codes.js";
+import type { WireConnection } from "./wire-connection.js";
+
+/** As RocketMQ's broker, `channelExpiredTimeout`. */
+const EXPIRES_AFTER_MS = 120_000;
+
+/** A consumer behind a connection, as its broker knows it. It shares the queues by itself, and is told when it is to do so. */
+export class WireMember implements GroupMember {
+  readonly clientId: string;
+  readonly group: string;
+  readonly messageModel: MessageModel;
+  readonly instance: undefined = undefined;
+  readonly remote: RemoteMember;
+  readonly connection: WireConnection;
+  readonly #port: Pick<BrokerPort, "findRoute" | "memberIds">;
+  #subscriptions: ReadonlyMap<string, string>;
+  #wantedQueues: readonly MessageQueue[] = [];
+  /** What the client was told of last. */
+  #toldOf: string | undefined;
+
+  /** @param expired - it was silent for too long. */
+  constructor(
+    clientId: string,
+    { group, messageModel, subscriptions }: HeartbeatConsumer,
+    connection: WireConnection,
+    port: Pick<BrokerPort, "findRoute" | "memberIds">,
+    expired: (member: WireMember) => void,
+  ) {
+    this.clientId = clientId;
+    this.group = group;
+    this.messageModel = messageModel;
+    this.connection = connection;
+    this.remote = { expiresAfterMs: EXPIRES_AFTER_MS, expired: () => expired(this) };
+    this.#port = port;
+    this.#subscriptions = subscriptions;
+  }
+
+  get subscriptions(): ReadonlyMap<string, string> {
+    return this.#subscriptions;
+  }
+
+  get wantedQueues(): Iterable<MessageQueue> {
+    return this.#wantedQueues;
+  }
+
+  subscribe(subscriptions: ReadonlyMap<string, string>): void {
+    this.#subscriptions = subscriptions;
+  }
+
+  /** The client finds its share out from the same members by the same rule, RocketMQ's default. */
+  dropLostQueues(): void {
+    const ids = this.#port.memberIds(this.group);
+    this.#wantedQueues = [...this.#subscriptions.keys()].flatMap((topic) => {
+      const queues = this.#port.findRoute(topic)?.readQueues ?? [];
+      const isShared = this.messageModel === "clustering" && queues.length > 0 && ids.length > 0;
+      return isShared ? allocateAveragely(this.group, this.clientId, queues, ids) : [];
+    });
+  }
+
+  takeNewQueues(): void {
+    const members = this.#port.memberIds(this.group).join("\n");
+    if (members === this.#toldOf) return;
+    this.#toldOf = members;
+    this.connection.tell({
+      code: REQUEST_CODES.NOTIFY_CONSUMER_IDS_CHANGED,
+      fields: new Map([["consumerGroup", this.group]]),
+    });
+  }
+
+  brokerFailed(error: MqError): void {
+    this.connection.destroy(error.message);
+  }
+}
