@@ -66,6 +66,11 @@ export class WireMembers {
     ];
   }
 
+  has(group: string): boolean {
+    for (const { member } of this.#joined.values()) if (member.group === group) return true;
+    return false;
+  }
+
   /** Its clients take part no more. */
   closed(connection: WireConnection): void {
     for (const [key, { member }] of this.#joined) if (member.connection === connection) this.#leave(key);

@@ -4,6 +4,7 @@ import { UniqueIdGenerator } from "../../lib/message/unique-id.js";
 import { seededChance } from "../../lib/time/chance.js";
 import { WireMembers } from "../../lib/wire/member-requests.js";
 import { offsetRequests } from "../../lib/wire/offset-requests.js";
+import { progressRequests } from "../../lib/wire/progress-requests.js";
 import type { RequestRow } from "../../lib/wire/request-header.js";
 import { routeRequests } from "../../lib/wire/route-requests.js";
 import { sendRequests } from "../../lib/wire/send-requests.js";
@@ -31,7 +32,7 @@ export async function openWireBroker(settings: BrokerSettings = {}): Promise<Wir
   const broker = await openTestPort({ profile: "rocketmq", ...settings });
   const members = new WireMembers(broker.port);
   const server = new WireServer({
-    handlers: new Map([...rowsOf(broker), ...members.rows].map(({ code, handle }) => [code, handle])),
+    handlers: new Map([...rowsOf(broker, members), ...members.rows].map(({ code, handle }) => [code, handle])),
     ...{ steady: broker.clock, closed: (connection) => members.closed(connection), log: () => undefined },
   });
   const port = await server.listen("127.0.0.1", 0);
@@ -47,12 +48,17 @@ export async function openWireBroker(settings: BrokerSettings = {}): Promise<Wir
   };
 }
 
-function rowsOf({ port, clock }: TestPort): readonly RequestRow[] {
+function rowsOf({ port, mq, clock }: TestPort, members: WireMembers): readonly RequestRow[] {
   const chance = seededChance(1);
   const ids = new UniqueIdGenerator({ clock, chance, address: "127.0.0.1", processId: 1 });
   return [
     ...routeRequests({ port, addressFor: () => ADDRESS }),
     ...offsetRequests(port),
+    ...progressRequests({
+      port,
+      hasGroup: async (group) => (await mq.admin.listGroups()).some((known) => known.group === group),
+      hasMembers: (group) => members.has(group),
+    }),
     ...sendRequests({ port, chance, steady: clock, hostFor: () => HOST, newId: () => ids.next(clock.now()) }),
   ];
 }

@@ -57,6 +57,17 @@ export const COVERED_FACTS: Readonly<Record<FactArea, CoveredFacts>> = {
     "wire/wire-server.spec.ts": ["raw-unknown-request-code", "namesrv-unknown-code"],
     "wire/route-requests.spec.ts": ["namesrv-no-route"],
     "wire/offset-requests.spec.ts": ["raw-earliest-unknown-topic"],
+    "wire/member-requests.spec.ts": ["raw-consumer-list-none", "raw-unsubscribe-unknown"],
+    "wire/progress-requests.spec.ts": [
+      "raw-query-offset-unknown",
+      "raw-query-offset-unknown-topic",
+      "raw-query-offset-after",
+      "raw-update-offset-unknown-topic",
+      "raw-update-offset-unknown-topic-known-group",
+      "raw-update-offset-queue-out-of-range",
+      "raw-update-offset-negative",
+      "raw-update-offset-beyond-max",
+    ],
     "wire/send-requests.spec.ts": [
       "raw-send-empty-body",
       "raw-send-missing-queue-id",
