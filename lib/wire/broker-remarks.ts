@@ -42,6 +42,34 @@ export function queueOutOfRange(queueId: number, topic: DescribedTopic, producer
   );
 }
 
+/** With a space that the refusal of a send does not have. */
+export function noTopicToPull(topic: string): MqError {
+  return new MqError("ERR_MQ_TOPIC_NOT_FOUND", `topic[${topic}] not exist, apply first please! \n${FAQ}`);
+}
+
+export function notReadable(topic: string): MqError {
+  return new MqError("ERR_MQ_NO_PERMISSION", `the topic[${topic}] pulling message is forbidden`);
+}
+
+export function pullQueueOutOfRange(
+  queueId: number,
+  { topic, readQueueNums }: Pick<DescribedTopic, "topic" | "readQueueNums">,
+  consumer: MessageHost,
+): MqError {
+  return new MqError(
+    "ERR_MQ_OFFSET",
+    `queueId[${queueId}] is illegal, topic:[${topic}] topicConfig.readQueueNums:[${readQueueNums}] consumer:[/${consumer.host}:${consumer.port}]`,
+  );
+}
+
+export function subscriptionRefused(remark: string): MqError {
+  return new MqError("ERR_MQ_SUBSCRIPTION", `${remark}\n${FAQ}`);
+}
+
+export function noGroup(group: string): MqError {
+  return new MqError("ERR_MQ_GROUP_NOT_FOUND", `subscription group [${group}] does not exist, ${FAQ}`);
+}
+
 /** Source: RocketMQ 5.3.3, `common/.../constant/PermName.java`, `perm2String`. */
 function describePerm(perm: number): string {
   const letter = (bit: number, name: string): string => ((perm & bit) === 0 ? "-" : name);

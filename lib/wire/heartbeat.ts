@@ -14,6 +14,8 @@ export interface HeartbeatConsumer {
   readonly messageModel: MessageModel;
   /** Topic and tag expression of each subscription. */
   readonly subscriptions: ReadonlyMap<string, string>;
+  /** By topic, when its client subscribed so, by its clock. */
+  readonly versions: ReadonlyMap<string, number>;
 }
 
 const EVERYTHING = "*";
@@ -45,18 +47,19 @@ function parse(body: Buffer): unknown {
 function consumerOf(value: unknown): HeartbeatConsumer {
   const consumer = objectOf("consumerDataSet", value);
   const subscriptions = new Map<string, string>();
+  const versions = new Map<string, number>();
   for (const entry of listOf("subscriptionDataSet", consumer["subscriptionDataSet"])) {
-    const { topic, subString, expressionType } = objectOf("subscriptionDataSet", entry);
-    if ((expressionType ?? TAG) === TAG)
-      subscriptions.set(
-        textOf("topic", topic),
-        typeof subString === "string" && subString !== "" ? subString : EVERYTHING,
-      );
+    const { topic, subString, expressionType, subVersion } = objectOf("subscriptionDataSet", entry);
+    if ((expressionType ?? TAG) !== TAG) continue;
+    const name = textOf("topic", topic);
+    subscriptions.set(name, typeof subString === "string" && subString !== "" ? subString : EVERYTHING);
+    versions.set(name, typeof subVersion === "number" ? subVersion : 0);
   }
   return {
     group: checkConsumerGroup(textOf("groupName", consumer["groupName"])),
     messageModel: consumer["messageModel"] === "BROADCASTING" ? "broadcasting" : "clustering",
     subscriptions,
+    versions,
   };
 }
 

@@ -1,4 +1,4 @@
-import type { BrokerPort } from "../broker/broker-port.js";
+import type { BrokerPort, MessageModel } from "../broker/broker-port.js";
 import { type HeartbeatConsumer, readHeartbeat } from "./heartbeat.js";
 import { REQUEST_CODES } from "./request-codes.js";
 import { optional, type RequestRow, requestRow, text } from "./request-header.js";
@@ -32,6 +32,7 @@ export class WireMembers {
   readonly #port: MemberPort;
   /** By group and client id: a client that comes again on another connection takes its own place. */
   readonly #joined = new Map<string, Joined>();
+  readonly #ofGroups = new Map<string, Set<WireMember>>();
 
   constructor(port: MemberPort) {
     this.#port = port;
@@ -67,8 +68,23 @@ export class WireMembers {
   }
 
   has(group: string): boolean {
-    for (const { member } of this.#joined.values()) if (member.group === group) return true;
-    return false;
+    return this.messageModelOf(group) !== undefined;
+  }
+
+  /** Of its members behind connections; `undefined`: there is none. */
+  messageModelOf(group: string): MessageModel | undefined {
+    const [member] = this.#ofGroups.get(group) ?? [];
+    return member?.messageModel;
+  }
+
+  /** When a member subscribed to this topic last; `undefined`: none does. */
+  subscriptionVersionOf(group: string, topic: string): number | undefined {
+    let newest: number | undefined;
+    for (const member of this.#ofGroups.get(group) ?? []) {
+      const version = member.versionOf(topic);
+      if (version !== undefined) newest = Math.max(newest ?? version, version);
+    }
+    return newest;
   }
 
   /** Its clients take part no more. */
@@ -87,7 +103,7 @@ export class WireMembers {
     ) {
       await known.joining;
       this.#port.checkSubscriptions(known.member, consumer.subscriptions);
-      known.member.subscribe(consumer.subscriptions);
+      known.member.subscribe(consumer);
       this.#port.heartbeat(known.member);
       return;
     }
@@ -95,6 +111,7 @@ export class WireMembers {
     const member = new WireMember(clientId, consumer, connection, this.#port, () => this.#forget(key, member));
     const joining = this.#port.registerConsumer(member);
     this.#joined.set(key, { member, joining });
+    this.#add(member);
     try {
       await joining;
     } catch (error) {
@@ -109,12 +126,22 @@ export class WireMembers {
   #leave(key: string): void {
     const joined = this.#joined.get(key);
     if (joined === undefined) return;
-    this.#joined.delete(key);
+    this.#forget(key, joined.member);
     this.#port.unregisterConsumer(joined.member);
   }
 
+  #add(member: WireMember): void {
+    const ofGroup = this.#ofGroups.get(member.group);
+    if (ofGroup === undefined) this.#ofGroups.set(member.group, new Set([member]));
+    else ofGroup.add(member);
+  }
+
   #forget(key: string, member: WireMember): void {
-    if (this.#joined.get(key)?.member === member) this.#joined.delete(key);
+    if (this.#joined.get(key)?.member !== member) return;
+    this.#joined.delete(key);
+    const ofGroup = this.#ofGroups.get(member.group);
+    ofGroup?.delete(member);
+    if (ofGroup?.size === 0) this.#ofGroups.delete(member.group);
   }
 }
 

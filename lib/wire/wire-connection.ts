@@ -68,6 +68,9 @@ export class WireConnection {
   readonly remote: MessageHost;
   /** The address and port through which the client came. */
   readonly local: MessageHost;
+  /** Aborted when the connection is closed, by whomever. */
+  readonly ended: AbortSignal;
+  readonly #ending = new AbortController();
   readonly #socket: Socket;
   readonly #parts: ConnectionParts;
   readonly #reader: FrameReader;
@@ -83,6 +86,7 @@ export class WireConnection {
   constructor(socket: Socket, parts: ConnectionParts) {
     this.#socket = socket;
     this.#parts = parts;
+    this.ended = this.#ending.signal;
     this.remote = { host: unmapped(socket.remoteAddress), port: socket.remotePort ?? 0 };
     this.local = { host: unmapped(socket.localAddress), port: socket.localPort ?? 0 };
     this.#reader = new FrameReader((command) => this.#received(command));
@@ -233,6 +237,7 @@ export class WireConnection {
 
   #ended(): void {
     this.#isClosed = true;
+    this.#ending.abort();
     for (const { reject } of this.#asked.values()) reject(closedError(this.name));
     this.#asked.clear();
     for (const { resolve } of this.#waitingForRoom.splice(0)) resolve();

@@ -19,6 +19,7 @@ export class WireMember implements GroupMember {
   readonly connection: WireConnection;
   readonly #port: Pick<BrokerPort, "findRoute" | "memberIds">;
   #subscriptions: ReadonlyMap<string, string>;
+  #versions: ReadonlyMap<string, number>;
   #wantedQueues: readonly MessageQueue[] = [];
   /** What the client was told of last. */
   #toldOf: string | undefined;
@@ -26,7 +27,7 @@ export class WireMember implements GroupMember {
   /** @param expired - it was silent for too long. */
   constructor(
     clientId: string,
-    { group, messageModel, subscriptions }: HeartbeatConsumer,
+    { group, messageModel, subscriptions, versions }: HeartbeatConsumer,
     connection: WireConnection,
     port: Pick<BrokerPort, "findRoute" | "memberIds">,
     expired: (member: WireMember) => void,
@@ -38,6 +39,7 @@ export class WireMember implements GroupMember {
     this.remote = { expiresAfterMs: EXPIRES_AFTER_MS, expired: () => expired(this) };
     this.#port = port;
     this.#subscriptions = subscriptions;
+    this.#versions = versions;
   }
 
   get subscriptions(): ReadonlyMap<string, string> {
@@ -48,8 +50,14 @@ export class WireMember implements GroupMember {
     return this.#wantedQueues;
   }
 
-  subscribe(subscriptions: ReadonlyMap<string, string>): void {
+  /** When it subscribed to this topic as it does; `undefined`: it does not. */
+  versionOf(topic: string): number | undefined {
+    return this.#versions.get(topic);
+  }
+
+  subscribe({ subscriptions, versions }: Pick<HeartbeatConsumer, "subscriptions" | "versions">): void {
     this.#subscriptions = subscriptions;
+    this.#versions = versions;
   }
 
   /** The client finds its share out from the same members by the same rule, RocketMQ's default. */

@@ -5,6 +5,7 @@ import { seededChance } from "../../lib/time/chance.js";
 import { WireMembers } from "../../lib/wire/member-requests.js";
 import { offsetRequests } from "../../lib/wire/offset-requests.js";
 import { progressRequests } from "../../lib/wire/progress-requests.js";
+import { pullRequests } from "../../lib/wire/pull-requests.js";
 import type { RequestRow } from "../../lib/wire/request-header.js";
 import { routeRequests } from "../../lib/wire/route-requests.js";
 import { sendRequests } from "../../lib/wire/send-requests.js";
@@ -54,6 +55,7 @@ function rowsOf({ port, mq, clock }: TestPort, members: WireMembers): readonly R
   return [
     ...routeRequests({ port, addressFor: () => ADDRESS }),
     ...offsetRequests(port),
+    ...pullRequests({ port, members, hostFor: () => HOST }),
     ...progressRequests({
       port,
       hasGroup: async (group) => (await mq.admin.listGroups()).some((known) => known.group === group),

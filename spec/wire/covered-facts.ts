@@ -57,6 +57,7 @@ export const COVERED_FACTS: Readonly<Record<FactArea, CoveredFacts>> = {
     "wire/wire-server.spec.ts": ["raw-unknown-request-code", "namesrv-unknown-code"],
     "wire/route-requests.spec.ts": ["namesrv-no-route"],
     "wire/offset-requests.spec.ts": ["raw-earliest-unknown-topic"],
+    "wire/pull-requests.spec.ts": ["raw-pull-sql-disabled"],
     "wire/member-requests.spec.ts": ["raw-consumer-list-none", "raw-unsubscribe-unknown"],
     "wire/progress-requests.spec.ts": [
       "raw-query-offset-unknown",
