@@ -2,6 +2,7 @@ import type { BrokerSettings } from "../../lib/broker-options.js";
 import type { MessageView } from "../../lib/index.js";
 import { UniqueIdGenerator } from "../../lib/message/unique-id.js";
 import { seededChance } from "../../lib/time/chance.js";
+import { lockRequests } from "../../lib/wire/lock-requests.js";
 import { WireMembers } from "../../lib/wire/member-requests.js";
 import { offsetRequests } from "../../lib/wire/offset-requests.js";
 import { progressRequests } from "../../lib/wire/progress-requests.js";
@@ -54,6 +55,7 @@ function rowsOf({ port, mq, clock }: TestPort, members: WireMembers): readonly R
   const ids = new UniqueIdGenerator({ clock, chance, address: "127.0.0.1", processId: 1 });
   return [
     ...routeRequests({ port, addressFor: () => ADDRESS }),
+    ...lockRequests(port),
     ...offsetRequests(port),
     ...pullRequests({ port, members, hostFor: () => HOST }),
     ...progressRequests({

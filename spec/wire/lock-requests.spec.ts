@@ -1,0 +1,74 @@
+import { describe, expect, it } from "vitest";
+import type { RemotingCommand } from "../../lib/wire/remoting-command.js";
+import { loadFacts } from "../support/facts.js";
+import { openWireBroker, type WireBroker } from "../support/wire-broker.js";
+
+const [LOCK, UNLOCK] = [41, 42] as const;
+const QUEUE = { brokerName: "broker-a", queueId: 0, topic: "OrdLock" };
+
+function ask(
+  { client }: WireBroker,
+  code: number,
+  clientId: string,
+  mqSet: unknown = [QUEUE],
+): Promise<RemotingCommand> {
+  return client.ask({ code, body: Buffer.from(JSON.stringify({ consumerGroup: "g", clientId, mqSet })) });
+}
+
+async function openOrdLock(): Promise<WireBroker> {
+  const server = await openWireBroker();
+  await server.broker.mq.admin.createTopic("OrdLock", { readQueueNums: 1, writeQueueNums: 1 });
+  return server;
+}
+
+describe("locks over the wire", () => {
+  it("are answered as RocketMQ does, to two clients that want one queue", async () => {
+    const steps =
+      loadFacts("orderly").observed<
+        readonly { readonly who: string; readonly response: { readonly code: number; readonly body?: string } }[]
+      >("queue-lock");
+    await using server = await openOrdLock();
+
+    for (const { who, response } of steps) {
+      const after = who.includes("57 s") ? 57_000 : who.includes("61.5 s") ? 4_500 : 0;
+      await server.broker.clock.advance(after);
+      const { code, body } = await ask(server, who.includes("unlocks") ? UNLOCK : LOCK, who.slice(0, 2));
+      expect([code, body.toString()], who).toEqual([response.code, response.body ?? ""]);
+    }
+  });
+
+  it("hold between clients on the wire and members in process", async () => {
+    await using server = await openOrdLock();
+    await ask(server, LOCK, "wire");
+
+    const inProcess = server.broker.port.lockQueues("g", "local", [QUEUE]);
+    await ask(server, UNLOCK, "wire");
+    const afterwards = server.broker.port.lockQueues("g", "local", [QUEUE]);
+
+    expect([inProcess.length, afterwards.length]).toEqual([0, 1]);
+    expect((await ask(server, LOCK, "wire")).body.toString()).toBe('{"lockOKMQSet":[]}');
+  });
+
+  it("are none of queues that there are not", async () => {
+    await using server = await openOrdLock();
+    const unknown = [
+      { ...QUEUE, queueId: 1 },
+      { ...QUEUE, queueId: -1 },
+      { ...QUEUE, topic: "Nope" },
+    ];
+
+    expect((await ask(server, LOCK, "c1", unknown)).body.toString()).toBe('{"lockOKMQSet":[]}');
+  });
+
+  it.each([
+    ["what is no array", {}],
+    ["a queue that is none", ["x"]],
+    ["a queue id that is no number", [{ ...QUEUE, queueId: "0" }]],
+    ["a topic that is no text", [{ ...QUEUE, topic: null }]],
+  ])("are refused with 1 for %s", async (_name, mqSet) => {
+    await using server = await openOrdLock();
+
+    expect((await ask(server, LOCK, "c1", mqSet)).code).toBe(1);
+    expect((await server.client.ask({ code: LOCK, body: Buffer.from("no JSON") })).code).toBe(1);
+  });
+});
