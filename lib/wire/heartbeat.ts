@@ -6,6 +6,7 @@ import { listIn, objectIn, parseBody, textIn } from "./json-body.js";
 export interface Heartbeat {
   readonly clientId: string;
   readonly consumers: readonly HeartbeatConsumer[];
+  readonly producerGroups: readonly string[];
 }
 
 export interface HeartbeatConsumer {
@@ -28,10 +29,13 @@ const TAG = "TAG";
  * @throws MqError `ERR_MQ_INVALID_ARGUMENT` (1) for what is none.
  */
 export function readHeartbeat(body: Buffer): Heartbeat {
-  const { clientID, consumerDataSet } = parseBody("a heartbeat", body);
+  const { clientID, consumerDataSet, producerDataSet } = parseBody("a heartbeat", body);
   return {
     clientId: textIn("clientID", clientID),
     consumers: listIn("consumerDataSet", consumerDataSet).map(consumerOf),
+    producerGroups: listIn("producerDataSet", producerDataSet).map((producer) =>
+      textIn("groupName", objectIn("producerDataSet", producer)["groupName"]),
+    ),
   };
 }
 

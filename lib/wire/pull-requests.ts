@@ -1,17 +1,16 @@
 import type { BrokerPort, PullRequest, PullResult, TopicRoute } from "../broker/broker-port.js";
 import { isMqError, MqError } from "../errors.js";
-import type { StoredMessageView } from "../message/message-view.js";
-import { encodeDecoded, PROPERTY } from "../message/properties.js";
 import { PERM } from "../message/system-topics.js";
 import { noGroup, noTopicToPull, notReadable, pullQueueOutOfRange, subscriptionRefused } from "./broker-remarks.js";
-import type { WireMembers } from "./member-requests.js";
+import { encodeView } from "./encode-view.js";
 import { refusalOf } from "./refusal.js";
 import type { RemotingCommand } from "./remoting-command.js";
 import { REQUEST_CODES } from "./request-codes.js";
 import { type HeaderOf, int, long, optional, type RequestRow, requestRow, text } from "./request-header.js";
 import { RESPONSE_CODES } from "./response-codes.js";
-import { encodeStoredMessage, type MessageHost } from "./stored-message.js";
+import type { MessageHost } from "./stored-message.js";
 import type { Answer, WireConnection } from "./wire-connection.js";
+import type { WireMembers } from "./wire-members.js";
 
 export interface PullParts {
   readonly port: Pick<BrokerPort, "clusterName" | "findRoute" | "pull" | "updateOffset">;
@@ -148,26 +147,9 @@ class PullRequests {
       ["topicSysFlag", "0"],
     ]);
     const host = this.#parts.hostFor(connection);
-    const body = Buffer.concat(messages.map((message) => this.#encode(topic, message, host)));
+    const { clusterName } = this.#parts.port;
+    const body = Buffer.concat(messages.map((message) => encodeView(message, { topic, host, clusterName })));
     return { code: CODES[status], remark: remarkOf(result, queueOffset), fields, body };
-  }
-
-  #encode(topic: string, message: StoredMessageView, host: MessageHost): Buffer {
-    const record = message.toRetriedRecord(message.storedProperties, message.storedReconsumeTimes);
-    const { queueId, queueOffset, commitLogOffset, storeTimestamp } = message;
-    const { flag, sysFlag, bornTimestamp, reconsumeTimes, uniqueId, body } = record;
-    const stamped = [
-      [PROPERTY.UNIQ_KEY, uniqueId],
-      [PROPERTY.MSG_REGION, "DefaultRegion"],
-      [PROPERTY.TRACE_ON, "true"],
-      [PROPERTY.CLUSTER, this.#parts.port.clusterName],
-    ] as const;
-    return encodeStoredMessage({
-      ...{ topic, queueId, queueOffset, commitLogOffset, flag, sysFlag, bornTimestamp, storeTimestamp, reconsumeTimes },
-      ...{ bornHost: host, storeHost: host, preparedTransactionOffset: 0 },
-      body: Buffer.from(body as Uint8Array),
-      properties: record.properties + encodeDecoded(stamped),
-    });
   }
 }
 

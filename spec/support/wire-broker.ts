@@ -2,8 +2,8 @@ import type { BrokerSettings } from "../../lib/broker-options.js";
 import type { MessageView } from "../../lib/index.js";
 import { UniqueIdGenerator } from "../../lib/message/unique-id.js";
 import { seededChance } from "../../lib/time/chance.js";
+import { clientRequests } from "../../lib/wire/client-requests.js";
 import { lockRequests } from "../../lib/wire/lock-requests.js";
-import { WireMembers } from "../../lib/wire/member-requests.js";
 import { offsetRequests } from "../../lib/wire/offset-requests.js";
 import { progressRequests } from "../../lib/wire/progress-requests.js";
 import { pullRequests } from "../../lib/wire/pull-requests.js";
@@ -11,6 +11,9 @@ import type { RequestRow } from "../../lib/wire/request-header.js";
 import { routeRequests } from "../../lib/wire/route-requests.js";
 import { sendRequests } from "../../lib/wire/send-requests.js";
 import type { MessageHost } from "../../lib/wire/stored-message.js";
+import { transactionRequests } from "../../lib/wire/transaction-requests.js";
+import { WireMembers } from "../../lib/wire/wire-members.js";
+import { WireProducers } from "../../lib/wire/wire-producers.js";
 import { WireServer } from "../../lib/wire/wire-server.js";
 import { openTestPort, type TestPort } from "./local-broker.js";
 import { browseQueue } from "./shared-connection.js";
@@ -33,9 +36,15 @@ export interface WireBroker extends AsyncDisposable {
 export async function openWireBroker(settings: BrokerSettings = {}): Promise<WireBroker> {
   const broker = await openTestPort({ profile: "rocketmq", ...settings });
   const members = new WireMembers(broker.port);
+  const producers = new WireProducers({ port: broker.port, hostFor: () => HOST });
+  const rows = [...rowsOf(broker, members), ...clientRequests({ port: broker.port, members, producers })];
   const server = new WireServer({
-    handlers: new Map([...rowsOf(broker, members), ...members.rows].map(({ code, handle }) => [code, handle])),
-    ...{ steady: broker.clock, closed: (connection) => members.closed(connection), log: () => undefined },
+    handlers: new Map(rows.map(({ code, handle }) => [code, handle])),
+    ...{ steady: broker.clock, log: () => undefined },
+    closed: (connection) => {
+      members.closed(connection);
+      producers.closed(connection);
+    },
   });
   const port = await server.listen("127.0.0.1", 0);
   const client = await WireClient.open(port);
@@ -55,6 +64,7 @@ function rowsOf({ port, mq, clock }: TestPort, members: WireMembers): readonly R
   const ids = new UniqueIdGenerator({ clock, chance, address: "127.0.0.1", processId: 1 });
   return [
     ...routeRequests({ port, addressFor: () => ADDRESS }),
+    ...transactionRequests(port),
     ...lockRequests(port),
     ...offsetRequests(port),
     ...pullRequests({ port, members, hostFor: () => HOST }),

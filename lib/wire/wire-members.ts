@@ -1,8 +1,5 @@
 import type { BrokerPort, MessageModel } from "../broker/broker-port.js";
-import { type HeartbeatConsumer, readHeartbeat } from "./heartbeat.js";
-import { REQUEST_CODES } from "./request-codes.js";
-import { optional, type RequestRow, requestRow, text } from "./request-header.js";
-import { RESPONSE_CODES } from "./response-codes.js";
+import type { HeartbeatConsumer } from "./heartbeat.js";
 import type { WireConnection } from "./wire-connection.js";
 import { WireMember } from "./wire-member.js";
 
@@ -17,12 +14,6 @@ interface Joined {
   readonly joining: Promise<void>;
 }
 
-/** As RocketMQ 5.3.3 answers every heartbeat: the next one is to be whole again. */
-const WHOLE_HEARTBEATS: ReadonlyMap<string, string> = new Map([
-  ["IS_SUPPORT_HEART_BEAT_V2", "true"],
-  ["IS_SUB_CHANGE", "true"],
-]);
-
 /**
  * The consumers behind connections.
  *
@@ -36,35 +27,6 @@ export class WireMembers {
 
   constructor(port: MemberPort) {
     this.#port = port;
-  }
-
-  get rows(): readonly RequestRow[] {
-    return [
-      requestRow(REQUEST_CODES.HEART_BEAT, {}, async (_header, { body }, connection) => {
-        const { clientId, consumers } = readHeartbeat(body);
-        for (const consumer of consumers) await this.#heard(clientId, consumer, connection);
-        return { code: RESPONSE_CODES.SUCCESS, fields: WHOLE_HEARTBEATS };
-      }),
-      requestRow(
-        REQUEST_CODES.UNREGISTER_CLIENT,
-        { clientId: text("clientID"), group: optional(text("consumerGroup")) },
-        ({ clientId, group }) => {
-          if (group !== undefined) this.#leave(keyOf(group, clientId));
-          return { code: RESPONSE_CODES.SUCCESS, fields: new Map() };
-        },
-      ),
-      requestRow(REQUEST_CODES.GET_CONSUMER_LIST_BY_GROUP, { group: text("consumerGroup") }, ({ group }) => {
-        const consumerIdList = this.#port.memberIds(group);
-        if (consumerIdList.length === 0)
-          return {
-            code: RESPONSE_CODES.SYSTEM_ERROR,
-            remark: `no consumer for this group, ${group}`,
-            fields: new Map(),
-          };
-        const body = Buffer.from(JSON.stringify({ consumerIdList }), "utf8");
-        return { code: RESPONSE_CODES.SUCCESS, fields: new Map(), body };
-      }),
-    ];
   }
 
   has(group: string): boolean {
@@ -93,7 +55,7 @@ export class WireMembers {
   }
 
   /** Resolves once it takes part, with these subscriptions. */
-  async #heard(clientId: string, consumer: HeartbeatConsumer, connection: WireConnection): Promise<void> {
+  async heard(clientId: string, consumer: HeartbeatConsumer, connection: WireConnection): Promise<void> {
     const key = keyOf(consumer.group, clientId);
     const known = this.#joined.get(key);
     if (
@@ -121,6 +83,10 @@ export class WireMembers {
     if (connection.isClosed) this.#leave(key);
     // It has left meanwhile.
     else if (this.#joined.get(key)?.member !== member) this.#port.unregisterConsumer(member);
+  }
+
+  left(group: string, clientId: string): void {
+    this.#leave(keyOf(group, clientId));
   }
 
   #leave(key: string): void {
