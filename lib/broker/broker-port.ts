@@ -327,6 +327,8 @@ export interface BrokerPort {
   ): void;
   /** Resolves once every offset given so far is durable. */
   persistOffsets(): Promise<void>;
+  /** The message whose record begins at this position of the log; `undefined`: none does. */
+  findMessage(commitLogOffset: number): Promise<StoredMessageView | undefined>;
   /** Of a queue that never had a message, one that does not exist too, everything is 0. */
   queueEnds(topic: string, queueId: number): Promise<QueueEnds>;
   /** The first offset with a store timestamp at or after (`lower`), or the last at or before (`upper`) the given one; 0 where there is none. */

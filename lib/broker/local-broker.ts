@@ -2,7 +2,6 @@ import { MqError } from "../errors.js";
 import type { MessageQueue } from "../message/message-queue.js";
 import type { StoreHost } from "../message/message-view.js";
 import type { RecallHandle } from "../message/recall-handle.js";
-import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 import type { OpenedDatabase } from "../store/open-database.js";
 import { EventHub } from "./broker-events.js";
 import type {
@@ -10,15 +9,8 @@ import type {
   AppendRequest,
   BrokerPort,
   EmbeddedBrokerPort,
-  EndOfTransaction,
   GroupMember,
-  GroupProgress,
-  OffsetRule,
-  QueueOffset,
-  QueueProgress,
-  SubscriptionTable,
   TopicRoute,
-  TransactionChecker,
   WithdrawableWrite,
 } from "./broker-port.js";
 import type { BrokerSurroundings, ResolvedBrokerSettings } from "./broker-settings.js";
@@ -29,6 +21,7 @@ import { Engine } from "./engine.js";
 import type { GroupMembers, KnownMember } from "./group-members.js";
 import { LocalDedup } from "./local-dedup.js";
 import { Lookout } from "./lookout.js";
+import { findMessageAt } from "./message-lookup.js";
 import { OffsetOperations } from "./offset-operations.js";
 import { endsOfQueue, searchQueue } from "./offset-search.js";
 import { PopService } from "./pop-service.js";
@@ -209,18 +202,18 @@ export class LocalBroker implements EmbeddedBrokerPort {
     await this.engine.write(() => this.engine.recall.apply(topic, handle));
   }
 
-  async endTransaction(transaction: EndOfTransaction): Promise<boolean> {
+  async endTransaction(...[transaction]: Parameters<BrokerPort["endTransaction"]>): Promise<boolean> {
     this.assertOpen();
     return this.transactions.end(transaction);
   }
 
-  registerChecker(checker: TransactionChecker): void {
+  registerChecker(...[checker]: Parameters<BrokerPort["registerChecker"]>): void {
     this.assertOpen();
     this.transactions.register(checker);
     this.#lookout.keepLooking();
   }
 
-  unregisterChecker(checker: TransactionChecker): void {
+  unregisterChecker(...[checker]: Parameters<BrokerPort["unregisterChecker"]>): void {
     this.transactions.unregister(checker);
   }
 
@@ -257,8 +250,8 @@ export class LocalBroker implements EmbeddedBrokerPort {
     return this.#consumers.register(member);
   }
 
-  checkSubscriptions(member: GroupMember, subscriptions: SubscriptionTable): void {
-    this.#consumers.checkSubscriptions(member, subscriptions);
+  checkSubscriptions(...subscribing: Parameters<BrokerPort["checkSubscriptions"]>): void {
+    this.#consumers.checkSubscriptions(...subscribing);
   }
 
   heartbeat(member: GroupMember): void {
@@ -303,7 +296,7 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.#pops.lookAgain();
   }
 
-  queryOffset(group: string, topic: string, queueId: number): Promise<GroupProgress> {
+  queryOffset(group: string, topic: string, queueId: number): ReturnType<BrokerPort["queryOffset"]> {
     return this.#offsets.query(group, topic, queueId);
   }
 
@@ -311,13 +304,15 @@ export class LocalBroker implements EmbeddedBrokerPort {
     this.#offsets.update(...offset);
   }
 
-  async commitOffsets(group: string, offsets: readonly QueueOffset[], rule: OffsetRule): Promise<void> {
+  async commitOffsets(...commit: Parameters<BrokerPort["commitOffsets"]>): Promise<void> {
     this.assertOpen();
-    await this.#offsets.commit(group, offsets, rule);
+    await this.#offsets.commit(...commit);
   }
 
-  queryBroadcastOffset(instance: BroadcastInstance, topic: string, queueId: number): Promise<QueueProgress> {
-    return this.#offsets.queryOfInstance(instance, topic, queueId);
+  queryBroadcastOffset(
+    ...place: Parameters<BrokerPort["queryBroadcastOffset"]>
+  ): ReturnType<BrokerPort["queryBroadcastOffset"]> {
+    return this.#offsets.queryOfInstance(...place);
   }
 
   updateBroadcastOffset(...offset: Parameters<BrokerPort["updateBroadcastOffset"]>): void {
@@ -335,6 +330,10 @@ export class LocalBroker implements EmbeddedBrokerPort {
 
   searchOffset(topic: string, queueId: number, timestamp: number, boundary: "lower" | "upper"): Promise<number> {
     return this.engine.reads.read(() => searchQueue(this.engine, topic, queueId, timestamp, boundary));
+  }
+
+  findMessage(commitLogOffset: number): ReturnType<BrokerPort["findMessage"]> {
+    return this.engine.reads.read(() => findMessageAt(this.engine, this.messages, commitLogOffset));
   }
 
   queueEnds(topic: string, queueId: number): ReturnType<BrokerPort["queueEnds"]> {

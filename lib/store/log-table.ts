@@ -40,6 +40,7 @@ const HEAD = "first_offset, message_count, store_timestamp";
 export class LogTable {
   readonly #insert: SqliteStatement;
   readonly #atOrBefore: SqliteStatement<BlockRow>;
+  readonly #atOrBeforePosition: SqliteStatement<BlockRow>;
   readonly #listAfter: SqliteStatement<BlockRow>;
   readonly #listQueuesFromPosition: SqliteStatement<number>;
   readonly #listFromPosition: SqliteStatement<BlockRow>;
@@ -57,6 +58,10 @@ export class LogTable {
     this.#atOrBefore = prepare<BlockRow>(
       connection,
       `SELECT ${BLOCK} FROM mq_log WHERE queue_key = ? AND first_offset <= ? ORDER BY first_offset DESC LIMIT 1`,
+    ).raw();
+    this.#atOrBeforePosition = prepare<BlockRow>(
+      connection,
+      `SELECT ${BLOCK} FROM mq_log WHERE commit_log_offset <= ? ORDER BY commit_log_offset DESC LIMIT 1`,
     ).raw();
     this.#listAfter = prepare<BlockRow>(
       connection,
@@ -118,6 +123,12 @@ export class LogTable {
     const row = this.#atOrBefore.get(queueKey, offset);
     if (row !== undefined && row[2] + row[3] > offset) return toBlock(row);
     return this.listAfter(queueKey, offset, 1)[0];
+  }
+
+  /** The block that begins at this position of the log, or the last one before it. */
+  findAtOrBefore(commitLogOffset: number): LogBlock | undefined {
+    const row = this.#atOrBeforePosition.get(commitLogOffset);
+    return row && toBlock(row);
   }
 
   /** The next blocks after the one that begins at this offset. */

@@ -2,26 +2,20 @@ import type {
   AppendObserver,
   AppendRequest,
   EmbeddedBrokerPort,
-  EndOfTransaction,
   GroupMember,
-  GroupProgress,
   OffsetRule,
   PopObserver,
   PopRequest,
   PullRequest,
   PullResult,
-  QueueOffset,
   QueueProgress,
-  RecallHandle,
   ReceiptHandle,
   ReceiptRequest,
-  SendBackObserver,
   TopicRoute,
   TransactionChecker,
   WithdrawableWrite,
 } from "../broker/broker-port.js";
 import type { LocalBroker } from "../broker/local-broker.js";
-import type { SendBackRequest } from "../broker/send-back.js";
 import { runningDelivery } from "../client/delivery.js";
 import type { ClientKind } from "../embedded-broker.js";
 import { MqError } from "../errors.js";
@@ -190,11 +184,11 @@ export class ClientPort implements EmbeddedBrokerPort {
     else this.#recorder.sent(request);
   }
 
-  async recall(topic: string, handle: RecallHandle): Promise<void> {
+  async recall(...[topic, handle]: Parameters<EmbeddedBrokerPort["recall"]>): Promise<void> {
     await this.#broker.recall(topic, handle);
   }
 
-  async endTransaction(transaction: EndOfTransaction): Promise<boolean> {
+  async endTransaction(...[transaction]: Parameters<EmbeddedBrokerPort["endTransaction"]>): Promise<boolean> {
     if (this.#plan.takeLostEnd(transaction.producerGroup))
       throw new MqError("ERR_MQ_TIMEOUT", `faults.loseEndTransaction: the ${transaction.end} did not reach the broker`);
     return this.#broker.endTransaction(transaction);
@@ -221,7 +215,7 @@ export class ClientPort implements EmbeddedBrokerPort {
     }
   }
 
-  sendBack(request: SendBackRequest, observer: SendBackObserver): WithdrawableWrite {
+  sendBack(...[request, observer]: Parameters<EmbeddedBrokerPort["sendBack"]>): WithdrawableWrite {
     return this.#link?.isCut === true ? this.#timeOut(observer) : this.#broker.sendBack(request, observer);
   }
 
@@ -299,7 +293,7 @@ export class ClientPort implements EmbeddedBrokerPort {
     if (!this.#isLost()) this.#broker.unlockQueues(group, owner, queues);
   }
 
-  async queryOffset(group: string, topic: string, queueId: number): Promise<GroupProgress> {
+  async queryOffset(group: string, topic: string, queueId: number): ReturnType<EmbeddedBrokerPort["queryOffset"]> {
     await this.#link?.whole();
     return this.#broker.queryOffset(group, topic, queueId);
   }
@@ -310,7 +304,7 @@ export class ClientPort implements EmbeddedBrokerPort {
     this.#broker.updateOffset(group, topic, queueId, nextOffset, rule);
   }
 
-  async commitOffsets(group: string, offsets: readonly QueueOffset[], rule: OffsetRule): Promise<void> {
+  async commitOffsets(...[group, offsets, rule]: Parameters<EmbeddedBrokerPort["commitOffsets"]>): Promise<void> {
     if (this.#isLost() || this.#plan.takeLostAck(group)) return;
     await this.#broker.commitOffsets(group, offsets, rule);
   }
@@ -335,6 +329,11 @@ export class ClientPort implements EmbeddedBrokerPort {
   async persistOffsets(): Promise<void> {
     if (this.#isDead) return;
     await this.#broker.persistOffsets();
+  }
+
+  async findMessage(commitLogOffset: number): ReturnType<EmbeddedBrokerPort["findMessage"]> {
+    await this.#link?.whole();
+    return this.#broker.findMessage(commitLogOffset);
   }
 
   async queueEnds(topic: string, queueId: number): ReturnType<EmbeddedBrokerPort["queueEnds"]> {

@@ -9,6 +9,7 @@ import { progressRequests } from "../../lib/wire/progress-requests.js";
 import { pullRequests } from "../../lib/wire/pull-requests.js";
 import type { RequestRow } from "../../lib/wire/request-header.js";
 import { routeRequests } from "../../lib/wire/route-requests.js";
+import { sendBackRequests } from "../../lib/wire/send-back-requests.js";
 import { sendRequests } from "../../lib/wire/send-requests.js";
 import type { MessageHost } from "../../lib/wire/stored-message.js";
 import { transactionRequests } from "../../lib/wire/transaction-requests.js";
@@ -65,6 +66,7 @@ function rowsOf({ port, mq, clock }: TestPort, members: WireMembers): readonly R
   return [
     ...routeRequests({ port, addressFor: () => ADDRESS }),
     ...transactionRequests(port),
+    ...sendBackRequests(port),
     ...lockRequests(port),
     ...offsetRequests(port),
     ...pullRequests({ port, members, hostFor: () => HOST }),

@@ -58,6 +58,7 @@ export const COVERED_FACTS: Readonly<Record<FactArea, CoveredFacts>> = {
     "wire/route-requests.spec.ts": ["namesrv-no-route"],
     "wire/offset-requests.spec.ts": ["raw-earliest-unknown-topic"],
     "wire/pull-requests.spec.ts": ["raw-pull-sql-disabled"],
+    "wire/send-back-requests.spec.ts": ["raw-send-back-missing-message"],
     "wire/client-requests.spec.ts": ["raw-consumer-list-none", "raw-unsubscribe-unknown"],
     "wire/progress-requests.spec.ts": [
       "raw-query-offset-unknown",
