@@ -14,13 +14,13 @@ const NOTHING: Buffer = Buffer.alloc(0);
  * What was received of a frame that is not complete takes at most twice its size (1 KiB at least), however small the pieces are; nothing is taken for what a length promises. Frames that come whole are not copied.
  */
 export class FrameReader {
-  readonly #onCommand: (command: RemotingCommand) => void;
+  readonly #onCommand: (command: RemotingCommand, frameSize: number) => void;
   /** The beginning of a frame, with room for more of it. */
   #held: Buffer = NOTHING;
   #heldSize = 0;
 
   /** @param onCommand - its body is a part of what was received. */
-  constructor(onCommand: (command: RemotingCommand) => void) {
+  constructor(onCommand: (command: RemotingCommand, frameSize: number) => void) {
     this.#onCommand = onCommand;
   }
 
@@ -40,7 +40,7 @@ export class FrameReader {
     for (;;) {
       const size = frameSizeAt(received, at);
       if (size === undefined || at + size > received.length) break;
-      this.#onCommand(decodeCommand(received.subarray(at, at + size)));
+      this.#onCommand(decodeCommand(received.subarray(at, at + size)), size);
       at += size;
     }
     // Nothing of it was complete, and it is held already.

@@ -1,13 +1,15 @@
+import { isIPv6 } from "node:net";
 import type { BrokerPort, TopicRoute } from "../broker/broker-port.js";
 import { REQUEST_CODES } from "./request-codes.js";
 import { type RequestRow, requestRow, text } from "./request-header.js";
 import { RESPONSE_CODES } from "./response-codes.js";
+import type { MessageHost } from "./stored-message.js";
 import type { WireConnection } from "./wire-connection.js";
 
 export interface RouteParts {
   readonly port: Pick<BrokerPort, "brokerName" | "clusterName" | "findRoute">;
-  /** Under which the client of this connection reaches the broker: `host:port`. */
-  readonly addressFor: (connection: WireConnection) => string;
+  /** Where the client of this connection reaches the broker. */
+  readonly hostFor: (connection: WireConnection) => MessageHost;
 }
 
 /** What RocketMQ's clients read of a broker. */
@@ -29,13 +31,16 @@ const READ_OR_WRITE = 4 | 2;
  *
  * Source: RocketMQ 5.3.3, `namesrv/.../processor/ClientRequestProcessor.java`, `DefaultRequestProcessor.java`; `remoting/.../protocol/route/TopicRouteData.java`.
  */
-export function routeRequests({ port, addressFor }: RouteParts): readonly RequestRow[] {
-  const brokerData = (connection: WireConnection): BrokerData => ({
-    brokerAddrs: { [MASTER]: addressFor(connection) },
-    brokerName: port.brokerName,
-    cluster: port.clusterName,
-    enableActingMaster: false,
-  });
+export function routeRequests({ port, hostFor }: RouteParts): readonly RequestRow[] {
+  const brokerData = (connection: WireConnection): BrokerData => {
+    const { host, port: hostPort } = hostFor(connection);
+    return {
+      brokerAddrs: { [MASTER]: `${isIPv6(host) ? `[${host}]` : host}:${hostPort}` },
+      brokerName: port.brokerName,
+      cluster: port.clusterName,
+      enableActingMaster: false,
+    };
+  };
   return [
     requestRow(REQUEST_CODES.GET_ROUTEINFO_BY_TOPIC, { topic: text("topic") }, ({ topic }, _request, connection) => {
       const route = port.findRoute(topic);

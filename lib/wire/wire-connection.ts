@@ -89,7 +89,7 @@ export class WireConnection {
     this.ended = this.#ending.signal;
     this.remote = { host: unmapped(socket.remoteAddress), port: socket.remotePort ?? 0 };
     this.local = { host: unmapped(socket.localAddress), port: socket.localPort ?? 0 };
-    this.#reader = new FrameReader((command) => this.#received(command));
+    this.#reader = new FrameReader((command, size) => this.#received(command, size));
     this.#lastReadAt = parts.now();
     this.#lastTakenAt = this.#lastReadAt;
     socket.setNoDelay(true);
@@ -173,10 +173,10 @@ export class WireConnection {
     this.#regulate();
   }
 
-  #received(command: RemotingCommand): void {
+  #received(command: RemotingCommand, size: number): void {
     if (this.#isClosed) return;
     if (!isResponse(command)) {
-      void this.#answer(command);
+      void this.#answer(command, size + REQUEST_OVERHEAD);
       return;
     }
     const asked = this.#asked.get(command.opaque);
@@ -184,8 +184,7 @@ export class WireConnection {
     asked?.resolve(command);
   }
 
-  async #answer(request: RemotingCommand): Promise<void> {
-    const bytes = request.body.length + REQUEST_OVERHEAD;
+  async #answer(request: RemotingCommand, bytes: number): Promise<void> {
     this.#pendingBytes += bytes;
     const answer = await this.#answerOf(request);
     this.#pendingBytes -= bytes;

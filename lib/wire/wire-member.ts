@@ -1,6 +1,6 @@
 import type { BrokerPort, GroupMember, MessageModel, RemoteMember } from "../broker/broker-port.js";
 import { allocateAveragely } from "../client/allocate-message-queue.js";
-import type { MqError } from "../errors.js";
+import { isMqError, type MqError } from "../errors.js";
 import type { MessageQueue } from "../message/message-queue.js";
 import type { HeartbeatConsumer } from "./heartbeat.js";
 import { REQUEST_CODES } from "./request-codes.js";
@@ -60,10 +60,19 @@ export class WireMember implements GroupMember {
     this.#versions = versions;
   }
 
-  /** The client finds its share out from the same members by the same rule, RocketMQ's default. */
   dropLostQueues(): void {
+    try {
+      this.#wantedQueues = this.#share();
+    } catch (error) {
+      // While the store cannot be read it wants what it wanted; the group shares its queues anew when it can be.
+      if (!isMqError(error, "ERR_MQ_SYSTEM_BUSY")) throw error;
+    }
+  }
+
+  /** The client finds it out from the same members by the same rule, RocketMQ's default. */
+  #share(): readonly MessageQueue[] {
     const ids = this.#port.memberIds(this.group);
-    this.#wantedQueues = [...this.#subscriptions.keys()].flatMap((topic) => {
+    return [...this.#subscriptions.keys()].flatMap((topic) => {
       const queues = this.#port.findRoute(topic)?.readQueues ?? [];
       const isShared = this.messageModel === "clustering" && queues.length > 0 && ids.length > 0;
       return isShared ? allocateAveragely(this.group, this.clientId, queues, ids) : [];

@@ -2,19 +2,8 @@ import type { BrokerSettings } from "../../lib/broker-options.js";
 import type { MessageView } from "../../lib/index.js";
 import { UniqueIdGenerator } from "../../lib/message/unique-id.js";
 import { seededChance } from "../../lib/time/chance.js";
-import { clientRequests } from "../../lib/wire/client-requests.js";
-import { lockRequests } from "../../lib/wire/lock-requests.js";
-import { offsetRequests } from "../../lib/wire/offset-requests.js";
-import { progressRequests } from "../../lib/wire/progress-requests.js";
-import { pullRequests } from "../../lib/wire/pull-requests.js";
-import type { RequestRow } from "../../lib/wire/request-header.js";
-import { routeRequests } from "../../lib/wire/route-requests.js";
-import { sendBackRequests } from "../../lib/wire/send-back-requests.js";
-import { sendRequests } from "../../lib/wire/send-requests.js";
+import { allRequests } from "../../lib/wire/all-requests.js";
 import type { MessageHost } from "../../lib/wire/stored-message.js";
-import { transactionRequests } from "../../lib/wire/transaction-requests.js";
-import { WireMembers } from "../../lib/wire/wire-members.js";
-import { WireProducers } from "../../lib/wire/wire-producers.js";
 import { WireServer } from "../../lib/wire/wire-server.js";
 import { openTestPort, type TestPort } from "./local-broker.js";
 import { browseQueue } from "./shared-connection.js";
@@ -36,45 +25,23 @@ export interface WireBroker extends AsyncDisposable {
 
 export async function openWireBroker(settings: BrokerSettings = {}): Promise<WireBroker> {
   const broker = await openTestPort({ profile: "rocketmq", ...settings });
-  const members = new WireMembers(broker.port);
-  const producers = new WireProducers({ port: broker.port, hostFor: () => HOST });
-  const rows = [...rowsOf(broker, members), ...clientRequests({ port: broker.port, members, producers })];
-  const server = new WireServer({
-    handlers: new Map(rows.map(({ code, handle }) => [code, handle])),
-    ...{ steady: broker.clock, log: () => undefined },
-    closed: (connection) => {
-      members.closed(connection);
-      producers.closed(connection);
-    },
+  const { mq, clock } = broker;
+  const chance = seededChance(1);
+  const ids = new UniqueIdGenerator({ clock, chance, address: "127.0.0.1", processId: 1 });
+  const requests = allRequests({
+    ...{ port: broker.port, chance, steady: clock, hostFor: () => HOST, newId: () => ids.next(clock.now()) },
+    hasGroup: async (group) => (await mq.admin.listGroups()).some((known) => known.group === group),
   });
+  const server = new WireServer({ ...requests, steady: clock, log: () => undefined });
   const port = await server.listen("127.0.0.1", 0);
   const client = await WireClient.open(port);
   return {
     ...{ broker, port, client },
-    stored: (topic, queueId = 0) => browseQueue(broker.mq, topic, queueId),
+    stored: (topic, queueId = 0) => browseQueue(mq, topic, queueId),
     [Symbol.asyncDispose]: async () => {
       await client[Symbol.asyncDispose]();
       await server.close();
       await broker[Symbol.asyncDispose]();
     },
   };
-}
-
-function rowsOf({ port, mq, clock }: TestPort, members: WireMembers): readonly RequestRow[] {
-  const chance = seededChance(1);
-  const ids = new UniqueIdGenerator({ clock, chance, address: "127.0.0.1", processId: 1 });
-  return [
-    ...routeRequests({ port, addressFor: () => ADDRESS }),
-    ...transactionRequests(port),
-    ...sendBackRequests(port),
-    ...lockRequests(port),
-    ...offsetRequests(port),
-    ...pullRequests({ port, members, hostFor: () => HOST }),
-    ...progressRequests({
-      port,
-      hasGroup: async (group) => (await mq.admin.listGroups()).some((known) => known.group === group),
-      hasMembers: (group) => members.has(group),
-    }),
-    ...sendRequests({ port, chance, steady: clock, hostFor: () => HOST, newId: () => ids.next(clock.now()) }),
-  ];
 }

@@ -1,0 +1,54 @@
+import type { BrokerPort } from "../broker/broker-port.js";
+import type { Chance } from "../time/chance.js";
+import type { Clock } from "../time/clock.js";
+import { clientRequests } from "./client-requests.js";
+import { lockRequests } from "./lock-requests.js";
+import { offsetRequests } from "./offset-requests.js";
+import { progressRequests } from "./progress-requests.js";
+import { pullRequests } from "./pull-requests.js";
+import type { RequestRow } from "./request-header.js";
+import { routeRequests } from "./route-requests.js";
+import { sendBackRequests } from "./send-back-requests.js";
+import { sendRequests } from "./send-requests.js";
+import type { MessageHost } from "./stored-message.js";
+import { transactionRequests } from "./transaction-requests.js";
+import type { WireConnection } from "./wire-connection.js";
+import { WireMembers } from "./wire-members.js";
+import { WireProducers } from "./wire-producers.js";
+import type { WireServerParts } from "./wire-server.js";
+
+export interface AllParts {
+  readonly port: BrokerPort;
+  readonly hasGroup: (group: string) => Promise<boolean>;
+  /** Where the client of this connection reaches the broker. */
+  readonly hostFor: (connection: WireConnection) => MessageHost;
+  /** For messages that have none. */
+  readonly newId: () => string;
+  readonly chance: Chance;
+  readonly steady: Clock;
+}
+
+/** Everything that clients can ask of a broker and its name server. */
+export function allRequests(parts: AllParts): Pick<WireServerParts, "handlers" | "closed"> {
+  const { port, hasGroup, hostFor } = parts;
+  const members = new WireMembers(port);
+  const producers = new WireProducers(parts);
+  const rows: readonly RequestRow[] = [
+    ...routeRequests({ port, hostFor }),
+    ...clientRequests({ port, members, producers }),
+    ...sendRequests(parts),
+    ...pullRequests({ port, members, hostFor }),
+    ...offsetRequests(port),
+    ...progressRequests({ port, hasGroup, hasMembers: (group) => members.has(group) }),
+    ...lockRequests(port),
+    ...sendBackRequests(port),
+    ...transactionRequests(port),
+  ];
+  return {
+    handlers: new Map(rows.map(({ code, handle }) => [code, handle])),
+    closed: (connection) => {
+      members.closed(connection);
+      producers.closed(connection);
+    },
+  };
+}
