@@ -68,10 +68,18 @@ export interface Broker<D extends SqliteDatabase = SqliteDatabase> extends Messa
 /** What a client is given. @param options - of it, not looked at yet. */
 export type NewContext = (kind: ClientKind, options: ProducerOptions | ConsumerOptions) => EmbeddedClientContext;
 
-export type ClientKind = "producer" | "push consumer" | "pull consumer" | "simple consumer";
+export type ClientKind = "producer" | "push consumer" | "pull consumer" | "simple consumer" | "server";
 
 interface Closable {
   close(options?: CloseOptions): Promise<void>;
+}
+
+/** Of each broker. */
+const servers = new WeakMap<object, () => EmbeddedClientContext>();
+
+/** What a server works with that lets others in; `undefined` for what is no broker of `openBroker`. */
+export function serverContextOf(broker: unknown): EmbeddedClientContext | undefined {
+  return typeof broker === "object" && broker !== null ? servers.get(broker)?.() : undefined;
 }
 
 /** {@link Broker} over the broker in this process. */
@@ -92,6 +100,7 @@ export class EmbeddedBroker<D extends SqliteDatabase> implements Broker<D> {
     this.#newContext = newContext;
     this.database = opened.connection as SqliteDatabase as D;
     this.admin = new LocalAdmin(broker, settings);
+    servers.set(this, () => newContext("server", { group: "" }));
   }
 
   get synchronous(): "full" | "normal" | "off" {

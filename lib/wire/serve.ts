@@ -1,0 +1,138 @@
+import { isIP, isIPv6 } from "node:net";
+import { type Broker, serverContextOf } from "../embedded-broker.js";
+import { isMqError } from "../errors.js";
+import { booleanOption, describe, integerOption, invalid, kindOf, refuseUnknownOptions } from "../options.js";
+import { allRequests } from "./all-requests.js";
+import type { MessageHost } from "./stored-message.js";
+import type { WireConnection } from "./wire-connection.js";
+import { WireServer } from "./wire-server.js";
+
+export interface ServeOptions {
+  /** An IP address of this machine. @defaultValue "127.0.0.1" */
+  readonly host?: string | undefined;
+  /** Where clients ask for routes; 0: a free one. @defaultValue 9876 */
+  readonly nameserverPort?: number | undefined;
+  /** Where clients send to and consume from; 0: a free one. Those of RocketMQ before 4.5 also use the one two below. @defaultValue 10911 */
+  readonly brokerPort?: number | undefined;
+  /**
+   * Where clients are told that the broker is, `address` or `address:port`: an IP address, as clients in Java take no other. @defaultValue the address through which a client came,
+   * with `brokerPort`
+   */
+  readonly advertise?: string | undefined;
+  /** Whether `host` may be another address than one of this machine for itself: whoever reaches it may send, consume and create topics. @defaultValue false */
+  readonly allowRemote?: boolean | undefined;
+}
+
+/** Ports that are listened on. */
+export interface WireService extends AsyncDisposable {
+  /** `address:port`, for `namesrvAddr` of a client. */
+  readonly nameserver: string;
+  readonly broker: string;
+  /** Closes all connections, and resolves once nobody listens any more. The broker goes on. */
+  close(): Promise<void>;
+}
+
+const LOOPBACK = /^(?:127\.\d+\.\d+\.\d+|::1)$/;
+/** Old clients find RocketMQ's second port so far below the first. */
+const VIP_DISTANCE = 2;
+/** How often free ports are tried, of which the one two below is taken. */
+const MAX_ATTEMPTS = 20;
+
+/**
+ * Lets clients of RocketMQ's remoting protocol in, as a name server and a broker do, beside those in process: on the same topics, in the same groups.
+ *
+ * @throws {@link MqError} `ERR_MQ_INVALID_ARGUMENT` for a malformed option, a host that is not this machine's, and a port that is taken.
+ */
+export async function serve(mq: Broker, options: ServeOptions = {}): Promise<WireService> {
+  const context = serverContextOf(mq);
+  if (context === undefined) throw invalid(`serve needs a broker of openBroker, got ${kindOf(mq)}`);
+  const { host, nameserverPort, brokerPort, advertise } = resolve(options);
+  const { port, clock, chance, steady, logger, ids } = context;
+  let listening = brokerPort;
+  const requests = allRequests({
+    ...{ port, chance, steady, newId: () => ids.next(clock.now()) },
+    hostFor: ({ local }: WireConnection) => advertise?.(listening) ?? { host: local.host, port: listening },
+    hasGroup: (group) => hasGroup(mq, group),
+  });
+  const server = new WireServer({ ...requests, steady, log: (text) => logger.warn(text) });
+  try {
+    listening = await listenTwice(server, host, brokerPort);
+    const nameserver = await server.listen(host, nameserverPort);
+    return {
+      nameserver: toAddress(host, nameserver),
+      broker: toAddress(host, listening),
+      close: () => server.close(),
+      [Symbol.asyncDispose]: () => server.close(),
+    };
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+}
+
+/** On the port of the broker and on the one that old clients use. */
+async function listenTwice(server: WireServer, host: string, wanted: number): Promise<number> {
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await server.listen(host, wanted);
+    try {
+      await server.listen(host, port - VIP_DISTANCE);
+      return port;
+    } catch (error) {
+      if (wanted !== 0 || attempt === MAX_ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function hasGroup({ admin }: Broker, group: string): Promise<boolean> {
+  try {
+    await admin.getGroup(group);
+    return true;
+  } catch (error) {
+    if (isMqError(error, "ERR_MQ_GROUP_NOT_FOUND") || isMqError(error, "ERR_MQ_INVALID_ARGUMENT")) return false;
+    throw error;
+  }
+}
+
+interface ResolvedServeOptions {
+  readonly host: string;
+  readonly nameserverPort: number;
+  readonly brokerPort: number;
+  /** Given the port that is listened on. */
+  readonly advertise: ((port: number) => MessageHost) | undefined;
+}
+
+function resolve(options: ServeOptions): ResolvedServeOptions {
+  const known = ["host", "nameserverPort", "brokerPort", "advertise", "allowRemote"] as const;
+  refuseUnknownOptions("ServeOptions", options, known);
+  const { host = "127.0.0.1", advertise } = options;
+  if (typeof host !== "string" || isIP(host) === 0) throw invalid(`host must be an IP address, got ${describe(host)}`);
+  if (!LOOPBACK.test(host) && !booleanOption("allowRemote", options.allowRemote, false))
+    throw invalid(`host must be 127.0.0.1 or ::1 unless allowRemote is true, got ${describe(host)}`);
+  const ports = { min: 0, max: 65_535 };
+  const brokerPort = integerOption("brokerPort", options.brokerPort, { ...ports, fallback: 10_911 });
+  if (brokerPort > 0 && brokerPort <= VIP_DISTANCE)
+    throw invalid(
+      `brokerPort must be 0 or from ${VIP_DISTANCE + 1} on, as the one two below is used too, got ${brokerPort}`,
+    );
+  return {
+    host,
+    nameserverPort: integerOption("nameserverPort", options.nameserverPort, { ...ports, fallback: 9_876 }),
+    brokerPort,
+    advertise: advertise === undefined ? undefined : parseAdvertised(advertise),
+  };
+}
+
+function parseAdvertised(advertise: unknown): (port: number) => MessageHost {
+  const text = typeof advertise === "string" ? advertise : "";
+  if (isIP(text) !== 0) return (listening) => ({ host: text, port: listening });
+  const url = URL.canParse(`tcp://${text}`) ? new URL(`tcp://${text}`) : undefined;
+  const host = url?.hostname.replace(/^\[(.*)\]$/, "$1") ?? "";
+  const port = Number(url?.port);
+  if (url?.host !== text || isIP(host) === 0 || port === 0)
+    throw invalid(`advertise must be an IP address with or without a port, got ${describe(advertise)}`);
+  return () => ({ host, port });
+}
+
+function toAddress(host: string, port: number): string {
+  return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+}
