@@ -11,6 +11,7 @@ import { routeRequests } from "./route-requests.js";
 import { sendBackRequests } from "./send-back-requests.js";
 import { sendRequests } from "./send-requests.js";
 import type { MessageHost } from "./stored-message.js";
+import { type TopicParts, topicRequests } from "./topic-requests.js";
 import { transactionRequests } from "./transaction-requests.js";
 import type { WireConnection } from "./wire-connection.js";
 import { WireMembers } from "./wire-members.js";
@@ -19,6 +20,7 @@ import type { WireServerParts } from "./wire-server.js";
 
 export interface AllParts {
   readonly port: BrokerPort;
+  readonly admin: TopicParts["admin"];
   readonly hasGroup: (group: string) => Promise<boolean>;
   /** Where the client of this connection reaches the broker. */
   readonly hostFor: (connection: WireConnection) => MessageHost;
@@ -30,11 +32,12 @@ export interface AllParts {
 
 /** Everything that clients can ask of a broker and its name server. */
 export function allRequests(parts: AllParts): Pick<WireServerParts, "handlers" | "closed"> {
-  const { port, hasGroup, hostFor } = parts;
+  const { port, admin, hasGroup, hostFor } = parts;
   const members = new WireMembers(port);
   const producers = new WireProducers(parts);
   const rows: readonly RequestRow[] = [
     ...routeRequests({ port, hostFor }),
+    ...topicRequests({ port, admin }),
     ...clientRequests({ port, members, producers }),
     ...sendRequests(parts),
     ...pullRequests({ port, members, hostFor }),

@@ -9,12 +9,17 @@ const FAQ = "See https://rocketmq.apache.org/docs/bestPractice/06FAQ for further
 const MAX_TOPIC_LENGTH = 127;
 const LEGAL_TOPIC = /^[%|a-zA-Z0-9_-]+$/;
 
-/** Source: RocketMQ 5.3.3, `common/.../topic/TopicValidator.java`, `broker/.../processor/AbstractSendMessageProcessor.java`, `msgCheck`. */
-export function checkSendTopic(topic: string): void {
+/** Source: RocketMQ 5.3.3, `common/.../topic/TopicValidator.java`, `validateTopic`. */
+export function checkTopicName(topic: string): void {
   if (topic.trim() === "") throw invalidTopic("The specified topic is blank.");
   if (!LEGAL_TOPIC.test(topic))
     throw invalidTopic(`The specified topic contains illegal characters, allowing only ${LEGAL_TOPIC.source}`);
   if (topic.length > MAX_TOPIC_LENGTH) throw invalidTopic("The specified topic is longer than topic max length.");
+}
+
+/** Source: RocketMQ 5.3.3, `broker/.../processor/AbstractSendMessageProcessor.java`, `msgCheck`. */
+export function checkSendTopic(topic: string): void {
+  checkTopicName(topic);
   try {
     assertSendable(topic);
   } catch (cause) {
@@ -76,6 +81,6 @@ function describePerm(perm: number): string {
   return letter(PERM.READ, "R") + letter(PERM.WRITE, "W") + letter(PERM.INHERIT, "X");
 }
 
-function invalidTopic(remark: string): MqError {
+export function invalidTopic(remark: string): MqError {
   return new MqError("ERR_MQ_INVALID_ARGUMENT", remark, { responseCode: RESPONSE_CODES.INVALID_PARAMETER });
 }

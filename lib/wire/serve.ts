@@ -50,7 +50,7 @@ export async function serve(mq: Broker, options: ServeOptions = {}): Promise<Wir
   const { port, clock, chance, steady, logger, ids } = context;
   let listening = brokerPort;
   const requests = allRequests({
-    ...{ port, chance, steady, newId: () => ids.next(clock.now()) },
+    ...{ port, admin: mq.admin, chance, steady, newId: () => ids.next(clock.now()) },
     hostFor: ({ local }: WireConnection) => advertise?.(listening) ?? { host: local.host, port: listening },
     hasGroup: (group) => hasGroup(mq, group),
   });

@@ -29,7 +29,14 @@ export async function openWireBroker(settings: BrokerSettings = {}): Promise<Wir
   const chance = seededChance(1);
   const ids = new UniqueIdGenerator({ clock, chance, address: "127.0.0.1", processId: 1 });
   const requests = allRequests({
-    ...{ port: broker.port, chance, steady: clock, hostFor: () => HOST, newId: () => ids.next(clock.now()) },
+    ...{
+      port: broker.port,
+      admin: mq.admin,
+      chance,
+      steady: clock,
+      hostFor: () => HOST,
+      newId: () => ids.next(clock.now()),
+    },
     hasGroup: async (group) => (await mq.admin.listGroups()).some((known) => known.group === group),
   });
   const server = new WireServer({ ...requests, steady: clock, log: () => undefined });
