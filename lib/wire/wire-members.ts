@@ -80,9 +80,9 @@ export class WireMembers {
       this.#forget(key, member);
       throw error;
     }
-    if (connection.isClosed) this.#leave(key);
-    // It has left meanwhile.
-    else if (this.#joined.get(key)?.member !== member) this.#port.unregisterConsumer(member);
+    // It has left meanwhile, or its connection was closed before it could.
+    if (this.#joined.get(key)?.member !== member) this.#port.unregisterConsumer(member);
+    else if (connection.isClosed) this.#leave(key);
   }
 
   left(group: string, clientId: string): void {

@@ -1,0 +1,53 @@
+import { describe, expect, it } from "vitest";
+import type { WireConnection } from "../../lib/wire/wire-connection.js";
+import { WireMembers } from "../../lib/wire/wire-members.js";
+import { WireServer } from "../../lib/wire/wire-server.js";
+import { openTestPort } from "../support/local-broker.js";
+import { WireClient } from "../support/wire-client.js";
+
+const GROUP = "billing";
+const CONSUMER = {
+  group: GROUP,
+  messageModel: "clustering",
+  subscriptions: new Map([["orders", "*"]]),
+  versions: new Map([["orders", 1]]),
+} as const;
+const ASK = 1;
+
+describe("a member behind a connection that joins", () => {
+  it.each([
+    [
+      "whose connection is closed meanwhile",
+      (members: WireMembers, connection: WireConnection) => {
+        connection.destroy();
+        members.closed(connection);
+      },
+    ],
+    ["that leaves meanwhile", (members: WireMembers) => members.left(GROUP, "a")],
+    [
+      "whose connection is closed, of which nobody has told yet",
+      (_members: WireMembers, connection: WireConnection) => connection.destroy(),
+    ],
+  ])("does not stay: one %s", async (_name, leave) => {
+    await using broker = await openTestPort();
+    const members = new WireMembers(broker.port);
+    const connections: WireConnection[] = [];
+    const handlers = new Map([
+      [ASK, (_request: unknown, connection: WireConnection) => void connections.push(connection)],
+    ]);
+    const server = new WireServer({ handlers, steady: broker.clock, closed: () => undefined, log: () => undefined });
+    await using client = await WireClient.open(await server.listen("127.0.0.1", 0));
+    void client.ask({ code: ASK });
+    await client.ask({ code: ASK + 1 });
+    const [connection] = connections as [WireConnection];
+
+    // Its group is made with the commit of a later turn.
+    const joining = members.heard("a", CONSUMER, connection);
+    leave(members, connection);
+    await joining;
+
+    expect(broker.port.memberIds(GROUP)).toEqual([]);
+    expect(members.has(GROUP)).toBe(false);
+    await server.close();
+  });
+});
