@@ -1,3 +1,4 @@
+import type { GroupInfo } from "../admin/admin.js";
 import type { BrokerPort } from "../broker/broker-port.js";
 import type { Chance } from "../time/chance.js";
 import type { Clock } from "../time/clock.js";
@@ -21,7 +22,8 @@ import type { WireServerParts } from "./wire-server.js";
 export interface AllParts {
   readonly port: BrokerPort;
   readonly admin: TopicParts["admin"];
-  readonly hasGroup: (group: string) => Promise<boolean>;
+  /** `undefined`: there is no such group. */
+  readonly findGroup: (group: string) => Promise<GroupInfo | undefined>;
   /** Where the client of this connection reaches the broker. */
   readonly hostFor: (connection: WireConnection) => MessageHost;
   /** For messages that have none. */
@@ -32,7 +34,7 @@ export interface AllParts {
 
 /** Everything that clients can ask of a broker and its name server. */
 export function allRequests(parts: AllParts): Pick<WireServerParts, "handlers" | "closed"> {
-  const { port, admin, hasGroup, hostFor } = parts;
+  const { port, admin, findGroup, hostFor } = parts;
   const members = new WireMembers(port);
   const producers = new WireProducers(parts);
   const rows: readonly RequestRow[] = [
@@ -42,7 +44,11 @@ export function allRequests(parts: AllParts): Pick<WireServerParts, "handlers" |
     ...sendRequests(parts),
     ...pullRequests({ port, members, hostFor }),
     ...offsetRequests(port),
-    ...progressRequests({ port, hasGroup, hasMembers: (group) => members.has(group) }),
+    ...progressRequests({
+      port,
+      hasGroup: async (group) => (await findGroup(group)) !== undefined,
+      hasMembers: (group) => members.has(group),
+    }),
     ...lockRequests(port),
     ...sendBackRequests(port),
     ...transactionRequests(port),

@@ -1,6 +1,8 @@
+import type { GroupInfo } from "../admin/admin.js";
 import type { AppendRequest, BrokerPort } from "../broker/broker-port.js";
 import { isMqError, MqError } from "../errors.js";
-import { isRetryTopic } from "../message/derived-names.js";
+import { deadLetterTopic, derivedFromGroup, isRetryTopic } from "../message/derived-names.js";
+import type { MessageDelay } from "../message/message-delay.js";
 import { encodeOffsetMessageId } from "../message/offset-message-id.js";
 import { decodeProperties, PROPERTY } from "../message/properties.js";
 import { formatRecallHandle } from "../message/recall-handle.js";
@@ -22,6 +24,8 @@ export interface SendParts {
   readonly port: Pick<BrokerPort, "append" | "brokerName" | "clusterName" | "findRoute">;
   /** Where the client of this connection reaches the broker. */
   readonly hostFor: (connection: WireConnection) => MessageHost;
+  /** `undefined`: there is no such group. */
+  readonly findGroup: (group: string) => Promise<Pick<GroupInfo, "retryMaxTimes"> | undefined>;
   /** For messages that have none. */
   readonly newId: () => string;
   readonly chance: Chance;
@@ -48,6 +52,7 @@ const LONG_NAMES = {
   flag: int("flag"),
   properties: optional(text("properties")),
   reconsumeTimes: optional(int("reconsumeTimes")),
+  maxReconsumeTimes: optional(int("maxReconsumeTimes")),
 } as const;
 
 const SHORT_NAMES = {
@@ -60,9 +65,18 @@ const SHORT_NAMES = {
   flag: int("h"),
   properties: optional(text("i")),
   reconsumeTimes: optional(int("j")),
+  maxReconsumeTimes: optional(int("l")),
 } as const;
 
 type SendHeader = HeaderOf<typeof LONG_NAMES>;
+
+/** Where a message goes, and how many queues its topic gets when it is created. */
+type Place = Pick<AppendRequest, "topic" | "queueId" | "newTopicQueueNums">;
+
+/** Of a group that is created with its first message. */
+const USUAL_RETRIES = 16;
+/** RocketMQ's dead letters say so. */
+const NO_LEVEL: MessageDelay = { level: -1 };
 
 /** In every answer, a refusal too. */
 const STAMPED = [
@@ -107,9 +121,10 @@ class SendRequests {
   ): Promise<ResponseContent> {
     try {
       checkSendTopic(header.topic);
-      const place = this.#placeOf(header, connection);
+      const grave = await this.#graveOf(header);
+      const place = grave ?? this.#placeOf(header, connection);
       const messages = decode();
-      const sending = await this.#store(header, place, messages);
+      const sending = await this.#store(place, messages, grave !== undefined);
       return { code: RESPONSE_CODES.SUCCESS, fields: this.#receiptOf(connection, header, sending, messages) };
     } catch (error) {
       const refusal = refusalOf(error);
@@ -143,11 +158,20 @@ class SendRequests {
     return new ReceivedMessage(sent, this.#limits, this.#parts.newId);
   }
 
+  /**
+   * Clients send messages to the retry topic of their group by themselves, where sending back fails or they consume in order. One that has failed too often is a dead letter.
+   *
+   * Source: RocketMQ 5.3.3, `broker/.../processor/SendMessageProcessor.java`, `handleRetryAndDLQ`.
+   */
+  async #graveOf({ topic, reconsumeTimes = 0, maxReconsumeTimes }: SendHeader): Promise<Place | undefined> {
+    if (!isRetryTopic(topic)) return undefined;
+    const group = derivedFromGroup(topic) as string;
+    const max = maxReconsumeTimes ?? (await this.#parts.findGroup(group))?.retryMaxTimes ?? USUAL_RETRIES;
+    return reconsumeTimes <= max ? undefined : { topic: deadLetterTopic(group), queueId: 0, newTopicQueueNums: 1 };
+  }
+
   /** Which queue it goes to, and how many its topic gets when it is created. */
-  #placeOf(
-    { topic, defaultTopic, defaultTopicQueueNums, queueId }: SendHeader,
-    connection: WireConnection,
-  ): Pick<AppendRequest, "queueId" | "newTopicQueueNums"> {
+  #placeOf({ topic, defaultTopic, defaultTopicQueueNums, queueId }: SendHeader, connection: WireConnection): Place {
     const { port, chance } = this.#parts;
     const route = port.findRoute(topic);
     const template = route === undefined && !isRetryTopic(topic) ? port.findRoute(defaultTopic) : undefined;
@@ -160,22 +184,19 @@ class SendRequests {
       const perm = route?.perm ?? PERM.READ | PERM.WRITE;
       throw queueOutOfRange(queueId, { topic, readQueueNums, writeQueueNums, perm }, connection.remote);
     }
-    return { queueId: queueId < 0 ? chance.nextInt(Math.max(1, writeQueueNums)) : queueId, newTopicQueueNums };
+    return { topic, queueId: queueId < 0 ? chance.nextInt(Math.max(1, writeQueueNums)) : queueId, newTopicQueueNums };
   }
 
-  async #store(
-    { topic }: SendHeader,
-    place: Pick<AppendRequest, "queueId" | "newTopicQueueNums">,
-    messages: readonly ReceivedMessage[],
-  ): Promise<AppendRequest> {
+  async #store(place: Place, messages: readonly ReceivedMessage[], isDead: boolean): Promise<AppendRequest> {
     const { port, steady } = this.#parts;
     const [first] = messages as readonly [ReceivedMessage];
-    const isSingle = messages.length === 1;
-    const producerGroup = isSingle ? first.transactionOf : undefined;
+    const isUsual = messages.length > 1 || isDead;
+    const producerGroup = isUsual ? undefined : first.transactionOf;
+    const delay = isUsual || producerGroup !== undefined ? undefined : first.delay;
     const sending: AppendRequest = {
-      ...{ topic, ...place, messages, deadline: steady.now() + STORE_WAIT_MS },
+      ...{ ...place, messages, deadline: steady.now() + STORE_WAIT_MS },
       bytes: messages.reduce((sum, { propertiesSize, bodySize }) => sum + propertiesSize + bodySize, 0),
-      delay: isSingle && producerGroup === undefined ? first.delay : undefined,
+      delay: isDead ? NO_LEVEL : delay,
       half: producerGroup === undefined ? undefined : { producerGroup },
     };
     try {

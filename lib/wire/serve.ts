@@ -1,4 +1,5 @@
 import { isIP, isIPv6 } from "node:net";
+import type { GroupInfo } from "../admin/admin.js";
 import { type Broker, serverContextOf } from "../embedded-broker.js";
 import { isMqError } from "../errors.js";
 import { booleanOption, describe, integerOption, invalid, kindOf, refuseUnknownOptions } from "../options.js";
@@ -52,7 +53,7 @@ export async function serve(mq: Broker, options: ServeOptions = {}): Promise<Wir
   const requests = allRequests({
     ...{ port, admin: mq.admin, chance, steady, newId: () => ids.next(clock.now()) },
     hostFor: ({ local }: WireConnection) => advertise?.(listening) ?? { host: local.host, port: listening },
-    hasGroup: (group) => hasGroup(mq, group),
+    findGroup: (group) => findGroup(mq, group),
   });
   const server = new WireServer({ ...requests, steady, log: (text) => logger.warn(text) });
   try {
@@ -83,12 +84,11 @@ async function listenTwice(server: WireServer, host: string, wanted: number): Pr
   }
 }
 
-async function hasGroup({ admin }: Broker, group: string): Promise<boolean> {
+async function findGroup({ admin }: Broker, group: string): Promise<GroupInfo | undefined> {
   try {
-    await admin.getGroup(group);
-    return true;
+    return await admin.getGroup(group);
   } catch (error) {
-    if (isMqError(error, "ERR_MQ_GROUP_NOT_FOUND") || isMqError(error, "ERR_MQ_INVALID_ARGUMENT")) return false;
+    if (isMqError(error, "ERR_MQ_GROUP_NOT_FOUND") || isMqError(error, "ERR_MQ_INVALID_ARGUMENT")) return undefined;
     throw error;
   }
 }

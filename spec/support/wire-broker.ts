@@ -37,7 +37,7 @@ export async function openWireBroker(settings: BrokerSettings = {}): Promise<Wir
       hostFor: () => HOST,
       newId: () => ids.next(clock.now()),
     },
-    hasGroup: async (group) => (await mq.admin.listGroups()).some((known) => known.group === group),
+    findGroup: async (group) => (await mq.admin.listGroups()).find((known) => known.group === group),
   });
   const server = new WireServer({ ...requests, steady: clock, log: () => undefined });
   const port = await server.listen("127.0.0.1", 0);

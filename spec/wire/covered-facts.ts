@@ -316,6 +316,7 @@ export const COVERED_FACTS: Readonly<Record<FactArea, CoveredFacts>> = {
     "client/recorded-broadcasting.spec.ts": ["start-broadcast-*", "broadcasting", "mixed-models"],
   },
   retry: {
+    "wire/send-requests.spec.ts": ["send-to-retry-topic"],
     "client/recorded-retries.spec.ts": [
       "default-delays",
       "delayed-message-retried",

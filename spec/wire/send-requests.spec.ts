@@ -229,6 +229,57 @@ describe("a send over the wire", () => {
   });
 });
 
+describe("a send to the retry topic of a group", () => {
+  const { over, at, dlq } = loadFacts("retry").observed<{
+    readonly over: { readonly code: number };
+    readonly at: { readonly code: number };
+    readonly dlq: readonly [{ readonly reconsumeTimes: number; readonly properties: Readonly<Record<string, string>> }];
+  }>("send-to-retry-topic");
+  const toRetry = (
+    server: WireBroker,
+    changes: Readonly<Record<string, string | null>>,
+    body: string,
+  ): Promise<RemotingCommand> =>
+    send(server, { b: "%RETRY%g-rt-back", i: properties({ RETRY_TOPIC: "RtBack", DELAY: "3" }), ...changes }, body);
+
+  it("is a dead letter when it has failed more often than its client says, as RocketMQ stores it", async () => {
+    await using server = await openVal();
+    await server.broker.mq.admin.createGroup("g-rt-back");
+
+    const answers = [
+      await toRetry(server, { j: "5", l: "3" }, "over"),
+      await toRetry(server, { j: "3", l: "3" }, "at"),
+    ];
+    await server.broker.clock.advance(60_000);
+
+    expect(answers.map(({ code }) => code)).toEqual([over.code, at.code]);
+    const [dead, ...others] = await server.stored("%DLQ%g-rt-back");
+    const [expected] = dlq;
+    const own = ({
+      UNIQ_KEY: _id,
+      MIN_OFFSET: _min,
+      MAX_OFFSET: _max,
+      ...rest
+    }: Readonly<Record<string, string>>): object => rest;
+    expect([dead?.text(), dead?.reconsumeTimes, others.length]).toEqual(["over", expected.reconsumeTimes, 0]);
+    expect(own({ ...dead?.systemProperties, ...dead?.properties })).toEqual(own(expected.properties));
+    expect((await server.stored("%RETRY%g-rt-back")).map((message) => message.text())).toEqual(["at"]);
+  });
+
+  it("goes by the maximum of its group, which is 16 for one that there is not, where its client says none", async () => {
+    await using server = await openVal();
+    await server.broker.mq.admin.createGroup("g-rt-back", { retryMaxTimes: 1 });
+
+    for (const j of ["1", "2"]) await toRetry(server, { j }, j);
+    for (const j of ["16", "17"]) await toRetry(server, { j, b: "%RETRY%nobody" }, j);
+
+    const texts = async (topic: string): Promise<readonly string[]> =>
+      (await server.stored(topic)).map((message) => message.text());
+    expect(await texts("%DLQ%g-rt-back")).toEqual(["2"]);
+    expect(await texts("%DLQ%nobody")).toEqual(["17"]);
+  });
+});
+
 describe("a batch over the wire", () => {
   const recorded = loadFrames("producer").find(({ kind, name }) => kind === "request" && name === "SEND_BATCH_MESSAGE");
   const frame = Buffer.from(recorded?.rawHex as string, "hex");
