@@ -28,7 +28,7 @@ export class RouteLookup {
   find(topic: string): TopicRoute | undefined {
     const { topics } = this.#engine;
     try {
-      // A read on a connection of the owner's costs three pragmas.
+      // With a rollback journal a read on a connection of the owner's costs three pragmas.
       return topics.findCachedRoute(topic) ?? this.#engine.reads.readNow(() => topics.findRoute(topic));
     } catch (error) {
       this.#onUnread();
