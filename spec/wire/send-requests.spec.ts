@@ -6,6 +6,8 @@ import { HOST, openWireBroker, type WireBroker } from "../support/wire-broker.js
 
 const SEND_V2 = 310;
 const SEND_BATCH = 320;
+/** What a message of a batch takes beside its body and its properties. */
+const BATCHED_HEAD_AND_TAIL = 22;
 
 const validation = loadFacts("validation");
 
@@ -280,6 +282,20 @@ describe("a send to the retry topic of a group", () => {
   });
 });
 
+/** Two messages without properties that take so many bytes together. */
+function batchOf(size: number): Buffer {
+  const batch = Buffer.alloc(size);
+  const half = Math.floor(size / 2);
+  for (const [at, length] of [
+    [0, half],
+    [half, size - half],
+  ] as const) {
+    batch.writeInt32BE(length, at);
+    batch.writeInt32BE(length - BATCHED_HEAD_AND_TAIL, at + 16);
+  }
+  return batch;
+}
+
 describe("a batch over the wire", () => {
   const recorded = loadFrames("producer").find(({ kind, name }) => kind === "request" && name === "SEND_BATCH_MESSAGE");
   const frame = Buffer.from(recorded?.rawHex as string, "hex");
@@ -313,12 +329,19 @@ describe("a batch over the wire", () => {
   it.each([
     ["is empty", Buffer.alloc(0)],
     ["is cut off", body.subarray(0, body.length - 1)],
-    ["is larger than a message may be", Buffer.alloc(4_194_305)],
+    ["is larger than a message may be", batchOf(4_194_305)],
   ])("is refused with 13 when it %s, and nothing of it is stored", async (_name, bad) => {
     await using server = await openVal();
 
     expect(await send(server, { m: "true" }, bad, SEND_BATCH)).toMatchObject({ code: 13 });
     expect(await server.stored("Val")).toEqual([]);
+  });
+
+  it("may be as large as a message", async () => {
+    await using server = await openVal();
+
+    expect(await send(server, { m: "true" }, batchOf(4_194_304), SEND_BATCH)).toMatchObject({ code: 0 });
+    expect(await server.stored("Val")).toHaveLength(2);
   });
 });
 
