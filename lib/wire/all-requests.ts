@@ -37,16 +37,17 @@ export function allRequests(parts: AllParts): Pick<WireServerParts, "handlers" |
   const { port, admin, findGroup, hostFor } = parts;
   const members = new WireMembers(port);
   const producers = new WireProducers(parts);
+  const hasGroup = async (group: string): Promise<boolean> => (await findGroup(group)) !== undefined;
   const rows: readonly RequestRow[] = [
     ...routeRequests({ port, hostFor }),
     ...topicRequests({ port, admin }),
     ...clientRequests({ port, members, producers }),
     ...sendRequests(parts),
-    ...pullRequests({ port, members, hostFor }),
+    ...pullRequests({ port, members, hasGroup, hostFor }),
     ...offsetRequests(port),
     ...progressRequests({
       port,
-      hasGroup: async (group) => (await findGroup(group)) !== undefined,
+      hasGroup,
       hasMembers: (group) => members.has(group),
     }),
     ...lockRequests(port),

@@ -15,6 +15,7 @@ import type { WireMembers } from "./wire-members.js";
 export interface PullParts {
   readonly port: Pick<BrokerPort, "clusterName" | "findRoute" | "pull" | "updateOffset">;
   readonly members: Pick<WireMembers, "has" | "messageModelOf" | "subscriptionVersionOf">;
+  readonly hasGroup: (group: string) => Promise<boolean>;
   /** Where the client of this connection reaches the broker. */
   readonly hostFor: (connection: WireConnection) => MessageHost;
 }
@@ -77,8 +78,7 @@ class PullRequests {
     try {
       this.#check(header, connection);
       const pulling = port.pull(this.#toPull(header), connection.ended);
-      this.#commitOffset(header);
-      const result = await pulling;
+      const [result] = await Promise.all([pulling, this.#commitOffset(header)]);
       if (!(await connection.roomToAnswer(request))) return undefined;
       return this.#found(header, result, connection);
     } catch (error) {
@@ -129,11 +129,12 @@ class PullRequests {
     };
   }
 
-  /** A push consumer tells with a pull how far it has come. */
-  #commitOffset({ group, topic, queueId, sysFlag, commitOffset }: PullHeader): void {
+  /** A push consumer tells with a pull how far it has come. A group that has members exists: only of others it is asked. */
+  async #commitOffset({ group, topic, queueId, sysFlag, commitOffset }: PullHeader): Promise<void> {
     if ((sysFlag & PULL_FLAG.COMMIT_OFFSET) === 0 || commitOffset < 0) return;
-    const { port, members } = this.#parts;
-    port.updateOffset(group, topic, queueId, commitOffset, members.has(group) ? "set" : "set-unclaimed");
+    const { port, members, hasGroup } = this.#parts;
+    if (members.has(group)) port.updateOffset(group, topic, queueId, commitOffset, "set");
+    else if (await hasGroup(group)) port.updateOffset(group, topic, queueId, commitOffset, "set-unclaimed");
   }
 
   #found({ topic, queueOffset }: PullHeader, result: PullResult, connection: WireConnection): Answer {

@@ -257,4 +257,17 @@ describe("a pull of a push consumer", () => {
     const asked = await server.client.ask({ code: QUERY_OFFSET, fields: new Map(Object.entries(place)) });
     expect(fieldsOf(asked)).toEqual({ offset: "2" });
   });
+
+  it.each([
+    ["keeps what is told of a group that exists, though it has no members", "gVal", { offset: "2" }],
+    ["keeps nothing of a group that does not exist", "nobody", {}],
+  ])("%s", async (_name, consumerGroup, kept) => {
+    await using server = await openVal("a", "b", "c");
+
+    await pull(server, { consumerGroup, sysFlag: COMMIT | SUBSCRIPTION, commitOffset: 2, queueOffset: 2 });
+
+    const place = { consumerGroup, topic: "Val", queueId: "0", setZeroIfNotFound: "false" };
+    const asked = await server.client.ask({ code: QUERY_OFFSET, fields: new Map(Object.entries(place)) });
+    expect(fieldsOf(asked)).toEqual(kept);
+  });
 });
