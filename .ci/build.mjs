@@ -16,7 +16,7 @@ const dist = join(root, "dist");
 const stampFile = join(root, "node_modules", ".cache", "pocketmq", "build-stamp");
 const configs = ["tsconfig.json", "tsconfig.build-esm.json", "tsconfig.build-cjs.json"];
 /** Folders of lib/ that users import: the front door, and the published sub-paths. */
-const entryPoints = ["", "testing/"];
+const entryPoints = ["", "testing/", "wire/"];
 
 function sourceStamp() {
   const hash = createHash("sha256");

@@ -74,12 +74,19 @@ interface Closable {
   close(options?: CloseOptions): Promise<void>;
 }
 
-/** Of each broker. */
-const servers = new WeakMap<object, () => EmbeddedClientContext>();
+/** A broker as a server sees it that lets others in. */
+export interface ServedBroker {
+  readonly context: EmbeddedClientContext;
+  /** They are closed before the broker is. */
+  readonly servers: Set<Closable>;
+}
 
-/** What a server works with that lets others in; `undefined` for what is no broker of `openBroker`. */
-export function serverContextOf(broker: unknown): EmbeddedClientContext | undefined {
-  return typeof broker === "object" && broker !== null ? servers.get(broker)?.() : undefined;
+/** Of each broker, what lets servers in. */
+const doors = new WeakMap<object, () => ServedBroker>();
+
+/** What a server works with; `undefined` for what is no broker of ours. Throws `ERR_MQ_CLOSED` when it is closed. */
+export function servedBroker(broker: unknown): ServedBroker | undefined {
+  return typeof broker === "object" && broker !== null ? doors.get(broker)?.() : undefined;
 }
 
 /** {@link Broker} over the broker in this process. */
@@ -91,6 +98,7 @@ export class EmbeddedBroker<D extends SqliteDatabase> implements Broker<D> {
   readonly #newContext: NewContext;
   readonly #consumers = new Set<Closable>();
   readonly #producers = new Set<Closable>();
+  readonly #servers = new Set<Closable>();
   #closing: Promise<void> | undefined;
 
   /** @param newContext - called for each client. */
@@ -100,7 +108,7 @@ export class EmbeddedBroker<D extends SqliteDatabase> implements Broker<D> {
     this.#newContext = newContext;
     this.database = opened.connection as SqliteDatabase as D;
     this.admin = new LocalAdmin(broker, settings);
-    servers.set(this, () => newContext("server", { group: "" }));
+    doors.set(this, () => this.#letServersIn());
   }
 
   get synchronous(): "full" | "normal" | "off" {
@@ -206,6 +214,7 @@ export class EmbeddedBroker<D extends SqliteDatabase> implements Broker<D> {
     // A stopped store fails each step with the same error.
     const failures = new Set<unknown>();
     for (const step of [
+      () => Promise.all([...this.#servers].map((server) => server.close())),
       () => Promise.all([...this.#consumers].map((consumer) => consumer.close(options))),
       () => Promise.all([...this.#producers].map((producer) => producer.close())),
       () => this.#broker.close(),
@@ -219,6 +228,11 @@ export class EmbeddedBroker<D extends SqliteDatabase> implements Broker<D> {
     const [first] = failures;
     if (failures.size === 1) throw first;
     if (failures.size > 1) throw new AggregateError(failures, "closing the broker failed");
+  }
+
+  #letServersIn(): ServedBroker {
+    this.#assertOpen();
+    return { context: this.#newContext("server", { group: "" }), servers: this.#servers };
   }
 
   #assertOpen(): void {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { isMqError } from "../errors.js";
 import { CommandError, usageError } from "./command-error.js";
 import { demoCommand } from "./demo.js";
+import { serveCommand } from "./serve.js";
 import type { Terminal } from "./terminal.js";
 
 /** One subcommand. */
@@ -15,7 +16,7 @@ export interface Command {
   run(args: readonly string[], terminal: Terminal): Promise<number>;
 }
 
-const COMMANDS: readonly Command[] = [demoCommand];
+const COMMANDS: readonly Command[] = [demoCommand, serveCommand];
 
 /** Runs what the arguments ask for; resolves with the exit code, after telling on stderr why it is not 0. */
 export async function runCommandLine(args: readonly string[], terminal: Terminal): Promise<number> {
@@ -68,7 +69,7 @@ Options
   --help     this text; after a command, the options of the command
   --version  the version
 
-Exit code: 0 done, 1 failed or a check did not hold, 2 wrong command line, 130 interrupted.
+Exit code: 0 done, 1 failed or a check did not hold, 2 wrong command line, 130 interrupted (serve: 0).
 `;
 }
 

@@ -24,7 +24,8 @@ describe("the command line", () => {
     const demo = await run("demo", "--help");
 
     expect(general).toMatchObject({ exit: 0, stderr: "" });
-    expect(general.stdout).toMatch(/^ {2}demo {2}\w/m);
+    expect(general.stdout).toMatch(/^ {2}demo {3}\w/m);
+    expect(general.stdout).toMatch(/^ {2}serve {2}\w/m);
     expect(demo).toMatchObject({ exit: 0, stderr: "" });
     for (const option of ["--input", "--tag-field", "--late-field", "--late-over", "--store", "--resume", "--json"]) {
       expect(demo.stdout).toContain(`  ${option} `);
@@ -33,7 +34,7 @@ describe("the command line", () => {
 
   it.each([
     [[], "pocketmq: a command is missing\n"],
-    [["serve"], "pocketmq: there is no command serve; this version has demo\n"],
+    [["publish"], "pocketmq: there is no command publish; this version has demo, serve\n"],
     [["--verbose"], "pocketmq: there is no option --verbose; this version has --help, --version\n"],
     [["demo"], "pocketmq: demo needs --input FILE (- is standard input), or --resume\n"],
     [

@@ -77,6 +77,10 @@ describe("README", () => {
     expect(run(examples[7] as string)).toBe("1 consumed after 17 attempts, 0 problems\n");
   });
 
+  it("has a ninth example that lets other clients in", () => {
+    expect(run(examples[8] as string)).toMatch(/^setNamesrvAddr\( 127\.0\.0\.1:\d+ \)\n$/);
+  });
+
   it("links only to files that exist", () => {
     for (const [, target] of readme.matchAll(/\]\(([^)#]+)\)/g)) {
       expect(() => readFileSync(join(root, target as string))).not.toThrow();

@@ -24,7 +24,7 @@ describe("the declarations", () => {
     expect(await outputOf([".ci/contract.mjs"])).toMatch(/^\d+ exported names agree with the contract$/);
   });
 
-  it.each(["api-extractor.json", "api-extractor.testing.json"])(
+  it.each(["api-extractor.json", "api-extractor.testing.json", "api-extractor.wire.json"])(
     "are the ones in the reviewed API report of %s",
     async (config) => {
       const extractor = join("node_modules", "@microsoft", "api-extractor", "bin", "api-extractor");

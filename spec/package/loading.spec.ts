@@ -7,6 +7,8 @@ describe("loading the package", () => {
     ["require", "pocketmq"],
     ["import", "pocketmq/testing"],
     ["require", "pocketmq/testing"],
+    ["import", "pocketmq/wire"],
+    ["require", "pocketmq/wire"],
   ])(
     "by %s of %s opens, starts, listens to and loads nothing, other entry points included",
     async (way, entryPoint) => {
@@ -16,7 +18,7 @@ describe("loading the package", () => {
     },
   );
 
-  it.each(["pocketmq", "pocketmq/testing"])(
+  it.each(["pocketmq", "pocketmq/testing", "pocketmq/wire"])(
     "twice, by import and by require of %s, gives one library",
     async (entryPoint) => {
       const output = await runInApp("loading", ["both-builds.mjs", entryPoint]);

@@ -125,11 +125,22 @@ describe("serve", () => {
       await expect(serve(broker as never)).rejects.toThrow("serve needs a broker");
   });
 
-  it("answers what comes after its broker was closed with 1", async () => {
+  it("is closed before its broker is", async () => {
     const mq = await openBroker(":memory:");
-    await using service = await serve(mq, FREE);
+    const service = await serve(mq, FREE);
+    await using client = await WireClient.open(portOf(service.broker));
+
     await mq.close();
 
-    expect((await askRoute(service.nameserver)).code).toBe(1);
+    await client.closed();
+    await expect(WireClient.open(portOf(service.nameserver))).rejects.toMatchObject({ code: "ECONNREFUSED" });
+    await service.close();
+  });
+
+  it("refuses a broker that is closed", async () => {
+    const mq = await openBroker(":memory:");
+    await mq.close();
+
+    await expect(serve(mq, FREE)).rejects.toMatchObject({ code: "ERR_MQ_CLOSED" });
   });
 });

@@ -5,8 +5,9 @@ const { createHook } = require("node:async_hooks");
 const [way, entryPoint] = process.argv.slice(2);
 /** What only the other entry points need. */
 const OTHERS = {
-  pocketmq: /[/]cjs[/]testing[/]/,
-  "pocketmq/testing": /[/]cjs[/](index[.]js|cli[/])/,
+  pocketmq: /[/]cjs[/](testing|wire)[/]/,
+  "pocketmq/testing": /[/]cjs[/](index[.]js|cli[/]|wire[/])/,
+  "pocketmq/wire": /[/]cjs[/](index[.]js|cli[/]|testing[/])/,
 };
 let timersMade = 0;
 createHook({

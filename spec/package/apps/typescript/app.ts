@@ -12,6 +12,7 @@ import {
   type SqliteDatabase,
 } from "pocketmq";
 import { checkHistory, type HistoryEvent } from "pocketmq/testing";
+import { type ServeOptions, serve, type WireService } from "pocketmq/wire";
 
 interface Order {
   readonly id: number;
@@ -66,4 +67,8 @@ export function refused(mq: Broker, listener: MessageListener): void {
   mq.pushConsumer({ group: "billing" });
   // @ts-expect-error: an option that does not exist
   mq.producer({ group: "shop", sendTimeOut: 1 });
+}
+
+export function letOthersIn(mq: Broker, options: ServeOptions): Promise<WireService> {
+  return serve(mq, { nameserverPort: 0, brokerPort: 0, ...options });
 }
