@@ -74,17 +74,29 @@ interface Closable {
   close(options?: CloseOptions): Promise<void>;
 }
 
-/** A broker as a server sees it that lets others in. */
+/** Lets others in, over a network for example. */
+export interface BrokerServer extends Closable {
+  /** The broker has died: what clients have of it is gone, and none is let in. */
+  suspend(): void;
+  /** It lives again, or another one does in its place. */
+  goOn(context: EmbeddedClientContext): void;
+}
+
+/** A broker as its servers see it. */
 export interface ServedBroker {
   readonly context: EmbeddedClientContext;
   /** They are closed before the broker is. */
-  readonly servers: Set<Closable>;
+  readonly servers: Set<BrokerServer>;
 }
 
-/** Of each broker, what lets servers in. */
+/** Of each broker, what lets servers in; throws `ERR_MQ_CLOSED` when it is closed. */
 const doors = new WeakMap<object, () => ServedBroker>();
 
-/** What a server works with; `undefined` for what is no broker of ours. Throws `ERR_MQ_CLOSED` when it is closed. */
+export function openDoor(broker: object, letIn: () => ServedBroker): void {
+  doors.set(broker, letIn);
+}
+
+/** What a server works with; `undefined` for what is no broker of ours. */
 export function servedBroker(broker: unknown): ServedBroker | undefined {
   return typeof broker === "object" && broker !== null ? doors.get(broker)?.() : undefined;
 }
@@ -98,7 +110,7 @@ export class EmbeddedBroker<D extends SqliteDatabase> implements Broker<D> {
   readonly #newContext: NewContext;
   readonly #consumers = new Set<Closable>();
   readonly #producers = new Set<Closable>();
-  readonly #servers = new Set<Closable>();
+  readonly #servers = new Set<BrokerServer>();
   #closing: Promise<void> | undefined;
 
   /** @param newContext - called for each client. */
@@ -108,7 +120,7 @@ export class EmbeddedBroker<D extends SqliteDatabase> implements Broker<D> {
     this.#newContext = newContext;
     this.database = opened.connection as SqliteDatabase as D;
     this.admin = new LocalAdmin(broker, settings);
-    doors.set(this, () => this.#letServersIn());
+    openDoor(this, () => this.#letServersIn());
   }
 
   get synchronous(): "full" | "normal" | "off" {

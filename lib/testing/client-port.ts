@@ -40,8 +40,8 @@ export interface ClientPortParts {
   /** A delivery of before a reset. */
   readonly isOfBefore: (delivery: object) => boolean;
   readonly kind: ClientKind;
-  /** Of the client. */
-  readonly group: string;
+  /** Of the client, where it has one. */
+  readonly group: string | undefined;
 }
 
 /** One client's way to the broker, on which things can go wrong; writes down what passes. */
@@ -51,7 +51,7 @@ export class ClientPort implements EmbeddedBrokerPort {
   readonly #plan: FaultPlan;
   readonly #recorder: MessageRecorder;
   readonly #kind: ClientKind;
-  readonly #group: string;
+  readonly #group: string | undefined;
   readonly #appends: DelayedAppends;
   readonly #again = new DeliveredAgain();
   readonly #acksWithoutEffect = new Set<string>();
@@ -197,7 +197,7 @@ export class ClientPort implements EmbeddedBrokerPort {
     this.#checker = new LosingChecker(checker, this.#plan);
     this.#broker.registerChecker(this.#checker);
   }
-  unregisterChecker(): void {
+  unregisterChecker(_checker?: TransactionChecker): void {
     if (this.#checker !== undefined) this.#broker.unregisterChecker(this.#checker);
     this.#checker = undefined;
   }
@@ -263,7 +263,7 @@ export class ClientPort implements EmbeddedBrokerPort {
     if (member !== undefined) this.#broker.checkSubscriptions(member, subscriptions);
   }
 
-  heartbeat(): void {
+  heartbeat(_member?: GroupMember): void {
     if (!this.#isLost()) this.#link?.heartbeat();
   }
 
@@ -271,7 +271,7 @@ export class ClientPort implements EmbeddedBrokerPort {
     if (!this.#isLost()) this.#broker.rebalance(group);
   }
 
-  unregisterConsumer(): void {
+  unregisterConsumer(_member?: GroupMember): void {
     this.#link?.leave();
   }
 
@@ -299,7 +299,7 @@ export class ClientPort implements EmbeddedBrokerPort {
   }
 
   updateOffset(group: string, topic: string, queueId: number, nextOffset: number, rule: OffsetRule): void {
-    this.#again.consumed(topic, queueId, nextOffset);
+    this.#again.consumed(group, topic, queueId, nextOffset);
     if (this.#isLost() || this.#plan.takeLostAck(group)) return;
     this.#broker.updateOffset(group, topic, queueId, nextOffset, rule);
   }
@@ -322,7 +322,7 @@ export class ClientPort implements EmbeddedBrokerPort {
     nextOffset: number,
     rule: OffsetRule,
   ): void {
-    this.#again.consumed(topic, queueId, nextOffset);
+    this.#again.consumed(instance.group, topic, queueId, nextOffset);
     this.#broker.updateBroadcastOffset(instance, topic, queueId, nextOffset, rule);
   }
 

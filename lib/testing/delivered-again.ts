@@ -8,43 +8,38 @@ interface Waiting {
   isDue: boolean;
 }
 
-/** Messages of one client that it is to get once more, after it is done with them. */
+/** Messages that a group is to get once more from this client, after it is done with them. */
 export class DeliveredAgain {
   readonly #queues = new Map<string, Waiting[]>();
   readonly #held = new Map<string, () => void>();
 
   /** @param isDue - at once, rather than when it is consumed. */
-  add({ topic, queueId }: PullRequest, message: StoredMessageView, isDue: boolean): void {
-    const key = queueKeyOf(topic, queueId);
+  add(request: PullRequest, message: StoredMessageView, isDue: boolean): void {
+    const key = keyOf(request);
     const waiting = this.#queues.get(key) ?? [];
     this.#queues.set(key, waiting);
     waiting.push({ copy: message.again(0), isDue });
   }
 
-  /** Everything before this offset is consumed. */
-  consumed(topic: string, queueId: number, nextOffset: number): void {
-    const key = queueKeyOf(topic, queueId);
+  /** The group has consumed everything before this offset. */
+  consumed(group: string, topic: string, queueId: number, nextOffset: number): void {
+    const key = keyOf({ group, topic, queueId });
     for (const waiting of this.#queues.get(key) ?? []) if (waiting.copy.queueOffset < nextOffset) waiting.isDue = true;
     if (this.#hasDue(key)) this.#held.get(key)?.();
   }
 
   /** What is to be answered in place of what there is. */
-  take({ topic, queueId, offset }: PullRequest, found: PullResult): PullResult | undefined {
-    const key = queueKeyOf(topic, queueId);
-    const waiting = this.#queues.get(key) ?? [];
+  take(request: PullRequest, found: PullResult): PullResult | undefined {
+    const waiting = this.#queues.get(keyOf(request)) ?? [];
     const due = waiting.find(({ isDue }) => isDue);
     if (due === undefined) return undefined;
     waiting.splice(waiting.indexOf(due), 1);
-    return { ...found, status: "FOUND", nextOffset: offset, messages: [due.copy] };
+    return { ...found, status: "FOUND", nextOffset: request.offset, messages: [due.copy] };
   }
 
   /** While `pull` is held something may become due: then its signal is aborted, which ends it. */
-  async whileHeld<T>(
-    { topic, queueId }: PullRequest,
-    signal: AbortSignal,
-    pull: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    const key = queueKeyOf(topic, queueId);
+  async whileHeld<T>(request: PullRequest, signal: AbortSignal, pull: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const key = keyOf(request);
     const controller = new AbortController();
     const end = (): void => controller.abort();
     signal.addEventListener("abort", end, { once: true });
@@ -61,4 +56,8 @@ export class DeliveredAgain {
   #hasDue(key: string): boolean {
     return this.#queues.get(key)?.some(({ isDue }) => isDue) === true;
   }
+}
+
+function keyOf({ group, topic, queueId }: Pick<PullRequest, "group" | "topic" | "queueId">): string {
+  return `${group}\n${queueKeyOf(topic, queueId)}`;
 }

@@ -15,7 +15,7 @@ import type { SimpleConsumer } from "../client/simple-consumer.js";
 import type { SimpleConsumerOptions } from "../client/simple-consumer-options.js";
 import type { EmbeddedTransactionProducer } from "../client/transaction-producer.js";
 import type { TransactionProducerOptions } from "../client/transaction-producer-options.js";
-import { type ClientKind, EmbeddedBroker } from "../embedded-broker.js";
+import { type BrokerServer, type ClientKind, EmbeddedBroker, openDoor } from "../embedded-broker.js";
 import { MqError } from "../errors.js";
 import type { Logger } from "../logger.js";
 import { isRetryTopic } from "../message/derived-names.js";
@@ -26,13 +26,14 @@ import { emptyStore } from "../store/empty-store.js";
 import type { OpenedDatabase } from "../store/open-database.js";
 import type { SqliteDatabase } from "../store/sqlite.js";
 import { describeThrown } from "../thrown.js";
-import { ClientPort } from "./client-port.js";
+import { ClientPort, type ClientPortParts } from "./client-port.js";
 import { FaultClock } from "./fault-clock.js";
 import { FaultPlan, type Faults } from "./faults.js";
 import type { HistoryEvent } from "./history.js";
 import { InjectedFaults } from "./injected-faults.js";
 import type { Link } from "./link.js";
 import { MessageRecorder } from "./message-recorder.js";
+import { ServerPort } from "./server-port.js";
 import type { RealTimeout, TestBroker } from "./test-broker.js";
 import type { ResolvedTestBrokerOptions } from "./test-broker-options.js";
 import type { ManualClock } from "./virtual-clock.js";
@@ -65,6 +66,7 @@ export class LocalTestBroker implements TestBroker {
   /** Those of before a reset go on, and nobody else closes them. */
   readonly #producers = new Set<Pick<EmbeddedProducer, "close">>();
   readonly #consumers = new Set<{ close(options?: CloseOptions): Promise<void> }>();
+  readonly #servers = new Set<BrokerServer>();
   /** Deliveries whose listeners ran on when the broker was reset: what they send now belongs to nobody. */
   readonly #ofBefore = new WeakSet<object>();
   #opened: OpenedDatabase;
@@ -110,6 +112,10 @@ export class LocalTestBroker implements TestBroker {
       events,
       crash: () => this.#crash(),
       failed: (error) => resolved.settings.logger.error(`undoing a partition failed: ${describeThrown(error)}`),
+    });
+    openDoor(this, () => {
+      this.#assertOpen();
+      return { context: this.#newServerContext(), servers: this.#servers };
     });
   }
 
@@ -186,6 +192,7 @@ export class LocalTestBroker implements TestBroker {
     if (this.#broker.isInTransaction)
       throw new MqError("ERR_MQ_IN_TRANSACTION", "reset: the connection is in a transaction");
     this.#plan.clear();
+    for (const server of this.#servers) server.suspend();
     for (const delivery of this.clock.runningDeliveries) this.#ofBefore.add(delivery);
     await Promise.all([...this.#consumers].map((consumer) => consumer.close({ graceMs: 0 })));
     this.#consumers.clear();
@@ -194,11 +201,13 @@ export class LocalTestBroker implements TestBroker {
     connection.exec("BEGIN IMMEDIATE");
     emptyStore(connection);
     connection.exec("COMMIT");
+    for (const { kind, port } of this.#clients) if (kind === "server") port.die();
     const producers = this.#clients.filter(({ kind }) => kind === "producer");
     await this.#goOn();
     for (const { port } of producers) port.moveTo(this.#broker);
     this.#clients = producers;
     this.#recorder.clear();
+    this.#letServersGoOn();
   }
 
   close(options: CloseOptions = {}): Promise<void> {
@@ -219,6 +228,7 @@ export class LocalTestBroker implements TestBroker {
     this.#plan.clear();
     for (const { port } of this.#clients) port.hurry();
     try {
+      await Promise.all([...this.#servers].map((server) => server.close()));
       await this.#mq.close(options);
       await Promise.all([...this.#producers].map((producer) => producer.close()));
     } finally {
@@ -232,6 +242,7 @@ export class LocalTestBroker implements TestBroker {
 
   async #crash(): Promise<void> {
     this.#assertOpen();
+    for (const server of this.#servers) server.suspend();
     for (const client of this.#clients) {
       client.isDead = true;
       client.port.die();
@@ -247,6 +258,7 @@ export class LocalTestBroker implements TestBroker {
       this.#opened = await openStore(this.#resolved);
     }
     await this.#goOn();
+    this.#letServersGoOn();
   }
 
   #keep<C extends { close(options?: CloseOptions): Promise<void> }>(consumer: C): C {
@@ -271,18 +283,32 @@ export class LocalTestBroker implements TestBroker {
   }
 
   #newContext(kind: Client["kind"], group: string): EmbeddedClientContext {
-    const port = new ClientPort({
+    const port = new ClientPort({ ...this.#portParts(), kind, group });
+    return this.#contextOf({ kind, group, port, isDead: false });
+  }
+
+  #newServerContext(): EmbeddedClientContext {
+    return this.#contextOf({ kind: "server", group: "", port: new ServerPort(this.#portParts()), isDead: false });
+  }
+
+  #portParts(): Omit<ClientPortParts, "kind" | "group"> {
+    return {
       broker: this.#broker,
       plan: this.#plan,
       recorder: this.#recorder,
       clock: this.#faultClock,
       isOfBefore: (delivery) => this.#ofBefore.has(delivery),
-      ...{ kind, group },
-    });
-    const client: Client = { kind, group, port, isDead: false };
+    };
+  }
+
+  #contextOf(client: Client): EmbeddedClientContext {
     this.#clients.push(client);
     const logger = silencedWhen(() => client.isDead, this.#parts.logger);
-    return { ...this.#parts, logger, port, events: this.#events };
+    return { ...this.#parts, logger, port: client.port, events: this.#events };
+  }
+
+  #letServersGoOn(): void {
+    for (const server of this.#servers) server.goOn(this.#newServerContext());
   }
 
   /** One for each group that this client takes part in. */

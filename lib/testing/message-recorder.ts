@@ -91,7 +91,7 @@ export class MessageRecorder {
   }
 
   /** On their way to the broker. */
-  sending({ messages }: AppendRequest, producerGroup: string): void {
+  sending({ messages }: AppendRequest, producerGroup: string | undefined): void {
     for (const { uniqueId } of messages) this.#messageOf(uniqueId).producerGroup = producerGroup;
   }
 

@@ -17,7 +17,7 @@ import { transactionRequests } from "./transaction-requests.js";
 import type { WireConnection } from "./wire-connection.js";
 import { WireMembers } from "./wire-members.js";
 import { WireProducers } from "./wire-producers.js";
-import type { WireServerParts } from "./wire-server.js";
+import type { WireRequests } from "./wire-server.js";
 
 export interface AllParts {
   readonly port: BrokerPort;
@@ -33,7 +33,7 @@ export interface AllParts {
 }
 
 /** Everything that clients can ask of a broker and its name server. */
-export function allRequests(parts: AllParts): Pick<WireServerParts, "handlers" | "closed"> {
+export function allRequests(parts: AllParts): WireRequests {
   const { port, admin, findGroup, hostFor } = parts;
   const members = new WireMembers(port);
   const producers = new WireProducers(parts);

@@ -1,6 +1,7 @@
 import { isIP, isIPv6 } from "node:net";
 import type { GroupInfo } from "../admin/admin.js";
-import { type Broker, servedBroker } from "../embedded-broker.js";
+import type { EmbeddedClientContext } from "../client/client-context.js";
+import { type Broker, type BrokerServer, servedBroker } from "../embedded-broker.js";
 import { isMqError } from "../errors.js";
 import { booleanOption, describe, integerOption, invalid, kindOf, refuseUnknownOptions } from "../options.js";
 import { allRequests } from "./all-requests.js";
@@ -56,33 +57,42 @@ const MAX_ATTEMPTS = 20;
  */
 export async function serve(mq: Broker, options: ServeOptions = {}): Promise<WireService> {
   const served = servedBroker(mq);
-  if (served === undefined) throw invalid(`serve needs a broker of openBroker, got ${kindOf(mq)}`);
+  if (served === undefined) throw invalid(`serve needs a broker of openBroker or openTestBroker, got ${kindOf(mq)}`);
   const { host, nameserverPort, brokerPort, advertise } = resolve(options);
-  const { port, clock, chance, steady, logger, ids } = served.context;
   let listening = brokerPort;
-  const requests = allRequests({
-    ...{ port, admin: mq.admin, chance, steady, newId: () => ids.next(clock.now()) },
-    hostFor: ({ local }: WireConnection) => advertise?.(listening) ?? { host: local.host, port: listening },
-    findGroup: (group) => findGroup(mq, group),
-  });
-  const server = new WireServer({ ...requests, steady, log: (text) => logger.warn(text) });
+  const requestsOf = ({ port, clock, chance, steady, ids }: EmbeddedClientContext): ReturnType<typeof allRequests> =>
+    allRequests({
+      ...{ port, admin: mq.admin, chance, steady, newId: () => ids.next(clock.now()) },
+      hostFor: ({ local }: WireConnection) => advertise?.(listening) ?? { host: local.host, port: listening },
+      findGroup: (group) => findGroup(mq, group),
+    });
+  let { context } = served;
+  const { steady } = context;
+  const server = new WireServer({ ...requestsOf(context), steady, log: (text) => context.logger.warn(text) });
   try {
     listening = await listenTwice(server, host, brokerPort);
     const nameserver = await server.listen(host, nameserverPort);
     let closing: Promise<void> | undefined;
     const close = (): Promise<void> => {
-      served.servers.delete(service);
+      served.servers.delete(ofBroker);
       closing ??= server.close();
       return closing;
     };
-    const service: WireService = {
+    const ofBroker: BrokerServer = {
+      close,
+      suspend: () => server.suspend(),
+      goOn: (next) => {
+        context = next;
+        server.goOn(requestsOf(next));
+      },
+    };
+    served.servers.add(ofBroker);
+    return {
       nameserver: toAddress(host, nameserver),
       broker: toAddress(host, listening),
       close,
       [Symbol.asyncDispose]: close,
     };
-    served.servers.add(service);
-    return service;
   } catch (error) {
     await server.close();
     throw error;

@@ -9,11 +9,15 @@ import { type Answer, type ConnectionLimits, USUAL_LIMITS, WireConnection } from
 /** Answers the requests of one code. `undefined`: it is not answered, or another one will. Throws and rejects with what the client is told. */
 export type RequestHandler = (request: RemotingCommand, connection: WireConnection) => Answer | Promise<Answer>;
 
-export interface WireServerParts {
+/** What is done for clients. */
+export interface WireRequests {
   /** By request code. */
   readonly handlers: ReadonlyMap<number, RequestHandler>;
   /** A connection was closed: what its client had is nobody's. */
   readonly closed: (connection: WireConnection) => void;
+}
+
+export interface WireServerParts extends WireRequests {
   readonly log: (text: string) => void;
   /** For how long something takes. */
   readonly steady: Clock;
@@ -34,12 +38,15 @@ export class WireServer {
   readonly #parts: WireServerParts;
   readonly #servers: Server[] = [];
   readonly #connections = new Set<WireConnection>();
+  /** `undefined`: nobody is let in. */
+  #requests: WireRequests | undefined;
   #looking: ClockTimer | undefined;
   #isClosed = false;
   #whenEmpty: (() => void) | undefined;
 
   constructor(parts: WireServerParts) {
     this.#parts = parts;
+    this.#requests = parts;
   }
 
   /** How many clients are connected. */
@@ -67,6 +74,17 @@ export class WireServer {
     return (server.address() as AddressInfo).port;
   }
 
+  /** Closes all connections, and those that come before {@link WireServer.goOn}. */
+  suspend(): void {
+    this.#requests = undefined;
+    for (const connection of this.#connections) connection.destroy();
+  }
+
+  /** Does this for clients that come from now on. */
+  goOn(requests: WireRequests): void {
+    this.#requests = requests;
+  }
+
   /** Closes all connections at once, and resolves when nothing listens any more. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -81,7 +99,8 @@ export class WireServer {
   }
 
   #accept(socket: Socket): void {
-    if (this.#isClosed) {
+    const requests = this.#requests;
+    if (this.#isClosed || requests === undefined) {
       socket.destroy();
       return;
     }
@@ -89,10 +108,10 @@ export class WireServer {
     const connection = new WireConnection(socket, {
       limits,
       log,
-      answer: (request, asking) => this.#answer(request, asking),
+      answer: (request, asking) => this.#answer(requests, request, asking),
       closed: (closed) => {
         this.#connections.delete(closed);
-        this.#parts.closed(closed);
+        requests.closed(closed);
         if (this.#connections.size === 0) this.#whenEmpty?.();
       },
       now: () => steady.now(),
@@ -100,11 +119,10 @@ export class WireServer {
     this.#connections.add(connection);
   }
 
-  #answer(request: RemotingCommand, connection: WireConnection): Answer | Promise<Answer> {
-    const { handlers, log } = this.#parts;
+  #answer({ handlers }: WireRequests, request: RemotingCommand, connection: WireConnection): Answer | Promise<Answer> {
     const handler = handlers.get(request.code);
     if (handler !== undefined) return handler(request, connection);
-    log(`${connection.name}: ${describeRequestCode(request.code)} is not supported`);
+    this.#parts.log(`${connection.name}: ${describeRequestCode(request.code)} is not supported`);
     return { code: RESPONSE_CODES.REQUEST_CODE_NOT_SUPPORTED, remark: ` request type ${request.code} not supported` };
   }
 
