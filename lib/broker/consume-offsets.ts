@@ -13,9 +13,13 @@ export interface OffsetRows<Owner> {
  *
  * - `raise`: the higher one counts. For those who acknowledge in any order, and may report late.
  * - `set`: it replaces a higher one: the consumer may mean to go back.
+ * - `set-free`: the same of a client behind a connection, which may take part no more, or not again yet: it counts as long as no other process has the queue.
  * - `set-unclaimed`: the same for a message queue that is nobody's share: its consumer chose it, as others may, and the last one counts.
  */
-export type OffsetRule = "raise" | "set" | "set-unclaimed";
+export type OffsetRule = "raise" | "set" | "set-free" | "set-unclaimed";
+
+/** Who may have the queue for an offset to count: nobody but this broker, or nobody else, or anybody. The weaker one, the lower. */
+const NEEDS: Readonly<Record<OffsetRule, number>> = { raise: 2, set: 2, "set-free": 1, "set-unclaimed": 0 };
 
 interface Progress<Owner> {
   readonly owner: Owner;
@@ -24,8 +28,8 @@ interface Progress<Owner> {
   nextOffset: number;
   /** It may replace a higher one in the store. */
   mayLower: boolean;
-  /** It counts for whoever may write the progress of the queue only. */
-  needsClaim: boolean;
+  /** One of {@link NEEDS}. */
+  needs: number;
 }
 
 /** An offset that is not stored yet. */
@@ -40,8 +44,8 @@ export interface ConsumeOffsetsOptions<Owner> {
   readonly nameOf: (owner: Owner) => string;
   /** Called when an offset came that waits to be stored. */
   readonly onPending: () => void;
-  /** Called within the transaction that is to store an offset, unless it is unclaimed; false: it does not count any more. */
-  readonly mayWrite: (owner: Owner, topic: string, queueId: number) => boolean;
+  /** Called within the transaction that is to store an offset, unless it is unclaimed; false: it does not count any more. `orFree`: nobody's queue will do. */
+  readonly mayWrite: (owner: Owner, topic: string, queueId: number, orFree: boolean) => boolean;
   /** Called within the transaction that stores an offset. */
   readonly onWrite: (owner: Owner, topic: string, queueId: number, nextOffset: number) => void;
 }
@@ -56,7 +60,7 @@ export class ConsumeOffsets<Owner> {
   readonly #rows: OffsetRows<Owner>;
   readonly #nameOf: (owner: Owner) => string;
   readonly #onPending: () => void;
-  readonly #mayWrite: (owner: Owner, topic: string, queueId: number) => boolean;
+  readonly #mayWrite: (owner: Owner, topic: string, queueId: number, orFree: boolean) => boolean;
   readonly #onWrite: (owner: Owner, topic: string, queueId: number, nextOffset: number) => void;
   #pending = new Map<string, Progress<Owner>>();
   /** Written in the transaction that is open. */
@@ -97,13 +101,13 @@ export class ConsumeOffsets<Owner> {
     const key = this.#keyOf(owner, topic, queueId);
     const pending = this.#pending.get(key);
     const mayLower = rule !== "raise";
-    const needsClaim = rule !== "set-unclaimed";
+    const needs = NEEDS[rule];
     if (pending === undefined) {
-      this.#pending.set(key, { owner, topic, queueId, nextOffset, mayLower, needsClaim });
+      this.#pending.set(key, { owner, topic, queueId, nextOffset, mayLower, needs });
     } else if (mayLower || nextOffset > pending.nextOffset) {
       pending.nextOffset = nextOffset;
       pending.mayLower ||= mayLower;
-      pending.needsClaim &&= needsClaim;
+      pending.needs = Math.min(pending.needs, needs);
     }
     this.#onPending();
   }
@@ -117,7 +121,7 @@ export class ConsumeOffsets<Owner> {
 
   /** The same unless a higher one is stored, or another engine has the queue by now. */
   raise(owner: Owner, topic: string, queueId: number, nextOffset: number): void {
-    if (!this.#mayWrite(owner, topic, queueId)) return;
+    if (!this.#mayWrite(owner, topic, queueId, false)) return;
     this.#overtake(owner, topic, queueId);
     this.#rows.raise(owner, topic, queueId, nextOffset);
     this.#onWrite(owner, topic, queueId, nextOffset);
@@ -132,8 +136,8 @@ export class ConsumeOffsets<Owner> {
 
   /** Inside a transaction. */
   write(): void {
-    for (const { owner, topic, queueId, nextOffset, mayLower, needsClaim } of this.#pending.values()) {
-      if (needsClaim && !this.#mayWrite(owner, topic, queueId)) continue;
+    for (const { owner, topic, queueId, nextOffset, mayLower, needs } of this.#pending.values()) {
+      if (needs > 0 && !this.#mayWrite(owner, topic, queueId, needs === NEEDS["set-free"])) continue;
       if (mayLower) this.#rows.put(owner, topic, queueId, nextOffset);
       else this.#rows.raise(owner, topic, queueId, nextOffset);
       this.#onWrite(owner, topic, queueId, nextOffset);

@@ -46,7 +46,8 @@ export class ConsumeProgress {
       rows: store.consumeOffsets,
       nameOf: (group) => group,
       onPending: () => this.storeSoon(),
-      mayWrite: (...queue) => ownership.holdsNow(...queue),
+      mayWrite: (group, topic, queueId, orFree) =>
+        orFree ? ownership.isFreeNow(group, topic, queueId) : ownership.holdsNow(group, topic, queueId),
       onWrite: (group, topic, queueId, nextOffset) =>
         sentBack.passed(group, queues.get(topic, queueId).queueKey, nextOffset),
     });

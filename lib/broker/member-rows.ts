@@ -148,10 +148,10 @@ export class MemberRows {
     return findDisagreement(group, member, this.listOthers(group))?.error ?? this.#insert(member);
   }
 
-  #insert({ group, clientId, messageModel, consumeType = "push", instance, ...member }: GroupMember): number {
+  #insert(member: GroupMember): number {
     const engineKey = this.#claims.requireEngineKey();
     const registration = this.#claims.countChange();
-    const { subscriptions, isStrict = false } = member;
+    const { group, clientId, messageModel, consumeType = "push", instance, subscriptions, isStrict = false } = member;
     this.#store.members.put({
       ...{ group, clientId, engineKey, registration, messageModel, consumeType },
       ...{ instanceName: instance?.instanceName, subscriptions, isStrict },

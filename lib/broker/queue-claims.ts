@@ -7,6 +7,8 @@ import { systemChance } from "../time/chance.js";
 export interface QueueOwnership {
   /** As it is now; inside a transaction. */
   holdsNow(group: string, topic: string, queueId: number): boolean;
+  /** The same, or nobody has it: for clients that may take part in the group no longer, or not yet. Inside a transaction. */
+  isFreeNow(group: string, topic: string, queueId: number): boolean;
 }
 
 export interface QueueClaimsHooks {
@@ -93,6 +95,12 @@ export class QueueClaims implements QueueOwnership {
   holdsNow(group: string, topic: string, queueId: number): boolean {
     this.refresh();
     return this.#held.get(group)?.has(keyOf(topic, queueId)) === true;
+  }
+
+  isFreeNow(group: string, topic: string, queueId: number): boolean {
+    return (
+      this.holdsNow(group, topic, queueId) || this.#store.claims.findOwner({ group, topic, queueId }) === undefined
+    );
   }
 
   /** All queues that the members of the group here are to have. Those that they no longer have are given up. */

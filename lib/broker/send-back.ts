@@ -31,6 +31,8 @@ export interface SendBackRequest {
   readonly maxReconsumeTimes: number | undefined;
   /** Of a member that consumes in order: it has counted the failures in memory, and these messages have used up their attempts. */
   readonly orderly?: { readonly messageModel: MessageModel } | undefined;
+  /** Of a client behind a connection: its queue may be nobody's, as it takes part no more, or not again yet. */
+  readonly isRemote?: boolean | undefined;
 }
 
 /**
@@ -72,13 +74,15 @@ export class SendBack {
 
   /** Throws before anything is collected or written. */
   apply(request: SendBackRequest, now: number): readonly SendBackOutcome[] {
-    const { group, orderly } = request;
+    const { group, orderly, isRemote = false } = request;
+    const { ownership } = this.#parts;
     this.#parts.groups.requireForConsumer(group);
     const copies = orderly === undefined ? this.#copies(request, now) : this.#orderlyCopies(request);
     return copies.map(({ message, store }) => {
       // Whoever broadcasts acknowledges by his own progress.
       if (orderly?.messageModel === "broadcasting") return store();
-      if (!this.#parts.ownership.holdsNow(group, message.storedTopic, message.queueId)) return { kind: "notOwned" };
+      const queue = [group, message.storedTopic, message.queueId] as const;
+      if (!(isRemote ? ownership.isFreeNow(...queue) : ownership.holdsNow(...queue))) return { kind: "notOwned" };
       return this.#acknowledge(group, message) ? store() : { kind: "known" };
     });
   }

@@ -26,7 +26,7 @@ import { Topics } from "./topics.js";
 import { TransactionCheckers } from "./transaction-checkers.js";
 
 /** Where nobody else can open the store. */
-const EVERY_QUEUE: QueueOwnership = { holdsNow: () => true };
+const EVERY_QUEUE: QueueOwnership = { holdsNow: () => true, isFreeNow: () => true };
 
 export interface StoredStateParts {
   readonly store: Store;

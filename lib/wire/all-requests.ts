@@ -45,11 +45,7 @@ export function allRequests(parts: AllParts): WireRequests {
     ...sendRequests(parts),
     ...pullRequests({ port, members, hasGroup, hostFor }),
     ...offsetRequests(port),
-    ...progressRequests({
-      port,
-      hasGroup,
-      hasMembers: (group) => members.has(group),
-    }),
+    ...progressRequests({ port, hasGroup }),
     ...lockRequests(port),
     ...sendBackRequests(port),
     ...transactionRequests(port),

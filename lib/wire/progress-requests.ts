@@ -7,8 +7,6 @@ import type { Answer } from "./wire-connection.js";
 export interface ProgressParts {
   readonly port: Pick<BrokerPort, "findRoute" | "queryOffset" | "updateOffset">;
   readonly hasGroup: (group: string) => Promise<boolean>;
-  /** Whether the group has members behind connections: then its queues are theirs. */
-  readonly hasMembers: (group: string) => boolean;
 }
 
 const PLACE = { group: text("consumerGroup"), topic: text("topic"), queueId: int("queueId") } as const;
@@ -22,7 +20,7 @@ const UPDATE = { ...PLACE, offset: long("commitOffset") } as const;
  *
  * Source: RocketMQ 5.3.3, `broker/.../processor/ConsumerManageProcessor.java`, `queryConsumerOffset`, `updateConsumerOffset`.
  */
-export function progressRequests({ port, hasGroup, hasMembers }: ProgressParts): readonly RequestRow[] {
+export function progressRequests({ port, hasGroup }: ProgressParts): readonly RequestRow[] {
   const exists = (topic: string, queueId: number): boolean => {
     const route = port.findRoute(topic);
     return route !== undefined && queueId >= 0 && queueId < route.queueNums;
@@ -44,8 +42,7 @@ export function progressRequests({ port, hasGroup, hasMembers }: ProgressParts):
         };
       if (port.findRoute(topic) === undefined)
         return { code: RESPONSE_CODES.TOPIC_NOT_EXIST, remark: `Topic ${topic} not exist!`, fields: new Map() };
-      if (offset >= 0 && exists(topic, queueId))
-        port.updateOffset(group, topic, queueId, offset, hasMembers(group) ? "set" : "set-unclaimed");
+      if (offset >= 0 && exists(topic, queueId)) port.updateOffset(group, topic, queueId, offset, "set-free");
       return { code: RESPONSE_CODES.SUCCESS, fields: new Map() };
     }),
   ];

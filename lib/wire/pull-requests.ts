@@ -133,8 +133,8 @@ class PullRequests {
   async #commitOffset({ group, topic, queueId, sysFlag, commitOffset }: PullHeader): Promise<void> {
     if ((sysFlag & PULL_FLAG.COMMIT_OFFSET) === 0 || commitOffset < 0) return;
     const { port, members, hasGroup } = this.#parts;
-    if (members.has(group)) port.updateOffset(group, topic, queueId, commitOffset, "set");
-    else if (await hasGroup(group)) port.updateOffset(group, topic, queueId, commitOffset, "set-unclaimed");
+    if (members.has(group) || (await hasGroup(group)))
+      port.updateOffset(group, topic, queueId, commitOffset, "set-free");
   }
 
   #found({ topic, queueOffset }: PullHeader, result: PullResult, connection: WireConnection): Answer {

@@ -27,7 +27,7 @@ export function sendBackRequests(port: Pick<BrokerPort, "findMessage" | "sendBac
         throw new MqError("ERR_MQ_OFFSET", `look message by offset failed, ${commitLogOffset}`, {
           responseCode: RESPONSE_CODES.SYSTEM_ERROR,
         });
-      const request = { group, messages: [message], delayLevel, maxReconsumeTimes };
+      const request = { group, messages: [message], delayLevel, maxReconsumeTimes, isRemote: true };
       try {
         await new Promise<void>((resolve, reject) => {
           port.sendBack(request, { sentBack: () => resolve(), failed: reject });

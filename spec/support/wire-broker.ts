@@ -7,16 +7,19 @@ import type { MessageHost } from "../../lib/wire/stored-message.js";
 import { WireServer } from "../../lib/wire/wire-server.js";
 import { openTestPort, type TestPort } from "./local-broker.js";
 import { browseQueue } from "./shared-connection.js";
+import { tempFolder } from "./temp-folder.js";
 import { WireClient } from "./wire-client.js";
 
 /** Where clients are told that the broker is. */
 export const HOST: MessageHost = { host: "192.0.2.7", port: 10_911 };
 export const ADDRESS = `${HOST.host}:${HOST.port}`;
 
-/** A broker with the profile of RocketMQ, in memory and under virtual time, that answers on a port. */
+/** A broker with the profile of RocketMQ, on a file that others may have open and under virtual time, that answers on a port. */
 export interface WireBroker extends AsyncDisposable {
   readonly broker: TestPort;
   readonly port: number;
+  /** Its store. */
+  readonly path: string;
   /** Connected to it. */
   readonly client: WireClient;
   /** What lies in a queue. */
@@ -24,7 +27,9 @@ export interface WireBroker extends AsyncDisposable {
 }
 
 export async function openWireBroker(settings: BrokerSettings = {}): Promise<WireBroker> {
-  const broker = await openTestPort({ profile: "rocketmq", ...settings });
+  const folder = tempFolder();
+  const path = folder.file("wire.db");
+  const broker = await openTestPort({ profile: "rocketmq", ...settings }, { path });
   const { mq, clock } = broker;
   const chance = seededChance(1);
   const ids = new UniqueIdGenerator({ clock, chance, address: "127.0.0.1", processId: 1 });
@@ -43,12 +48,13 @@ export async function openWireBroker(settings: BrokerSettings = {}): Promise<Wir
   const port = await server.listen("127.0.0.1", 0);
   const client = await WireClient.open(port);
   return {
-    ...{ broker, port, client },
+    ...{ broker, port, path, client },
     stored: (topic, queueId = 0) => browseQueue(mq, topic, queueId),
     [Symbol.asyncDispose]: async () => {
       await client[Symbol.asyncDispose]();
       await server.close();
       await broker[Symbol.asyncDispose]();
+      folder[Symbol.dispose]();
     },
   };
 }

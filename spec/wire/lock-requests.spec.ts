@@ -3,7 +3,7 @@ import type { RemotingCommand } from "../../lib/wire/remoting-command.js";
 import { loadFacts } from "../support/facts.js";
 import { openWireBroker, type WireBroker } from "../support/wire-broker.js";
 
-const [LOCK, UNLOCK] = [41, 42] as const;
+const [HEARTBEAT, LOCK, UNLOCK] = [34, 41, 42] as const;
 const QUEUE = { brokerName: "broker-a", queueId: 0, topic: "OrdLock" };
 
 function ask(
@@ -15,9 +15,14 @@ function ask(
   return client.ask({ code, body: Buffer.from(JSON.stringify({ consumerGroup: "g", clientId, mqSet })) });
 }
 
+/** With a member of the group, whose queue it is that others of this process may lock. */
 async function openOrdLock(): Promise<WireBroker> {
   const server = await openWireBroker();
   await server.broker.mq.admin.createTopic("OrdLock", { readQueueNums: 1, writeQueueNums: 1 });
+  const consumer = { groupName: "g", consumeType: "CONSUME_PASSIVELY", messageModel: "CLUSTERING" };
+  const consumerDataSet = [{ ...consumer, subscriptionDataSet: [{ topic: "OrdLock", subString: "*" }] }];
+  const body = Buffer.from(JSON.stringify({ clientID: "c1", producerDataSet: [], consumerDataSet }));
+  await server.client.ask({ code: HEARTBEAT, body });
   return server;
 }
 
