@@ -138,6 +138,8 @@ export class ConsumeOffsets<Owner> {
   write(): void {
     for (const { owner, topic, queueId, nextOffset, mayLower, needs } of this.#pending.values()) {
       if (needs > 0 && !this.#mayWrite(owner, topic, queueId, needs === NEEDS["set-free"])) continue;
+      // Clients behind connections say the same again each five seconds: a commit that changes nothing needs no sync.
+      if (mayLower && this.#rows.find(owner, topic, queueId) === nextOffset) continue;
       if (mayLower) this.#rows.put(owner, topic, queueId, nextOffset);
       else this.#rows.raise(owner, topic, queueId, nextOffset);
       this.#onWrite(owner, topic, queueId, nextOffset);

@@ -37,7 +37,9 @@ export function allRequests(parts: AllParts): WireRequests {
   const { port, admin, findGroup, hostFor } = parts;
   const members = new WireMembers(port);
   const producers = new WireProducers(parts);
-  const hasGroup = async (group: string): Promise<boolean> => (await findGroup(group)) !== undefined;
+  // A group that has members exists: clients tell their progress each five seconds.
+  const hasGroup = async (group: string): Promise<boolean> =>
+    members.has(group) || (await findGroup(group)) !== undefined;
   const rows: readonly RequestRow[] = [
     ...routeRequests({ port, hostFor }),
     ...topicRequests({ port, admin }),

@@ -129,12 +129,11 @@ class PullRequests {
     };
   }
 
-  /** A push consumer tells with a pull how far it has come. A group that has members exists: only of others it is asked. */
+  /** A push consumer tells with a pull how far it has come. */
   async #commitOffset({ group, topic, queueId, sysFlag, commitOffset }: PullHeader): Promise<void> {
     if ((sysFlag & PULL_FLAG.COMMIT_OFFSET) === 0 || commitOffset < 0) return;
-    const { port, members, hasGroup } = this.#parts;
-    if (members.has(group) || (await hasGroup(group)))
-      port.updateOffset(group, topic, queueId, commitOffset, "set-free");
+    const { port, hasGroup } = this.#parts;
+    if (await hasGroup(group)) port.updateOffset(group, topic, queueId, commitOffset, "set-free");
   }
 
   #found({ topic, queueOffset }: PullHeader, result: PullResult, connection: WireConnection): Answer {

@@ -33,6 +33,9 @@ export const USUAL_LIMITS: ConnectionLimits = {
   maxUnsentBytes: 64 * 1024 * 1024,
 };
 
+/** What the system says of a client whose process has ended. */
+const GONE: ReadonlySet<string | undefined> = new Set(["ECONNRESET", "EPIPE"]);
+
 /** What a request takes besides its bytes, roughly: a pull that waits for messages, for example. */
 export const REQUEST_OVERHEAD = 1_024;
 
@@ -95,8 +98,10 @@ export class WireConnection {
     socket.setNoDelay(true);
     socket.on("data", (chunk: Buffer) => this.#read(chunk));
     socket.on("drain", () => this.#regulate());
-    // It is followed by "close".
-    socket.on("error", (error) => parts.log(`${this.name}: ${describeThrown(error)}`));
+    // It is followed by "close". That a client went away without a word is nothing to warn of.
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      if (!GONE.has(error.code)) parts.log(`${this.name}: ${describeThrown(error)}`);
+    });
     socket.on("close", () => this.#ended());
   }
 

@@ -247,6 +247,17 @@ describe("a client that asks for more than it takes, or than is done", () => {
     for (const answer of answers) expect((await answer).body).toHaveLength(4_000_000);
   });
 
+  it("goes away without a word, and no line in the log", async () => {
+    await using test = await openServer();
+    const client = await WireClient.open(test.port);
+    await client.ask({ code: ECHO });
+
+    client.socket.resetAndDestroy();
+    while (test.closed.length === 0) await new Promise((resolve) => setImmediate(resolve));
+
+    expect(test.logged).toEqual([]);
+  });
+
   it("is given up when it takes nothing of what it is told", async () => {
     await using test = await openServer({ maxUnsentBytes: 2 ** 20 });
     await using client = await WireClient.open(test.port);
