@@ -1,4 +1,5 @@
 import { isMqError } from "../errors.js";
+import { checkConsumerGroup } from "../message/names.js";
 import type { Clock } from "../time/clock.js";
 import type { PullRequest, PullResult } from "./broker-port.js";
 import type { Engine } from "./engine.js";
@@ -37,7 +38,19 @@ export class PullService {
     return this.#hold.count;
   }
 
+  /** A group that pulls for the first time is created where it may be: a consumer that was told its queues need not have said before that it is there. */
   async pull(request: PullRequest, signal: AbortSignal): Promise<PullResult> {
+    try {
+      return await this.#pull(request, signal);
+    } catch (error) {
+      if (!isMqError(error, "ERR_MQ_GROUP_NOT_FOUND")) throw error;
+    }
+    const group = checkConsumerGroup(request.group);
+    await this.#engine.write(() => this.#engine.groups.requireForConsumer(group));
+    return this.#pull(request, signal);
+  }
+
+  async #pull(request: PullRequest, signal: AbortSignal): Promise<PullResult> {
     let result = this.#readNow(request);
     while (result === undefined) {
       await this.#engine.reads.read(() => undefined);

@@ -1,5 +1,6 @@
 import { deflateSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
+import type { BrokerSettings } from "../../lib/broker-options.js";
 import { decodeProperties } from "../../lib/message/properties.js";
 import type { RemotingCommand } from "../../lib/wire/remoting-command.js";
 import { loadFacts } from "../support/facts.js";
@@ -57,7 +58,11 @@ function send(
 
 /** A topic of two queues, of which the first has messages, and a group. */
 async function openVal(...texts: readonly string[]): Promise<WireBroker> {
-  const server = await openWireBroker();
+  return openValWith({}, texts);
+}
+
+async function openValWith(settings: BrokerSettings, texts: readonly string[]): Promise<WireBroker> {
+  const server = await openWireBroker(settings);
   const { admin } = server.broker.mq;
   await admin.createTopic("Val", { readQueueNums: 2, writeQueueNums: 2 });
   await admin.createTopic("ValWriteOnly", { perm: "W" });
@@ -260,14 +265,32 @@ describe("a pull of a push consumer", () => {
 
   it.each([
     ["keeps what is told of a group that exists, though it has no members", "gVal", { offset: "2" }],
-    ["keeps nothing of a group that does not exist", "nobody", {}],
+    ["keeps nothing of a group that does not exist and is not to be made", "nobody", {}],
   ])("%s", async (_name, consumerGroup, kept) => {
-    await using server = await openVal("a", "b", "c");
+    await using server = await openValWith({ autoCreateGroup: false }, ["a", "b", "c"]);
 
     await pull(server, { consumerGroup, sysFlag: COMMIT | SUBSCRIPTION, commitOffset: 2, queueOffset: 2 });
 
     const place = { consumerGroup, topic: "Val", queueId: "0", setZeroIfNotFound: "false" };
     const asked = await server.client.ask({ code: QUERY_OFFSET, fields: new Map(Object.entries(place)) });
     expect(fieldsOf(asked)).toEqual(kept);
+  });
+
+  it("makes its group, as consumers that were told their queues pull before they send a heartbeat", async () => {
+    await using server = await openVal("a");
+
+    const answer = await pull(server, { consumerGroup: "newcomers" });
+
+    expect([answer.code, textsOf(answer)]).toEqual([0, ["a"]]);
+    expect(await server.broker.mq.admin.getGroup("newcomers")).toMatchObject({ group: "newcomers" });
+  });
+
+  it("makes no group with a name that none may have", async () => {
+    await using server = await openVal("a");
+
+    const answer = await pull(server, { consumerGroup: "no group" });
+
+    expect([answer.code, textsOf(answer)]).toEqual([1, []]);
+    expect(await server.broker.mq.admin.listGroups()).toMatchObject([{ group: "gVal" }]);
   });
 });
