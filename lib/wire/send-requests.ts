@@ -19,6 +19,7 @@ import { type HeaderOf, int, long, optional, type RequestRow, requestRow, text }
 import { RESPONSE_CODES } from "./response-codes.js";
 import type { MessageHost } from "./stored-message.js";
 import type { WireConnection } from "./wire-connection.js";
+import type { WireLocks } from "./wire-locks.js";
 
 export interface SendParts {
   readonly port: Pick<BrokerPort, "append" | "brokerName" | "clusterName" | "findRoute">;
@@ -26,6 +27,7 @@ export interface SendParts {
   readonly hostFor: (connection: WireConnection) => MessageHost;
   /** `undefined`: there is no such group. */
   readonly findGroup: (group: string) => Promise<Pick<GroupInfo, "retryMaxTimes"> | undefined>;
+  readonly locks: Pick<WireLocks, "isOrderly">;
   /** For messages that have none. */
   readonly newId: () => string;
   readonly chance: Chance;
@@ -159,15 +161,18 @@ class SendRequests {
   }
 
   /**
-   * Clients send messages to the retry topic of their group by themselves, where sending back fails or they consume in order. One that has failed too often is a dead letter.
+   * Clients send messages to the retry topic of their group by themselves, where sending back fails or they consume in order. One that has failed too often is a dead letter, and so
+   * is each of a group that consumes in order: its clients send none before, and those of 4.x do not count the last attempt.
    *
    * Source: RocketMQ 5.3.3, `broker/.../processor/SendMessageProcessor.java`, `handleRetryAndDLQ`.
    */
   async #graveOf({ topic, reconsumeTimes = 0, maxReconsumeTimes }: SendHeader): Promise<Place | undefined> {
     if (!isRetryTopic(topic)) return undefined;
     const group = derivedFromGroup(topic) as string;
+    const grave = { topic: deadLetterTopic(group), queueId: 0, newTopicQueueNums: 1 };
+    if (this.#parts.locks.isOrderly(group)) return grave;
     const max = maxReconsumeTimes ?? (await this.#parts.findGroup(group))?.retryMaxTimes ?? USUAL_RETRIES;
-    return reconsumeTimes <= max ? undefined : { topic: deadLetterTopic(group), queueId: 0, newTopicQueueNums: 1 };
+    return reconsumeTimes <= max ? undefined : grave;
   }
 
   /** Which queue it goes to, and how many its topic gets when it is created. */

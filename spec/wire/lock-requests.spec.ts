@@ -3,7 +3,7 @@ import type { RemotingCommand } from "../../lib/wire/remoting-command.js";
 import { loadFacts } from "../support/facts.js";
 import { openWireBroker, type WireBroker } from "../support/wire-broker.js";
 
-const [HEARTBEAT, LOCK, UNLOCK] = [34, 41, 42] as const;
+const [HEARTBEAT, LOCK, UNLOCK, SEND] = [34, 41, 42, 310] as const;
 const QUEUE = { brokerName: "broker-a", queueId: 0, topic: "OrdLock" };
 
 function ask(
@@ -13,6 +13,13 @@ function ask(
   mqSet: unknown = [QUEUE],
 ): Promise<RemotingCommand> {
   return client.ask({ code, body: Buffer.from(JSON.stringify({ consumerGroup: "g", clientId, mqSet })) });
+}
+
+/** As an orderly consumer of 4.9 does with a message that has failed as often as it may. */
+function sendToRetry({ client }: WireBroker): Promise<RemotingCommand> {
+  const i = "RETRY_TOPIC\u0001OrdLock\u0002DELAY\u00015\u0002";
+  const fields = { b: "%RETRY%g", c: "TBW102", d: "4", e: "0", f: "0", g: "1700000000000", h: "0", i, j: "2", l: "2" };
+  return client.ask({ code: SEND, fields: new Map(Object.entries(fields)), body: Buffer.from("poison") });
 }
 
 /** With a member of the group, whose queue it is that others of this process may lock. */
@@ -75,5 +82,41 @@ describe("locks over the wire", () => {
 
     expect((await ask(server, LOCK, "c1", mqSet)).code).toBe(1);
     expect((await server.client.ask({ code: LOCK, body: Buffer.from("no JSON") })).code).toBe(1);
+  });
+});
+
+describe("a send to the retry topic of a group that consumes in order", () => {
+  const buried = async (server: WireBroker): Promise<boolean> => {
+    await sendToRetry(server);
+    const topics = await server.broker.mq.admin.listTopics({ system: true });
+    return topics.some(({ topic }) => topic === "%DLQ%g");
+  };
+
+  it("is a dead letter at once, as its clients send none before it is", async () => {
+    await using server = await openOrdLock();
+    await ask(server, LOCK, "c1");
+
+    expect(await buried(server)).toBe(true);
+    expect((await server.stored("%DLQ%g")).map((message) => message.text())).toEqual(["poison"]);
+  });
+
+  it.each([
+    ["has no queue locked", async () => undefined],
+    ["has unlocked its queues", async (server: WireBroker) => void (await ask(server, UNLOCK, "c1"))],
+    ["has not locked them again for a minute", (server: WireBroker) => server.broker.clock.advance(60_001)],
+  ])("waits for its retry when the group %s", async (state, change) => {
+    await using server = await openOrdLock();
+    if (!state.includes("no queue")) await ask(server, LOCK, "c1");
+    await change(server);
+
+    expect(await buried(server)).toBe(false);
+  });
+
+  it("is a dead letter still when another member unlocks the queue, which is not its own", async () => {
+    await using server = await openOrdLock();
+    await ask(server, LOCK, "c1");
+    await ask(server, UNLOCK, "c2");
+
+    expect(await buried(server)).toBe(true);
   });
 });
