@@ -1,0 +1,36 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const main = fileURLToPath(new URL("../../dist/cjs/cli/main.js", import.meta.url));
+
+/** So that a producer is asked within seconds what became of its transaction. */
+const CONFIG = ["transactionTimeOut=2000", "transactionCheckInterval=2000"];
+
+/** `pocketmq serve` on free ports, in a process of its own; `close` ends it and throws when it does not end as it should. */
+export async function openBroker() {
+  const folder = mkdtempSync(join(tmpdir(), "pocketmq-conformance-"));
+  const config = join(folder, "broker.conf");
+  writeFileSync(config, `${CONFIG.join("\n")}\n`);
+  const options = ["--memory", "--nameserver-port", "0", "--broker-port", "0", "--config", config];
+  const child = spawn(process.execPath, [main, "serve", ...options], { stdio: ["ignore", "pipe", "inherit"] });
+  const exited = once(child, "exit");
+  const lines = createInterface({ input: child.stdout });
+  const first = await Promise.race([once(lines, "line"), exited.then(() => undefined)]);
+  if (first === undefined)
+    throw new Error(`serve ended with ${child.exitCode ?? child.signalCode} before it was ready`);
+  const { nameserver } = JSON.parse(first[0]);
+  return {
+    nameserver,
+    async close() {
+      child.kill("SIGTERM");
+      await exited;
+      rmSync(folder, { recursive: true, force: true });
+      if (child.exitCode !== 0) throw new Error(`serve ended with ${child.exitCode ?? child.signalCode}`);
+    },
+  };
+}

@@ -1,0 +1,66 @@
+import { readFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { cacheFolder, mustRun, runScenarios, sourceFolder } from "./processes.mjs";
+
+const SCENARIOS = [
+  ...["send-sync", "send-async", "send-oneway", "send-batch", "send-refused", "content", "content-compressed", "delay"],
+  ...["clustering", "broadcasting", "tags", "restart", "long-polling"],
+  ...["orderly", "orderly-shared", "orderly-dead-letter", "retry", "retry-default-delay", "dead-letter"],
+  ...["transaction", "transaction-checked", "lite-pull-subscribe", "lite-pull-tags", "lite-pull-assign"],
+];
+
+/** The same program with each version of the client, and with both forms of headers side by side. */
+export function javaClient(name, version) {
+  const folder = cacheFolder(name);
+  const classpath = join(folder, "classpath");
+  return {
+    name,
+    tools: ["java", "mvn"],
+    scenarios: FORMS.flatMap(({ suffix }) => SCENARIOS.map((scenario) => scenario + suffix)),
+    async prepare() {
+      const properties = [
+        `-Drocketmq.version=${version}`,
+        `-DbuildDirectory=${folder}`,
+        `-Dmdep.outputFile=${classpath}`,
+      ];
+      await mustRun("mvn", ["-q", "-B", ...properties, "compile", "dependency:build-classpath"], {
+        cwd: sourceFolder("java"),
+        timeoutMs: 600_000,
+      });
+    },
+    async run({ nameserver, wanted, isRocketMq }) {
+      const path = [join(folder, "classes"), readFileSync(classpath, "utf8").trim()].join(delimiter);
+      const runs = FORMS.map(async ({ suffix, options }) => {
+        const chosen = SCENARIOS.filter((scenario) => wanted.includes(scenario + suffix));
+        if (chosen.length === 0) return { reports: [], output: "", error: undefined };
+        const program = ["-cp", path, "conformance.Main", nameserver, `${Date.now().toString(36)}${suffix}`, ...chosen];
+        const env = { ...process.env, CONFORMANCE_SERVER: isRocketMq ? "rocketmq" : "pocketmq" };
+        const ended = await runScenarios("java", [...jvmOptions(folder), ...options, ...program], { env });
+        const reports = ended.reports.map((report) => ({ ...report, scenario: report.scenario + suffix }));
+        return { ...ended, reports };
+      });
+      const ended = await Promise.all(runs);
+      return {
+        reports: ended.flatMap(({ reports }) => reports),
+        output: ended.map(({ output }) => output).join("\n"),
+        error: ended.find(({ error }) => error !== undefined)?.error,
+      };
+    },
+  };
+}
+
+const FORMS = [
+  { suffix: "", options: [] },
+  { suffix: "-binary", options: ["-Drocketmq.serialize.type=ROCKETMQ"] },
+];
+
+function jvmOptions(folder) {
+  return [
+    // Clients write logs and broadcasting offsets to the home of the user.
+    `-Duser.home=${folder}`,
+    "-Drocketmq.client.rebalance.waitInterval=2000",
+    // Starts twice as fast, which is most of what a short run takes.
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
+  ];
+}

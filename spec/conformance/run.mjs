@@ -1,0 +1,81 @@
+/**
+ * `npm run conformance [-- --client java-4.9,java-5.3,go,ali-ons] [-- --against 127.0.0.1:9876] [-- --scenarios tags,retry]`
+ *
+ * Lets clients of RocketMQ, as their authors published them, loose on a broker of this package, and checks what they see. README.md says which does what.
+ * Exit code 1 when a scenario fails, or is not reported; a client whose tools are missing is left out, which one line says.
+ */
+import { parseArgs } from "node:util";
+import { openBroker } from "./broker.mjs";
+import { CLIENTS } from "./clients.mjs";
+import { hasTool } from "./processes.mjs";
+
+const { values } = parseArgs({
+  options: {
+    client: { type: "string", default: CLIENTS.map(({ name }) => name).join(",") },
+    scenarios: { type: "string" },
+    against: { type: "string" },
+  },
+});
+
+const clients = values.client.split(",").map((wanted) => {
+  const found = CLIENTS.find(({ name }) => name === wanted);
+  if (found === undefined)
+    throw new Error(`--client must be some of ${CLIENTS.map(({ name }) => name).join(",")}, got ${wanted}`);
+  return found;
+});
+const wanted = values.scenarios?.split(",");
+
+function say(text) {
+  process.stdout.write(`${text}\n`);
+}
+
+/** @returns one line for each of what is wrong */
+async function conform({ name, scenarios, run }, nameserver) {
+  const expected = scenarios.filter((scenario) => wanted?.includes(scenario) ?? true);
+  if (expected.length === 0) return [];
+  const { reports, error, output } = await run({
+    nameserver,
+    wanted: expected,
+    isRocketMq: values.against !== undefined,
+  });
+  const problems = [];
+  for (const scenario of expected) {
+    const found = reports.filter((report) => report.scenario === scenario);
+    if (found.length === 0) problems.push(`${name} ${scenario}: no word of it`);
+    for (const { isOk, detail } of found) if (!isOk) problems.push(`${name} ${scenario}: ${detail}`);
+  }
+  if (error !== undefined) problems.push(`${name}: ${error}`);
+  if (problems.length > 0) say(output);
+  return problems;
+}
+
+const started = performance.now();
+const problems = [];
+for (const client of clients) {
+  const missing = client.tools.find((tool) => !hasTool(tool));
+  if (missing !== undefined) {
+    say(`${client.name}: left out, there is no ${missing} here`);
+    continue;
+  }
+  const began = performance.now();
+  await client.prepare();
+  const prepared = performance.now();
+  const broker =
+    values.against === undefined ? await openBroker() : { nameserver: values.against, close: async () => undefined };
+  try {
+    const found = await conform(client, broker.nameserver);
+    problems.push(...found);
+    const seconds = (from, to) => `${((to - from) / 1_000).toFixed(1)} s`;
+    const took = `${seconds(prepared, performance.now())}, prepared in ${seconds(began, prepared)}`;
+    say(
+      `${client.name}: ${client.scenarios.length} scenarios, ${found.length === 0 ? "all hold" : `${found.length} problems`}, ${took}`,
+    );
+  } finally {
+    await broker.close();
+  }
+}
+for (const problem of problems) say(`FAILED ${problem}`);
+say(
+  `conformance: ${problems.length === 0 ? "nothing is wrong" : `${problems.length} problems`}, ${Math.round((performance.now() - started) / 1_000)} s`,
+);
+if (problems.length > 0) process.exitCode = 1;
