@@ -79,7 +79,9 @@ export class WireMember implements GroupMember {
     });
   }
 
+  /** Who broadcasts has every queue, and is told nothing. */
   takeNewQueues(): void {
+    if (this.messageModel === "broadcasting") return;
     const members = this.#port.memberIds(this.group).join("\n");
     if (members === this.#toldOf) return;
     this.#toldOf = members;

@@ -22,6 +22,8 @@ export interface RecordedFrame {
   readonly bodyLength?: number;
   /** Of bodies that are JSON in every reader's eyes. */
   readonly bodyJson?: unknown;
+  /** Of other bodies that are text; the first 1,500 characters. */
+  readonly bodyText?: string;
   /** Of bodies that are no text; the first 900 bytes. */
   readonly bodyHex?: string;
   /** The whole frame, of the first one of each kind. */
