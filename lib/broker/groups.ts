@@ -63,7 +63,7 @@ export class Groups {
 
   /** Inside a transaction: the group of a consumer that starts, created when that is allowed. */
   requireForConsumer(group: string): void {
-    if (this.find(group) === undefined && this.#autoCreate) this.put(defaultGroupConfig(group));
+    if (this.find(group) === undefined && this.#autoCreate && isGroupName(group)) this.put(defaultGroupConfig(group));
     else this.get(group);
   }
 }

@@ -72,7 +72,12 @@ export function subscriptionRefused(remark: string): MqError {
 }
 
 export function noGroup(group: string): MqError {
-  return new MqError("ERR_MQ_GROUP_NOT_FOUND", `subscription group [${group}] does not exist, ${FAQ}`);
+  return new MqError("ERR_MQ_GROUP_NOT_FOUND", `subscription group [${group}] does not exist, \n${FAQ}`);
+}
+
+/** Of what a group could not consume. */
+export function noGroupToRetry(group: string): MqError {
+  return new MqError("ERR_MQ_GROUP_NOT_FOUND", `subscription group not exist, ${group} \n${FAQ}`);
 }
 
 /** Source: RocketMQ 5.3.3, `common/.../constant/PermName.java`, `perm2String`. */

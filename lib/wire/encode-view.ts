@@ -10,17 +10,11 @@ export interface ViewPlace {
   readonly clusterName: string;
 }
 
-/** Bits: what became of a transaction. Source: RocketMQ 5.3.3, `common/.../sysflag/MessageSysFlag.java`. */
-const TRANSACTION = { MASK: 12, PREPARED: 4 } as const;
-
 /** A stored message as clients get it: its record as it is, with what the broker stamps on each. */
 export function encodeView(message: StoredMessageView, { topic, host, clusterName }: ViewPlace): Buffer {
   const record = message.toRetriedRecord(message.storedProperties, message.storedReconsumeTimes);
   const { queueId, queueOffset, commitLogOffset, storeTimestamp } = message;
-  const { flag, bornTimestamp, reconsumeTimes, uniqueId, body } = record;
-  // RocketMQ takes the bit of a half message away before it stores it.
-  const isHalf = (record.sysFlag & TRANSACTION.MASK) === TRANSACTION.PREPARED;
-  const sysFlag = isHalf ? record.sysFlag & ~TRANSACTION.MASK : record.sysFlag;
+  const { flag, sysFlag, bornTimestamp, reconsumeTimes, uniqueId, body } = record;
   const stamped = [
     [PROPERTY.UNIQ_KEY, uniqueId],
     [PROPERTY.MSG_REGION, "DefaultRegion"],

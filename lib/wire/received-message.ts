@@ -26,6 +26,9 @@ const DELAYS = [PROPERTY.DELAY, PROPERTY.TIMER_DELAY_SEC, PROPERTY.TIMER_DELAY_M
 /** One character of latin1 is one byte; its size has a byte. */
 const UNIQUE_ID = /^[^\u0100-\uffff]{1,255}$/;
 const SYSTEM_ERROR = { responseCode: RESPONSE_CODES.SYSTEM_ERROR } as const;
+const ALL_FLAGS = 0xffff;
+/** What becomes of a transaction: half messages are stored without, and get theirs when they are committed. Source: RocketMQ 5.3.3, `common/.../sysflag/MessageSysFlag.java`. */
+export const TRANSACTION_FLAGS = 12;
 const MAX_BORN_TIMESTAMP = 2 ** 48 - 1;
 
 /** A message of a client's on its way into the store, which fills in where it lies. */
@@ -56,7 +59,6 @@ export class ReceivedMessage implements MessageToAppend {
     const { body } = sent;
     if (body.length > limits.maxMessageSize) throw illegalMessage(limits);
     this.flag = sent.flag;
-    this.sysFlag = sent.sysFlag & 0xffff;
     this.bornTimestamp = Math.min(Math.max(sent.bornTimestamp, 0), MAX_BORN_TIMESTAMP);
     this.reconsumeTimes = Math.max(sent.reconsumeTimes, 0);
     this.uniqueId = properties.get(PROPERTY.UNIQ_KEY) ?? newId();
@@ -64,6 +66,7 @@ export class ReceivedMessage implements MessageToAppend {
     this.tagsCode = javaStringHash(properties.get(PROPERTY.TAGS) ?? "");
     this.delay = delayIn(properties);
     this.transactionOf = properties.get(PROPERTY.TRAN_MSG) === "true" ? properties.get(PROPERTY.PGROUP) : undefined;
+    this.sysFlag = sent.sysFlag & (this.transactionOf === undefined ? ALL_FLAGS : ALL_FLAGS & ~TRANSACTION_FLAGS);
     for (const name of [PROPERTY.UNIQ_KEY, ...NOT_STORED, ...DELAYS]) properties.delete(name);
     this.properties = encodeDecoded(properties);
     this.propertiesSize = utf8Size(this.properties);
@@ -91,18 +94,20 @@ function numberIn(value: string | undefined): number | undefined {
   return /^-?\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
 }
 
+export function illegal(remark: string): MqError {
+  return new MqError("ERR_MQ_MESSAGE_ILLEGAL", remark);
+}
+
 /** RocketMQ's text, also where the time is no number. */
 export function illegalTimer(): MqError {
-  return new MqError(
-    "ERR_MQ_MESSAGE_ILLEGAL",
+  return illegal(
     `timer message illegal, the delay time should not be bigger than the max delay ${MAX_TIMER_MS}ms; or if set del msg, the delay time should be bigger than the current time`,
   );
 }
 
 /** RocketMQ's text, whatever of it is too large. */
 export function illegalMessage({ maxMessageSize }: MessageLimits): MqError {
-  return new MqError(
-    "ERR_MQ_MESSAGE_ILLEGAL",
+  return illegal(
     `the message is illegal, maybe msg body or properties length not matched. msg body length limit ${maxMessageSize}B, msg properties length limit 32KB.`,
   );
 }

@@ -22,7 +22,6 @@ interface BrokerData {
 
 /** RocketMQ's `MixAll.MASTER_ID`. */
 const MASTER = "0";
-const READ_OR_WRITE = 4 | 2;
 
 /**
  * What clients ask a name server: where the queues of a topic are, which is always here.
@@ -44,8 +43,7 @@ export function routeRequests({ port, hostFor }: RouteParts): readonly RequestRo
   return [
     requestRow(REQUEST_CODES.GET_ROUTEINFO_BY_TOPIC, { topic: text("topic") }, ({ topic }, _request, connection) => {
       const route = port.findRoute(topic);
-      if (route === undefined || (route.perm & READ_OR_WRITE) === 0)
-        return { code: RESPONSE_CODES.TOPIC_NOT_EXIST, remark: noRoute(topic) };
+      if (route === undefined) return { code: RESPONSE_CODES.TOPIC_NOT_EXIST, remark: noRoute(topic) };
       return succeeded({
         brokerDatas: [brokerData(connection)],
         filterServerTable: {},

@@ -1,6 +1,6 @@
 import type { BrokerPort } from "../broker/broker-port.js";
 import { isMqError, MqError } from "../errors.js";
-import { noGroup } from "./broker-remarks.js";
+import { noGroupToRetry } from "./broker-remarks.js";
 import { REQUEST_CODES } from "./request-codes.js";
 import { int, long, optional, type RequestRow, requestRow, text } from "./request-header.js";
 import { RESPONSE_CODES } from "./response-codes.js";
@@ -33,7 +33,7 @@ export function sendBackRequests(port: Pick<BrokerPort, "findMessage" | "sendBac
           port.sendBack(request, { sentBack: () => resolve(), failed: reject });
         });
       } catch (error) {
-        throw isMqError(error, "ERR_MQ_GROUP_NOT_FOUND") ? noGroup(group) : error;
+        throw isMqError(error, "ERR_MQ_GROUP_NOT_FOUND") ? noGroupToRetry(group) : error;
       }
       return { code: RESPONSE_CODES.SUCCESS };
     }),

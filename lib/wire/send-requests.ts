@@ -10,12 +10,19 @@ import { PERM } from "../message/system-topics.js";
 import type { Chance } from "../time/chance.js";
 import type { Clock } from "../time/clock.js";
 import { decodeBatchBody } from "./batch-body.js";
-import { checkSendTopic, noTopic, queueOutOfRange } from "./broker-remarks.js";
-import { illegalMessage, illegalTimer, ReceivedMessage, type SentMessage } from "./received-message.js";
+import { checkSendTopic, noGroupToRetry, noTopic, queueOutOfRange } from "./broker-remarks.js";
+import {
+  illegal,
+  illegalMessage,
+  illegalTimer,
+  ReceivedMessage,
+  type SentMessage,
+  TRANSACTION_FLAGS,
+} from "./received-message.js";
 import { refusalOf } from "./refusal.js";
-import type { ResponseContent } from "./remoting-command.js";
+import type { RemotingCommand, ResponseContent } from "./remoting-command.js";
 import { REQUEST_CODES } from "./request-codes.js";
-import { type HeaderOf, int, long, optional, type RequestRow, requestRow, text } from "./request-header.js";
+import { flag, type HeaderOf, int, long, optional, type RequestRow, requestRow, text } from "./request-header.js";
 import { RESPONSE_CODES } from "./response-codes.js";
 import type { MessageHost } from "./stored-message.js";
 import type { WireConnection } from "./wire-connection.js";
@@ -55,6 +62,7 @@ const LONG_NAMES = {
   properties: optional(text("properties")),
   reconsumeTimes: optional(int("reconsumeTimes")),
   maxReconsumeTimes: optional(int("maxReconsumeTimes")),
+  isBatch: flag("batch"),
 } as const;
 
 const SHORT_NAMES = {
@@ -68,6 +76,7 @@ const SHORT_NAMES = {
   properties: optional(text("i")),
   reconsumeTimes: optional(int("j")),
   maxReconsumeTimes: optional(int("l")),
+  isBatch: flag("m"),
 } as const;
 
 type SendHeader = HeaderOf<typeof LONG_NAMES>;
@@ -93,16 +102,15 @@ const STAMPED = [
  */
 export function sendRequests(parts: SendParts): readonly RequestRow[] {
   const requests = new SendRequests(parts);
+  const answer = (
+    header: SendHeader,
+    { body }: RemotingCommand,
+    connection: WireConnection,
+  ): Promise<ResponseContent> => requests.answer(connection, header, body);
   return [
-    requestRow(REQUEST_CODES.SEND_MESSAGE, LONG_NAMES, (header, { body }, connection) =>
-      requests.answer(connection, header, () => requests.one(header, body)),
-    ),
-    requestRow(REQUEST_CODES.SEND_MESSAGE_V2, SHORT_NAMES, (header, { body }, connection) =>
-      requests.answer(connection, header, () => requests.one(header, body)),
-    ),
-    requestRow(REQUEST_CODES.SEND_BATCH_MESSAGE, SHORT_NAMES, (header, { body }, connection) =>
-      requests.answer(connection, header, () => requests.batch(header, body)),
-    ),
+    requestRow(REQUEST_CODES.SEND_MESSAGE, LONG_NAMES, answer),
+    requestRow(REQUEST_CODES.SEND_MESSAGE_V2, SHORT_NAMES, answer),
+    requestRow(REQUEST_CODES.SEND_BATCH_MESSAGE, SHORT_NAMES, answer),
   ];
 }
 
@@ -115,17 +123,13 @@ class SendRequests {
     this.#limits = { maxMessageSize: MAX_MESSAGE_SIZE, clusterName: parts.port.clusterName };
   }
 
-  /** Stores what `decode` makes of the request. */
-  async answer(
-    connection: WireConnection,
-    header: SendHeader,
-    decode: () => readonly ReceivedMessage[],
-  ): Promise<ResponseContent> {
+  async answer(connection: WireConnection, header: SendHeader, body: Buffer): Promise<ResponseContent> {
     try {
       checkSendTopic(header.topic);
       const grave = await this.#graveOf(header);
       const place = grave ?? this.#placeOf(header, connection);
-      const messages = decode();
+      // What it is the header says, whatever the code.
+      const messages = header.isBatch ? this.#batch(header, body) : this.#one(header, body);
       const sending = await this.#store(place, messages, grave !== undefined);
       return { code: RESPONSE_CODES.SUCCESS, fields: this.#receiptOf(connection, header, sending, messages) };
     } catch (error) {
@@ -135,7 +139,7 @@ class SendRequests {
     }
   }
 
-  one(header: SendHeader, body: Buffer): readonly ReceivedMessage[] {
+  #one(header: SendHeader, body: Buffer): readonly ReceivedMessage[] {
     if (body.length === 0)
       throw new MqError("ERR_MQ_MESSAGE_ILLEGAL", "the message has no body", {
         responseCode: RESPONSE_CODES.SYSTEM_ERROR,
@@ -144,7 +148,11 @@ class SendRequests {
     return [this.#receive(header, { flag, properties, body })];
   }
 
-  batch(header: SendHeader, body: Buffer): readonly ReceivedMessage[] {
+  #batch(header: SendHeader, body: Buffer): readonly ReceivedMessage[] {
+    const { topic, properties = "", sysFlag } = header;
+    if (isRetryTopic(topic)) throw illegal(`batch request does not support retry group ${topic}`);
+    const isDelayed = Number(decodeProperties(properties).get(PROPERTY.DELAY) ?? 0) > 0;
+    if (isDelayed || (sysFlag & TRANSACTION_FLAGS) !== 0) throw illegalMessage(this.#limits);
     if (body.length > MAX_MESSAGE_SIZE) throw illegalMessage(this.#limits);
     const batched = decodeBatchBody(body);
     if (batched.length === 0) throw illegalMessage(this.#limits);
@@ -209,6 +217,8 @@ class SendRequests {
         port.append(sending, { stored: resolve, failed: reject });
       });
     } catch (error) {
+      if (isRetryTopic(place.topic) && isMqError(error, "ERR_MQ_GROUP_NOT_FOUND"))
+        throw noGroupToRetry(derivedFromGroup(place.topic) as string);
       // Everything else that is illegal of a message was found before.
       throw sending.delay !== undefined && isMqError(error, "ERR_MQ_MESSAGE_ILLEGAL") ? illegalTimer() : error;
     }

@@ -19,10 +19,13 @@ const CREATE = {
   writeQueueNums: int("writeQueueNums"),
   perm: int("perm"),
   order: flag("order"),
+  filterType: optional(text("topicFilterType")),
   attributes: optional(text("attributes")),
 } as const;
 
 const TYPES = ["UNSPECIFIED", "TRANSACTION", "FIFO", "MIXED", "DELAY", "NORMAL"] as const;
+/** Source: RocketMQ 5.3.3, `common/.../TopicFilterType.java`. */
+const FILTER_TYPES: readonly string[] = ["SINGLE_TAG", "MULTI_TAG"];
 const TYPE_ATTRIBUTE = "message.type";
 
 /**
@@ -34,7 +37,8 @@ const TYPE_ATTRIBUTE = "message.type";
 export function topicRequests({ port, admin }: TopicParts): readonly RequestRow[] {
   return [
     requestRow(REQUEST_CODES.UPDATE_AND_CREATE_TOPIC, CREATE, async (header) => {
-      const { topic, order, attributes = "" } = header;
+      const { topic, order, filterType = "null", attributes = "" } = header;
+      if (!FILTER_TYPES.includes(filterType)) throw malformed(`topicFilterType = [${filterType}] value invalid`);
       checkTopicName(topic);
       if (isSystemTopic(topic, port)) throw invalidTopic(`The topic[${topic}] is conflict with system topic.`);
       const isNew = port.findRoute(topic) === undefined;

@@ -20,6 +20,8 @@ const ENDS: ReadonlyMap<number, "commit" | "rollback"> = new Map([
   [12, "rollback"],
 ]);
 
+const NOT_KNOWN = 0;
+
 /**
  * How transactions end. One whose end is not known yet is not answered, as in RocketMQ.
  *
@@ -30,7 +32,8 @@ export function transactionRequests(port: Pick<BrokerPort, "endTransaction">): r
     requestRow(REQUEST_CODES.END_TRANSACTION, HEADER, async (header) => {
       const { producerGroup, halfOffset, commitLogOffset, isFromCheck, transactionId } = header;
       const end = ENDS.get(header.end);
-      if (end === undefined) return undefined;
+      if (header.end === NOT_KNOWN) return undefined;
+      if (end === undefined) throw refused(`commitOrRollback field wrong: ${header.end}`);
       if (commitLogOffset < HALF_LOG_OFFSET) throw refused("Find prepared transaction message failed");
       if (commitLogOffset - HALF_LOG_OFFSET !== halfOffset) throw refused("The transaction state table offset wrong");
       try {
@@ -40,7 +43,7 @@ export function transactionRequests(port: Pick<BrokerPort, "endTransaction">): r
         // What RocketMQ says is in front of the details.
         throw refused(error.message.split(":")[0] as string);
       }
-      return { code: RESPONSE_CODES.SUCCESS };
+      return { code: RESPONSE_CODES.SUCCESS, remark: end === "rollback" ? "not set any response code" : undefined };
     }),
   ];
 }

@@ -96,6 +96,16 @@ describe("a pull over the wire", () => {
     expect(fieldsOf(answer)).toEqual(expected.ext);
   });
 
+  it("is refused as RocketMQ does of a group that nobody made, where none are made by themselves", async () => {
+    const { code, remark } = loadFacts("filters-live").observed<{ readonly code: number; readonly remark: string }>(
+      "group-auto-create-off-pull",
+    );
+    await using server = await openWireBroker({ autoCreateGroup: false });
+    await server.broker.mq.admin.createTopic("Val");
+
+    expect(await pull(server, { consumerGroup: "g-fl-unknown" })).toMatchObject({ code, remark });
+  });
+
   it("is answered as recorded: with messages, none that match, at the end, beyond it", async () => {
     const recorded = loadFrames("pull-consumer")
       .filter(({ answers }) => answers === "PULL_MESSAGE")

@@ -69,6 +69,16 @@ describe("a message that comes back over the wire", () => {
     ];
   }>("send-back-request");
 
+  it("is refused as RocketMQ does where there is no such group, and where there can be none", async () => {
+    const { code, remark } = loadFacts("filters-live").observed<Answer>("group-auto-create-off-send-back");
+    await using server = await openRtBack("x");
+    const [message] = await pulled(server, "RtBack");
+
+    const answer = await sendBack(server, { offset: message?.commitLogOffset as number, group: "a.b" });
+
+    expect(answer).toEqual({ code, remark: remark?.replace("g-fl-unknown", "a.b") });
+  });
+
   it("is in the retry topic of its group after its delay, as RocketMQ stores it there", async () => {
     await using server = await openRtBack("x");
     const [message] = await pulled(server, "RtBack");

@@ -219,6 +219,15 @@ describe("a send over the wire", () => {
     expect(readQueueNums).toBe(queues);
   });
 
+  it("goes to the retries of no group that does not exist, as RocketMQ says it, where none are made", async () => {
+    const { code, remark } = loadFacts("filters-live").observed<{ readonly code: number; readonly remark: string }>(
+      "group-auto-create-off-send-to-retry",
+    );
+    await using server = await openWireBroker({ autoCreateGroup: false });
+
+    expect(await send(server, { b: "%RETRY%g-fl-unknown" })).toMatchObject({ code, remark });
+  });
+
   it("goes to no topic that does not exist where none are created", async () => {
     await using server = await openWireBroker({ autoCreateTopic: false });
 
@@ -335,6 +344,26 @@ describe("a batch over the wire", () => {
 
     expect(await send(server, { m: "true" }, bad, SEND_BATCH)).toMatchObject({ code: 13 });
     expect(await server.stored("Val")).toEqual([]);
+  });
+
+  it.each([
+    ["goes to a retry topic", { b: "%RETRY%tx" }],
+    ["asks for a delay level", { i: properties({ DELAY: "1" }) }],
+    ["is of a transaction", { f: "4" }],
+  ])("is refused with 13, as in RocketMQ, when it %s", async (_name, changes) => {
+    await using server = await openVal();
+
+    expect(await send(server, { m: "true", ...changes }, body, SEND_BATCH)).toMatchObject({ code: 13 });
+    expect(await server.stored("Val")).toEqual([]);
+  });
+
+  it("is one by what its header says, whatever its code is", async () => {
+    await using server = await openVal();
+
+    await send(server, { m: "false" }, "no batch", SEND_BATCH);
+    await send(server, { m: "true" }, body, SEND_V2);
+
+    expect((await server.stored("Val")).map((message) => message.text())).toEqual(["no batch", "b0", "b1"]);
   });
 
   it("may be as large as a message", async () => {

@@ -47,6 +47,13 @@ describe("a topic that is made over the wire", () => {
     },
   );
 
+  it("is refused with 1, as in RocketMQ, without a type of filter that is known", async () => {
+    await using server = await openWireBroker();
+
+    expect((await create(server, { topic: "Val", topicFilterType: "NONE" })).code).toBe(1);
+    expect((await create(server, { topic: "Val", topicFilterType: "MULTI_TAG" })).code).toBe(0);
+  });
+
   it("is there from then on, as it was set up last, and not at all where it was refused", async () => {
     const [first, again, more, config] =
       admin.observed<readonly [Answer, Answer, Answer, Answer]>("create-topic-response");

@@ -7,7 +7,7 @@ import { decodeStoredMessages } from "../support/stored-message.js";
 import { HOST, openWireBroker, type WireBroker } from "../support/wire-broker.js";
 import { WireClient } from "../support/wire-client.js";
 
-const [SEND, HEARTBEAT, UNREGISTER, END, CHECK] = [310, 34, 35, 37, 39] as const;
+const [PULL, SEND, HEARTBEAT, UNREGISTER, END, CHECK] = [11, 310, 34, 35, 37, 39] as const;
 const [COMMIT, ROLLBACK, UNKNOWN] = [8, 12, 0] as const;
 const ONE_WAY = { flag: 2 };
 
@@ -114,6 +114,23 @@ describe("the end of a transaction over the wire", () => {
     await end(server, half, ROLLBACK);
     expect(await end(server, half, COMMIT)).toMatchObject({ code, remark });
     expect(await textsOf(server)).toEqual([]);
+  });
+
+  it("is refused with 1, as in RocketMQ, when it is no end", async () => {
+    await using server = await openTx();
+
+    expect((await end(server, await sendHalf(server), 3)).code).toBe(1);
+  });
+
+  it("is told by the bit of a committed message, which has no other of a transaction", async () => {
+    await using server = await openTx();
+
+    await end(server, await sendHalf(server), COMMIT);
+
+    const pull = { consumerGroup: "g", topic: "FrTx", queueId: "0", queueOffset: "0", maxMsgNums: "1", sysFlag: "4" };
+    const more = { commitOffset: "0", suspendTimeoutMillis: "0", subVersion: "0" };
+    const { body } = await server.client.ask({ code: PULL, fields: new Map(Object.entries({ ...pull, ...more })) });
+    expect(decodeStoredMessages(body)).toMatchObject([{ sysFlag: COMMIT }]);
   });
 
   it("makes the message visible, or discards it, where it comes one-way, as clients send it", async () => {
