@@ -1,4 +1,5 @@
 import { MqError } from "../errors.js";
+import { isGroupName } from "../message/names.js";
 import { SYSTEM_GROUPS } from "../message/system-topics.js";
 import type { GroupConfig } from "../store/group-table.js";
 import type { Store } from "../store/store.js";

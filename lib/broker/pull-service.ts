@@ -1,5 +1,4 @@
 import { isMqError } from "../errors.js";
-import { checkConsumerGroup } from "../message/names.js";
 import type { Clock } from "../time/clock.js";
 import type { PullRequest, PullResult } from "./broker-port.js";
 import type { Engine } from "./engine.js";
@@ -45,8 +44,7 @@ export class PullService {
     } catch (error) {
       if (!isMqError(error, "ERR_MQ_GROUP_NOT_FOUND")) throw error;
     }
-    const group = checkConsumerGroup(request.group);
-    await this.#engine.write(() => this.#engine.groups.requireForConsumer(group));
+    await this.#engine.write(() => this.#engine.groups.requireForConsumer(request.group));
     return this.#pull(request, signal);
   }
 

@@ -35,9 +35,13 @@ export function checkKnownTopic(topic: unknown, responseCode: number = -1): stri
   return checkTopic(topic, responseCode);
 }
 
+export function isGroupName(group: unknown): group is string {
+  return typeof group === "string" && group.length <= MAX_GROUP_LENGTH && LEGAL_NAME.test(group);
+}
+
 /** As {@link checkTopic}, but up to 255 characters. */
 export function checkGroup(group: unknown, responseCode: number = -1): string {
-  if (typeof group === "string" && group.length <= MAX_GROUP_LENGTH && LEGAL_NAME.test(group)) return group;
+  if (isGroupName(group)) return group;
   throw illegalName("group", group, MAX_GROUP_LENGTH, responseCode);
 }
 

@@ -128,7 +128,7 @@ describe("PullMessage", () => {
   });
 
   it("refuses, in this order: group, permission of the group, topic, permission of the topic, queue, subscription", async () => {
-    await using broker = await openTestPort();
+    await using broker = await openTestPort({ autoCreateGroup: false });
     const { admin } = broker.mq;
     const refusals: unknown[] = [];
     const step = async (mend: () => Promise<unknown>): Promise<void> => {

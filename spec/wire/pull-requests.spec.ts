@@ -300,7 +300,7 @@ describe("a pull of a push consumer", () => {
 
     const answer = await pull(server, { consumerGroup: "no group" });
 
-    expect([answer.code, textsOf(answer)]).toEqual([1, []]);
+    expect([answer.code, textsOf(answer)]).toEqual([26, []]);
     expect(await server.broker.mq.admin.listGroups()).toMatchObject([{ group: "gVal" }]);
   });
 });
