@@ -25,8 +25,11 @@ export class IdleClient {
   /** Requests that were answered or sent one-way. */
   requests = 0;
 
-  constructor({ clientId, group, topic, queueIds }) {
-    Object.assign(this, { clientId, group, topics: [topic, `%RETRY%${group}`], queueIds });
+  /** @param hasRetryQueue - the one queue of its group's retry topic is its. */
+  constructor({ clientId, group, topic, queueId, hasRetryQueue }) {
+    const topics = [topic, `%RETRY%${group}`];
+    const queues = [[topic, queueId], ...(hasRetryQueue ? [[topics[1], 0]] : [])];
+    Object.assign(this, { clientId, group, topics, queues });
   }
 
   async open(port) {
@@ -51,16 +54,15 @@ export class IdleClient {
     await this.#routes();
     await this.#heartbeat();
     await this.#rebalance();
-    const queues = [...this.queueIds.map((queueId) => [this.topics[0], queueId]), [this.topics[1], 0]];
     const each = (ms, run) => this.#timers.push(setInterval(run, ms));
     each(EACH_MS.route, () => void this.#routes());
     each(EACH_MS.heartbeat, () => void this.#heartbeat());
     each(EACH_MS.rebalance, () => void this.#rebalance());
     each(EACH_MS.persist, () => {
-      for (const [topic, queueId] of queues)
+      for (const [topic, queueId] of this.queues)
         this.#tell(CODES.COMMIT, { ...this.#queue(topic, queueId), commitOffset: "0" });
     });
-    for (const [topic, queueId] of queues) void this.#pull(topic, queueId);
+    for (const [topic, queueId] of this.queues) void this.#pull(topic, queueId);
   }
 
   close() {

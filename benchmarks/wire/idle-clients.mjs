@@ -1,0 +1,74 @@
+/**
+ * What a server takes while 200 clients are connected that have nothing to do: Java's push consumers as they are by default (`idle-client.mjs`), of 25 groups of eight that share a topic of eight queues, on a file.
+ * Beside it, at the same time: a server that does nothing but cut frames, parse headers and answer each with a fixed one, by the same codec. Nobody who answers these clients can do with less.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { cpuSecondsOf } from "../servers/cpu.mjs";
+import { startEcho } from "./echo-process.mjs";
+import { IdleClient } from "./idle-client.mjs";
+import { startServe } from "./serve-process.mjs";
+
+const [GROUPS, MEMBERS] = [25, 8];
+/** Which every server has, with eight queues. */
+const TOPIC = "TBW102";
+const SETTLE_MS = 3_000;
+
+/** @returns CPU in percent of one core, and requests a second */
+export async function measureIdleClients(seconds) {
+  const folder = mkdtempSync(join(tmpdir(), "pocketmq-idle-clients-"));
+  const servers = {
+    pocketmq: await startServe(["--store", join(folder, "mq.db")]),
+    echo: await startEcho(),
+  };
+  const clients = new Map();
+  try {
+    for (const [name, { broker }] of Object.entries(servers)) clients.set(name, await connect(portOf(broker)));
+    await sleep(SETTLE_MS);
+    const look = () =>
+      Object.entries(servers).map(([name, { pid }]) => ({
+        cpu: cpuSecondsOf(pid),
+        requests: clients.get(name).reduce((sum, client) => sum + client.requests, 0),
+      }));
+    const [before, from] = [look(), performance.now()];
+    await sleep(seconds * 1_000);
+    const [after, took] = [look(), (performance.now() - from) / 1_000];
+    return Object.fromEntries(
+      Object.keys(servers).map((name, at) => [
+        name,
+        {
+          cpuPercent: (100 * (after[at].cpu - before[at].cpu)) / took,
+          requestsPerSecond: (after[at].requests - before[at].requests) / took,
+        },
+      ]),
+    );
+  } finally {
+    for (const client of [...clients.values()].flat()) client.close();
+    await Promise.all(Object.values(servers).map((server) => server.close()));
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** One after the other, so that what each does by a timer does not fall into one moment. */
+async function connect(port) {
+  const clients = [];
+  for (let member = 0; member < MEMBERS; member += 1) {
+    for (let group = 0; group < GROUPS; group += 1) {
+      const client = new IdleClient({
+        ...{ clientId: `127.0.0.1@${group}#${member}`, group: `group-${group}`, topic: TOPIC, queueId: member },
+        hasRetryQueue: member === 0,
+      });
+      await client.open(port);
+      await client.start();
+      clients.push(client);
+      await sleep(25);
+    }
+  }
+  return clients;
+}
+
+function portOf(address) {
+  return Number(address.slice(address.lastIndexOf(":") + 1));
+}
