@@ -38,6 +38,8 @@ async function main() {
   let rocketmq;
   try {
     rocketmq = await startRocketmq({ transactionTimeOut: CHECK_MS, transactionCheckInterval: CHECK_MS });
+    for (const signal of ["SIGINT", "SIGTERM"])
+      process.once(signal, () => void rocketmq.close().then(() => process.exit(1)));
     const ready = performance.now();
     const [theirs, ours] = await Promise.all([playAll(scenarios, rocketmq), playAll(scenarios, pocketmq)]);
     report(theirs, ours);

@@ -48,6 +48,16 @@ export const members = {
     await first.ask("who broadcasts", heartbeat("df@1", { consumers: [broadcaster] }));
     await first.pushed("what who broadcasts is told", 0);
     await first.ask("of a group that broadcasts", membersOf("df-members-all"));
+    const byWish = consumer("df-members-sql", { [topic]: "*" });
+    const bySql = {
+      ...byWish,
+      subscriptionDataSet: [{ topic, subString: "a > 1", expressionType: "SQL92", subVersion: 1 }],
+    };
+    await first.ask("who subscribes by SQL", heartbeat("df@1", { consumers: [bySql] }));
+    await first.ask("of who subscribes by SQL", membersOf("df-members-sql"));
+    await first.ask("who subscribes to nothing", heartbeat("df@1", { consumers: [consumer("df-members-none", {})] }));
+    await first.ask("of who subscribes to nothing", membersOf("df-members-none"));
+    await first.ask("of a group that is none", heartbeat("df@1", { consumers: [consumer("a.b", { [topic]: "*" })] }));
     await first.ask("who leaves without an id", unregister(undefined, { consumerGroup: group }));
     await first.ask("who leaves nothing", unregister("df@1", {}));
 

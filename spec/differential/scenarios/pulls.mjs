@@ -129,3 +129,29 @@ export const longPolls = {
     await waiting.ask("of an unknown topic is not held", pull("df-polls", "DfLongPollsNone", suspended));
   },
 };
+
+export const largePulls = {
+  name: "large pulls",
+  async play({ open, record }) {
+    const client = await open();
+    const [small, large] = ["DfSmall", "DfLarge"];
+    for (const topic of [small, large]) await client.ask(`the topic ${topic}`, createTopic(topic, 1));
+    for (let index = 0; index < 40; index += 1)
+      await client.quietly(send(small, `${index}`, { UNIQ_KEY: uniqueId(index) }));
+    for (let index = 0; index < 5; index += 1)
+      await client.quietly(send(large, Buffer.alloc(100_000, "x"), { UNIQ_KEY: uniqueId(index) }));
+    await client.quietly(send(large, Buffer.alloc(1_000_000, "y"), { UNIQ_KEY: uniqueId(5) }));
+    const reaches = (end) => (found) => isFound(found) && found.fields.get("maxOffset") === end;
+    const outline = async (what, topic, changes) => {
+      const { code, fields } = await client.quietly(pull("df-large", topic, changes));
+      record(what, { code, nextBeginOffset: fields.get("nextBeginOffset") });
+    };
+    await client.until("the last small one", pull("df-large", small, { queueOffset: 39 }), reaches("40"));
+    await client.until("the last large one", pull("df-large", large, { queueOffset: 5 }), reaches("6"));
+    await outline("of 40 small ones", small, { maxMsgNums: 40 });
+    await outline("of 40 small ones, all asked for", small, { maxMsgNums: 1_000 });
+    await outline("of 40 small ones, of a tag", small, { subscription: "none", maxMsgNums: 8 });
+    await outline("of large ones", large, { maxMsgBytes: undefined });
+    await outline("of one that is larger than a pull", large, { queueOffset: 5, maxMsgBytes: undefined });
+  },
+};

@@ -32,8 +32,8 @@ export const retries = {
     await client.until("they are there", pull(group, topic, { queueOffset: 4 }), isFound);
     await client.ask("of level 1", sendBack(group, topic, sent[0], { delayLevel: 1, originMsgId: uniqueId(0) }));
     const back = await client.until("comes back", pull(group, retries), isFound);
-    const again = back.body.readBigInt64BE(28);
-    await client.ask("of level 1 again", sendBack(group, topic, again, { delayLevel: 1, originMsgId: uniqueId(0) }));
+    const copy = back.body.readBigInt64BE(28);
+    await client.ask("of level 1 again", sendBack(group, topic, copy, { delayLevel: 1, originMsgId: uniqueId(0) }));
     await client.until("comes back again", pull(group, retries, { queueOffset: 1 }), isFound);
     await client.ask("of no level", sendBack(group, topic, sent[1], { delayLevel: 0 }));
     await client.ask("given up", sendBack(group, topic, sent[2], { delayLevel: -1 }));
@@ -63,6 +63,10 @@ export const retries = {
       send(retries, "itself", { RETRY_TOPIC: topic }, { j: 17, l: 16 }),
     );
     await client.until("is a dead letter of a client itself", pull(group, deadLetters, { queueOffset: 2 }), isFound);
+    const failed = { RETRY_TOPIC: topic, UNIQ_KEY: uniqueId(7), ORIGIN_MESSAGE_ID: uniqueId(7), RECONSUME_TIME: "1" };
+    const again = { ...failed, MAX_RECONSUME_TIMES: "16", DELAY: "1", TAGS: "a" };
+    await client.ask("sent again by a client itself", send(retries, "again", again, { j: 1, l: 16 }));
+    await client.until("comes back to a client itself", pull(group, retries, { queueOffset: 2 }), isFound);
     client.tell(sendBack(group, topic, sent[4], { delayLevel: -1 }));
     await client.until("given up by the way", pull(group, deadLetters, { queueOffset: 3 }), isFound);
   },

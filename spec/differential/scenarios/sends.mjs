@@ -1,3 +1,4 @@
+import { deflateSync } from "node:zlib";
 import {
   batchOf,
   createTopic,
@@ -28,6 +29,8 @@ export const sends = {
     await client.ask("in unit mode", send("DfSends", "unit", {}, { k: true }));
     await client.ask("whose born time is far away", send("DfSends", "old", {}, { g: -1 }));
     await client.ask("that is not awaited", send("DfSends", "no wait", { WAIT: "false" }));
+    const compressed = deflateSync(Buffer.alloc(5_000, "a"));
+    await client.ask("that is compressed", send("DfSends", compressed, { UNIQ_KEY: uniqueId(3) }, { f: 769 }));
     await client.ask("to the other queue", send("DfSends", "other", {}, { e: 1 }));
     await client.ask("to no queue in particular", send("DfSendsMade", "any", {}, { e: -1, d: 1 }));
     await client.ask("to no queue at all", send("DfSendsMade", "any", {}, { e: -2 }));
@@ -46,7 +49,7 @@ export const sends = {
     await client.until(
       "what is stored",
       all,
-      (found) => isFound(found) && found.fields.get("nextBeginOffset") === "13",
+      (found) => isFound(found) && found.fields.get("nextBeginOffset") === "14",
     );
 
     const refused = [

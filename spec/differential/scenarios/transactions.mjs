@@ -60,6 +60,10 @@ export const checks = {
     const fields = Object.fromEntries(check.fields);
     const place = { commitLogOffset: fields.commitLogOffset, tranStateTableOffset: fields.tranStateTableOffset };
     const answer = { producerGroup: group, ...place, msgId: fields.msgId, transactionId: fields.transactionId };
+    await client.unanswered("it does not know", {
+      code: 37,
+      fields: { ...answer, commitOrRollback: UNKNOWN, fromTransactionCheck: true },
+    });
     await client.ask("what it answers", {
       code: 37,
       fields: { ...answer, commitOrRollback: COMMITTED, fromTransactionCheck: true },
