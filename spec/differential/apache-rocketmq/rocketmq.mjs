@@ -116,7 +116,7 @@ export async function startRocketmq(settings) {
     );
     processes.push(launch(jars, folder, "org.apache.rocketmq.broker.BrokerStartup", ["-Xms256m", "-Xmx1g"]));
     await registered(nameserver, broker, processes);
-    return { nameserver, broker, close };
+    return { nameserver, broker, folder, pids: processes.map(({ pid }) => pid), close };
   } catch (error) {
     await close();
     throw error;
