@@ -11,12 +11,12 @@ const main = fileURLToPath(new URL("../../dist/cjs/cli/main.js", import.meta.url
 /** So that a producer is asked within seconds what became of its transaction. */
 const CONFIG = ["transactionTimeOut=2000", "transactionCheckInterval=2000"];
 
-/** `pocketmq serve` on free ports, in a process of its own; `close` ends it and throws when it does not end as it should. */
+/** `pocketmq serve` on a file and free ports, in a process of its own; `close` ends it and throws when it does not end as it should. */
 export async function openBroker() {
   const folder = mkdtempSync(join(tmpdir(), "pocketmq-conformance-"));
   const config = join(folder, "broker.conf");
   writeFileSync(config, `${CONFIG.join("\n")}\n`);
-  const options = ["--memory", "--nameserver-port", "0", "--broker-port", "0", "--config", config];
+  const options = ["--store", join(folder, "mq.db"), "--nameserver-port", "0", "--broker-port", "0", "--config", config];
   const child = spawn(process.execPath, [main, "serve", ...options], { stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(child, "exit");
   const lines = createInterface({ input: child.stdout });
