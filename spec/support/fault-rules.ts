@@ -1,5 +1,5 @@
 import { isMqError } from "../../lib/index.js";
-import { canFail, type FaultCode, isCommit, isTried, isUnknown, momentsOf } from "./fault-codes.js";
+import { canFail, type FaultCode, isCommit, isTried, isUnknown, momentsOf, TRIES_ALL } from "./fault-codes.js";
 import type { DriverCall } from "./fault-driver.js";
 import type { Operation } from "./fault-operation.js";
 import {
@@ -53,15 +53,15 @@ const MAX_REPORTS_A_SECOND = 6;
 export async function tryFaults(make: () => Operation, code: FaultCode): Promise<readonly string[]> {
   const { calls, ...undisturbed } = await runUndisturbed(make());
   const problems = [...setupProblems(make(), calls, undisturbed)];
-  const settings = new Set<string>();
+  const places = new Set<string>();
   let number = 0;
   for (const [index, call] of calls.entries()) {
     if (canFail(call, code)) number += 1;
     if (!isTried(call, code)) continue;
-    // What is set around each statement is tried once for each kind of statement.
-    const around = `${calls[index - 1]?.source} ${call.source} ${calls[index + 1]?.source}`;
-    if (call.method === "pragma" && settings.has(around)) continue;
-    settings.add(around);
+    // What is set around each statement is tried once for each kind of statement, and usually so is each statement between the same two.
+    const around = `${calls[index - 1]?.source} ${call.method} ${call.source} ${calls[index + 1]?.source}`;
+    if ((call.method === "pragma" || !TRIES_ALL) && places.has(around)) continue;
+    places.add(around);
     for (const moment of momentsOf(call, code)) {
       const operation = make();
       const trial = await begin(operation);
