@@ -130,7 +130,7 @@ class SendRequests {
       const place = grave ?? this.#placeOf(header, connection);
       // What it is the header says, whatever the code.
       const messages = header.isBatch ? this.#batch(header, body) : this.#one(header, body);
-      const sending = await this.#store(place, messages, grave !== undefined);
+      const sending = await this.#store(place, messages, header.isBatch, grave !== undefined);
       return { code: RESPONSE_CODES.SUCCESS, fields: this.#receiptOf(connection, header, sending, messages) };
     } catch (error) {
       const refusal = refusalOf(error);
@@ -200,10 +200,15 @@ class SendRequests {
     return { topic, queueId: queueId < 0 ? chance.nextInt(Math.max(1, writeQueueNums)) : queueId, newTopicQueueNums };
   }
 
-  async #store(place: Place, messages: readonly ReceivedMessage[], isDead: boolean): Promise<AppendRequest> {
+  async #store(
+    place: Place,
+    messages: readonly ReceivedMessage[],
+    isBatch: boolean,
+    isDead: boolean,
+  ): Promise<AppendRequest> {
     const { port, steady } = this.#parts;
     const [first] = messages as readonly [ReceivedMessage];
-    const isUsual = messages.length > 1 || isDead;
+    const isUsual = isBatch || isDead;
     const producerGroup = isUsual ? undefined : first.transactionOf;
     const delay = isUsual || producerGroup !== undefined ? undefined : first.delay;
     const sending: AppendRequest = {
@@ -227,7 +232,7 @@ class SendRequests {
 
   #receiptOf(
     connection: WireConnection,
-    { topic, properties = "" }: SendHeader,
+    { topic, properties = "", isBatch }: SendHeader,
     { queueId, delayed, half }: AppendRequest,
     messages: readonly ReceivedMessage[],
   ): ReadonlyMap<string, string> {
@@ -248,11 +253,12 @@ class SendRequests {
               formatRecallHandle({ topic, brokerName: port.brokerName, timestamp, messageId: uniqueId }),
             ] as const,
           ];
+    // A batch has one of its own, which its messages do not have, or none.
+    const transactionId = decodeProperties(properties).get(PROPERTY.UNIQ_KEY) ?? (isBatch ? undefined : uniqueId);
     return new Map([
       ...recall,
       ["queueId", `${queueId}`],
-      // Of a batch it has one of its own, which its messages do not have.
-      ["transactionId", decodeProperties(properties).get(PROPERTY.UNIQ_KEY) ?? uniqueId],
+      ...(transactionId === undefined ? [] : [["transactionId", transactionId] as const]),
       ["msgId", ids.join(",")],
       ...STAMPED,
       ["queueOffset", `${Math.max(0, queueOffset)}`],

@@ -141,4 +141,6 @@ export function endTransaction(sent, commitOrRollback, changes = {}) {
 
 /** What a response says. */
 export const isFound = ({ code, remark }) => code === 0 && remark === "FOUND";
+/** A pull got everything up to there. */
+export const reaches = (end) => (response) => isFound(response) && response.fields.get("nextBeginOffset") === `${end}`;
 export const succeeded = ({ code }) => code === 0;

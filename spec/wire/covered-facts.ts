@@ -76,6 +76,7 @@ export const COVERED_FACTS: Readonly<Record<FactArea, CoveredFacts>> = {
       "raw-send-missing-queue-id",
       "raw-send-read-only-topic",
       "raw-send-no-perm-topic",
+      "batch-transaction-property",
       "delay-level-not-a-number",
       "timer-not-a-number",
     ],

@@ -357,6 +357,21 @@ describe("a batch over the wire", () => {
     expect(await server.stored("Val")).toEqual([]);
   });
 
+  it("is stored at once though its only message is of a transaction, as recorded in batch-transaction-property", async () => {
+    await using server = await openVal();
+    const half = properties({ TRAN_MSG: "true", PGROUP: "tx" });
+    const batched = Buffer.concat([Buffer.alloc(20), Buffer.from("x"), Buffer.alloc(2), Buffer.from(half)]);
+    batched.writeInt32BE(batched.length, 0);
+    batched.writeInt32BE(1, 16);
+    batched.writeInt16BE(half.length, 21);
+
+    const answer = await send(server, { m: "true" }, batched, SEND_BATCH);
+
+    expect(validation.observed("batch-transaction-property")).toEqual({ result: "sent: SEND_OK" });
+    expect(answer.code).toBe(0);
+    expect(await server.stored("Val")).toHaveLength(1);
+  });
+
   it("is one by what its header says, whatever its code is", async () => {
     await using server = await openVal();
 

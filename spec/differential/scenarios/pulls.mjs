@@ -7,6 +7,7 @@ import {
   maxOffset,
   progressOf,
   pull,
+  reaches,
   SUBSCRIPTION,
   SUSPEND,
   send,
@@ -26,8 +27,7 @@ export const pulls = {
     for (const [index, tag] of ["a", "b", "c"].entries())
       await client.quietly(send(TOPIC, `message ${index}`, { UNIQ_KEY: uniqueId(index), TAGS: tag }));
     await client.quietly(send(TOPIC, "without a tag", { UNIQ_KEY: uniqueId(3) }));
-    const isAll = (found) => isFound(found) && found.fields.get("nextBeginOffset") === "4";
-    await client.until("of all", pull(GROUP, TOPIC), isAll);
+    await client.until("of all", pull(GROUP, TOPIC), reaches(4));
 
     const asked = [
       ["from the middle", { queueOffset: 2 }],
@@ -141,13 +141,12 @@ export const largePulls = {
     for (let index = 0; index < 5; index += 1)
       await client.quietly(send(large, Buffer.alloc(100_000, "x"), { UNIQ_KEY: uniqueId(index) }));
     await client.quietly(send(large, Buffer.alloc(1_000_000, "y"), { UNIQ_KEY: uniqueId(5) }));
-    const reaches = (end) => (found) => isFound(found) && found.fields.get("maxOffset") === end;
     const outline = async (what, topic, changes) => {
       const { code, fields } = await client.quietly(pull("df-large", topic, changes));
       record(what, { code, nextBeginOffset: fields.get("nextBeginOffset") });
     };
-    await client.until("the last small one", pull("df-large", small, { queueOffset: 39 }), reaches("40"));
-    await client.until("the last large one", pull("df-large", large, { queueOffset: 5 }), reaches("6"));
+    await client.until("the last small one", pull("df-large", small, { queueOffset: 39 }), reaches(40));
+    await client.until("the last large one", pull("df-large", large, { queueOffset: 5 }), reaches(6));
     await outline("of 40 small ones", small, { maxMsgNums: 40 });
     await outline("of 40 small ones, all asked for", small, { maxMsgNums: 1_000 });
     await outline("of 40 small ones, of a tag", small, { subscription: "none", maxMsgNums: 8 });

@@ -5,6 +5,7 @@ import {
   isFound,
   properties,
   pull,
+  reaches,
   send,
   sendBatch,
   sendPlainly,
@@ -46,11 +47,7 @@ export const sends = {
       send("DfSends", "mine", { MIN_OFFSET: "9", MSG_REGION: "here", TRACE_ON: "false", CLUSTER: "mine" }),
     );
     const all = pull("df-sends", "DfSends");
-    await client.until(
-      "what is stored",
-      all,
-      (found) => isFound(found) && found.fields.get("nextBeginOffset") === "14",
-    );
+    await client.until("what is stored", all, reaches(14));
 
     const refused = [
       ["to a queue beyond", { e: 2 }],
@@ -107,11 +104,18 @@ export const batches = {
       ...send("DfBatches", "no batch", { UNIQ_KEY: uniqueId(9) }),
       code: 320,
     });
-    await client.until(
-      "what is stored",
-      pull("df-batches", "DfBatches"),
-      ({ fields }) => Number(fields?.get("nextBeginOffset")) >= 4,
-    );
+    await client.until("what is stored", pull("df-batches", "DfBatches"), reaches(5));
+    const asking = [
+      ["whose message is of a transaction", { TRAN_MSG: "true", PGROUP: "df-producer", UNIQ_KEY: uniqueId(5) }],
+      ["whose message asks for a level", { DELAY: "2", UNIQ_KEY: uniqueId(6) }],
+      ["whose message asks for a time", { TIMER_DELAY_SEC: "60", UNIQ_KEY: uniqueId(7) }],
+    ];
+    for (const [what, values] of asking)
+      await client.ask(
+        what,
+        sendBatch("DfBatches", batchOf([[what, { ...values, WAIT: "true" }]]), { i: properties({ WAIT: "true" }) }),
+      );
+    await client.until("what its message became", pull("df-batches", "DfBatches", { queueOffset: 5 }), reaches(8));
     await client.ask("that is cut", sendBatch("DfBatches", two.subarray(0, two.length - 3)));
     await client.ask("of bytes", sendBatch("DfBatches", "no batch"));
     await client.ask("to another queue", sendBatch("DfBatches", two, { e: 3 }));
