@@ -16,7 +16,7 @@ import {
 } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { basename, delimiter, join } from "node:path";
+import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Client } from "../client.mjs";
@@ -57,6 +57,7 @@ function classPath() {
 
 /** Beside the place where they belong, so that a half of them is never taken for the whole. */
 function download(folder) {
+  console.log("differential: Maven gets Apache RocketMQ");
   mkdirSync(CACHE, { recursive: true });
   const next = mkdtempSync(join(CACHE, "next-"));
   const options = [
@@ -73,18 +74,43 @@ function download(folder) {
     rmSync(next, { recursive: true });
     throw new Error(`mvn ended with ${status}:\n${stdout}${stderr}`);
   }
-  renameSync(next, folder);
+  try {
+    renameSync(next, folder);
+  } catch (error) {
+    // Another run was faster.
+    rmSync(next, { recursive: true });
+    if (!existsSync(folder)) throw error;
+  }
 }
 
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+/** So many ports from `first` on; `undefined` where one of them is taken. */
+async function tryPorts(first, count) {
+  const servers = [];
+  try {
+    let port = first;
+    for (let index = 0; index < count; index += 1) {
+      const server = createServer();
+      servers.push(server);
+      await new Promise((resolve, reject) => {
+        server.once("error", reject);
+        server.listen(port, "127.0.0.1", resolve);
+      });
+      port = server.address().port + 1;
+    }
+    return servers.map((server) => server.address().port);
+  } catch {
+    return undefined;
+  } finally {
+    for (const server of servers) server.close();
+  }
+}
+
+/** That many one behind the other: a broker also listens on the port two below its own, and replicas come to the one above. */
+async function freePorts(count) {
+  for (;;) {
+    const ports = await tryPorts(0, count);
+    if (ports !== undefined) return ports;
+  }
 }
 
 /** Started, and known to its name server. @param settings - of the broker, beside those that say where it is. */
@@ -98,7 +124,7 @@ export async function startRocketmq(settings) {
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    const [nameserverPort, brokerPort, replicaPort] = [await freePort(), await freePort(), await freePort()];
+    const [nameserverPort, _old, _between, brokerPort, replicaPort] = await freePorts(5);
     const [nameserver, broker] = [`127.0.0.1:${nameserverPort}`, `127.0.0.1:${brokerPort}`];
     writeProperties(join(folder, "namesrv.conf"), { listenPort: nameserverPort, bindAddress: "127.0.0.1" });
     writeProperties(join(folder, "broker.conf"), {
@@ -135,7 +161,9 @@ function writeProperties(file, properties) {
 function launch(jars, folder, main, options) {
   const name = main.includes("namesrv") ? "namesrv" : "broker";
   const log = openSync(join(folder, `${name}.out`), "w");
-  const properties = [`-Duser.home=${folder}`, `-Drocketmq.home.dir=${folder}`, "-Djava.net.preferIPv4Stack=true"];
+  // Nothing of it lies elsewhere: it is killed, and cleans up nothing.
+  const own = [`-Duser.home=${folder}`, `-Djava.io.tmpdir=${folder}`, `-Drocketmq.home.dir=${folder}`];
+  const properties = [...own, "-XX:-UsePerfData", "-Djava.net.preferIPv4Stack=true"];
   const child = spawn(
     java,
     // Every connection here is plain: a certificate would cost each of the two seconds.
@@ -152,7 +180,7 @@ function launch(jars, folder, main, options) {
       .split("\n")
       .slice(-20)
       .join("\n");
-  child.label = basename(`${name}`);
+  child.label = name;
   return child;
 }
 
