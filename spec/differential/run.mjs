@@ -36,17 +36,17 @@ async function main() {
   const scenarios = values.scenarios === undefined ? SCENARIOS : chosen(values.scenarios.split(","));
   const pocketmq = await startPocketmq({ transaction: { timeoutMs: CHECK_MS, checkIntervalMs: CHECK_MS } });
   let rocketmq;
+  const end = () => Promise.all([rocketmq?.close(), pocketmq.close()]);
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => void end().then(() => process.exit(1)));
   try {
     rocketmq = await startRocketmq({ transactionTimeOut: CHECK_MS, transactionCheckInterval: CHECK_MS });
-    for (const signal of ["SIGINT", "SIGTERM"])
-      process.once(signal, () => void rocketmq.close().then(() => process.exit(1)));
     const ready = performance.now();
     const [theirs, ours] = await Promise.all([playAll(scenarios, rocketmq), playAll(scenarios, pocketmq)]);
     report(theirs, ours);
     const seconds = (from, to) => `${((to - from) / 1_000).toFixed(1)} s`;
     console.log(`started in ${seconds(started, ready)}, played in ${seconds(ready, performance.now())}`);
   } finally {
-    await Promise.all([rocketmq?.close(), pocketmq.close()]);
+    await end();
   }
 }
 

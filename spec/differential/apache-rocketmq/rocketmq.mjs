@@ -118,8 +118,13 @@ export async function startRocketmq(settings) {
   const jars = classPath();
   const folder = mkdtempSync(join(tmpdir(), "pocketmq-differential-"));
   const processes = [];
-  const close = async () => {
+  const kill = () => {
     for (const child of processes) child.kill("SIGKILL");
+  };
+  // Also when this process ends while they start.
+  process.once("exit", kill);
+  const close = async () => {
+    kill();
     await Promise.all(processes.map((child) => child.ended));
     rmSync(folder, { recursive: true, force: true });
   };

@@ -89,10 +89,16 @@ export const locks = {
     const client = await open();
     const [topic, group] = ["DfLocks", "df-locks"];
     await client.ask("the topic", createTopic(topic, 2));
+    await client.ask("of a group that nobody is in", lock(LOCK, "df-locks-none", "df@1", [topic, 0]));
+    const other = "df-locks-other";
+    for (const id of ["df@1", "df@2"]) {
+      const consumers = [group, other].map((name) => consumer(name, { [topic]: "*" }));
+      await client.ask(`${id} comes`, heartbeat(id, { consumers }));
+    }
     await client.ask("of both queues", lock(LOCK, group, "df@1", [topic, 0], [topic, 1]));
     await client.ask("again", lock(LOCK, group, "df@1", [topic, 0], [topic, 1]));
     await client.ask("by another client", lock(LOCK, group, "df@2", [topic, 0]));
-    await client.ask("by another group", lock(LOCK, "df-locks-other", "df@2", [topic, 0]));
+    await client.ask("by another group", lock(LOCK, other, "df@2", [topic, 0]));
     await client.ask("unlocked by another client", lock(UNLOCK, group, "df@2", [topic, 0]));
     await client.ask("is still locked", lock(LOCK, group, "df@2", [topic, 0]));
     await client.ask("unlocked", lock(UNLOCK, group, "df@1", [topic, 0]));
