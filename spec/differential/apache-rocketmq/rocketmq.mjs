@@ -121,12 +121,16 @@ export async function startRocketmq(settings) {
   const kill = () => {
     for (const child of processes) child.kill("SIGKILL");
   };
+  const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   // Also when this process ends while they start.
-  process.once("exit", kill);
+  process.once("exit", () => {
+    kill();
+    remove();
+  });
   const close = async () => {
     kill();
     await Promise.all(processes.map((child) => child.ended));
-    rmSync(folder, { recursive: true, force: true });
+    remove();
   };
   try {
     const [nameserverPort, _old, _between, brokerPort, replicaPort] = await freePorts(5);
