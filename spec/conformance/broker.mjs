@@ -16,7 +16,16 @@ export async function openBroker() {
   const folder = mkdtempSync(join(tmpdir(), "pocketmq-conformance-"));
   const config = join(folder, "broker.conf");
   writeFileSync(config, `${CONFIG.join("\n")}\n`);
-  const options = ["--store", join(folder, "mq.db"), "--nameserver-port", "0", "--broker-port", "0", "--config", config];
+  const options = [
+    "--store",
+    join(folder, "mq.db"),
+    "--nameserver-port",
+    "0",
+    "--broker-port",
+    "0",
+    "--config",
+    config,
+  ];
   const child = spawn(process.execPath, [main, "serve", ...options], { stdio: ["ignore", "pipe", "inherit"] });
   const exited = once(child, "exit");
   const lines = createInterface({ input: child.stdout });
