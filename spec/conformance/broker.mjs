@@ -16,30 +16,27 @@ export async function openBroker() {
   const folder = mkdtempSync(join(tmpdir(), "pocketmq-conformance-"));
   const config = join(folder, "broker.conf");
   writeFileSync(config, `${CONFIG.join("\n")}\n`);
-  const options = [
-    "--store",
-    join(folder, "mq.db"),
-    "--nameserver-port",
-    "0",
-    "--broker-port",
-    "0",
-    "--config",
-    config,
-  ];
-  const child = spawn(process.execPath, [main, "serve", ...options], { stdio: ["ignore", "pipe", "inherit"] });
+  const ports = ["--nameserver-port", "0", "--broker-port", "0"];
+  const options = ["--store", join(folder, "mq.db"), ...ports, "--config", config];
+  const child = spawn(process.execPath, [main, "serve", ...options], { stdio: ["ignore", "pipe", "pipe"] });
+  let warnings = "";
+  child.stderr.setEncoding("utf8").on("data", (text) => {
+    warnings += text;
+  });
   const exited = once(child, "exit");
   const lines = createInterface({ input: child.stdout });
   const first = await Promise.race([once(lines, "line"), exited.then(() => undefined)]);
   if (first === undefined)
-    throw new Error(`serve ended with ${child.exitCode ?? child.signalCode} before it was ready`);
+    throw new Error(`serve ended with ${child.exitCode ?? child.signalCode} before it was ready\n${warnings}`);
   const { nameserver } = JSON.parse(first[0]);
   return {
     nameserver,
+    warnings: () => warnings,
     async close() {
       child.kill("SIGTERM");
       await exited;
       rmSync(folder, { recursive: true, force: true });
-      if (child.exitCode !== 0) throw new Error(`serve ended with ${child.exitCode ?? child.signalCode}`);
+      if (child.exitCode !== 0) throw new Error(`serve ended with ${child.exitCode ?? child.signalCode}\n${warnings}`);
     },
   };
 }

@@ -56,8 +56,10 @@ const FORMS = [
 
 function jvmOptions(folder) {
   return [
-    // Clients write logs and broadcasting offsets to the home of the user.
+    // Clients write logs and broadcasting offsets to the home of the user, and of a message that is refused they log its body.
     `-Duser.home=${folder}`,
+    "-Drocketmq.client.logLevel=ERROR",
+    "-Drocketmq.log.level=ERROR",
     "-Drocketmq.client.rebalance.waitInterval=2000",
     // Starts twice as fast, which is most of what a short run takes.
     "-XX:TieredStopAtLevel=1",

@@ -24,15 +24,15 @@ const clients = values.client.split(",").map((wanted) => {
   return found;
 });
 const wanted = values.scenarios?.split(",");
+const unknown = wanted?.find((scenario) => clients.every(({ scenarios }) => !scenarios.includes(scenario)));
+if (unknown !== undefined) throw new Error(`--scenarios: none of the clients has ${unknown}`);
 
 function say(text) {
   process.stdout.write(`${text}\n`);
 }
 
 /** @returns one line for each of what is wrong */
-async function conform({ name, scenarios, run }, nameserver) {
-  const expected = scenarios.filter((scenario) => wanted?.includes(scenario) ?? true);
-  if (expected.length === 0) return [];
+async function conform({ name, run }, expected, nameserver) {
   const { reports, error, output } = await run({
     nameserver,
     wanted: expected,
@@ -49,33 +49,37 @@ async function conform({ name, scenarios, run }, nameserver) {
   return problems;
 }
 
-const started = performance.now();
-const problems = [];
-for (const client of clients) {
+/** @returns one line for each of what is wrong */
+async function tryClient(client) {
+  const expected = client.scenarios.filter((scenario) => wanted?.includes(scenario) ?? true);
+  if (expected.length === 0) return [];
   const missing = client.tools.find((tool) => !hasTool(tool));
   if (missing !== undefined) {
     say(`${client.name}: left out, there is no ${missing} here`);
-    continue;
+    return [];
   }
   const began = performance.now();
   await client.prepare();
   const prepared = performance.now();
-  const broker =
-    values.against === undefined ? await openBroker() : { nameserver: values.against, close: async () => undefined };
+  const broker = values.against === undefined ? await openBroker() : undefined;
+  let found;
   try {
-    const found = await conform(client, broker.nameserver);
-    problems.push(...found);
-    const seconds = (from, to) => `${((to - from) / 1_000).toFixed(1)} s`;
-    const took = `${seconds(prepared, performance.now())}, prepared in ${seconds(began, prepared)}`;
-    say(
-      `${client.name}: ${client.scenarios.length} scenarios, ${found.length === 0 ? "all hold" : `${found.length} problems`}, ${took}`,
-    );
+    found = await conform(client, expected, broker?.nameserver ?? values.against);
   } finally {
-    await broker.close();
+    await broker?.close();
   }
+  if (found.length > 0 && broker !== undefined) say(broker.warnings());
+  const seconds = (from, to) => `${((to - from) / 1_000).toFixed(1)} s`;
+  const outcome = found.length === 0 ? "all hold" : `${found.length} problems`;
+  const took = `${seconds(prepared, performance.now())}, prepared in ${seconds(began, prepared)}`;
+  say(`${client.name}: ${expected.length} scenarios, ${outcome}, ${took}`);
+  return found;
 }
+
+const started = performance.now();
+const problems = [];
+for (const client of clients) problems.push(...(await tryClient(client)));
 for (const problem of problems) say(`FAILED ${problem}`);
-say(
-  `conformance: ${problems.length === 0 ? "nothing is wrong" : `${problems.length} problems`}, ${Math.round((performance.now() - started) / 1_000)} s`,
-);
+const outcome = problems.length === 0 ? "nothing is wrong" : `${problems.length} problems`;
+say(`conformance: ${outcome}, ${Math.round((performance.now() - started) / 1_000)} s`);
 if (problems.length > 0) process.exitCode = 1;

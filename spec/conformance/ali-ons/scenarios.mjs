@@ -75,7 +75,7 @@ async function delay(clients) {
   const [, delivered] = await inbox.awaitBodies(["now", "late"]);
   equal("order", ["now", "late"], inbox.bodies);
   const waited = delivered.atMs - before;
-  that(waited >= 1_000 && waited < 4_000, `delay level 1 is a second, it took ${waited} ms`);
+  that(waited >= 1_000 && waited < 8_000, `delay level 1 is a second, it took ${waited} ms`);
   equal("topic", clients.topic, delivered.topic);
 }
 
@@ -178,7 +178,7 @@ async function retry(clients) {
   equal("keys", "some-key", second.keys);
   equal("place of the original", result.msgId.slice(16), second.properties.ORIGIN_MESSAGE_ID?.slice(16));
   const waited = second.atMs - first.atMs;
-  that(waited >= 9_950 && waited < 13_000, `the first retry comes after 10 s, it took ${waited} ms`);
+  that(waited >= 9_950 && waited < 18_000, `the first retry comes after 10 s, it took ${waited} ms`);
 }
 
 async function deadLetter(clients) {
