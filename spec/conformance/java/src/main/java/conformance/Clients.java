@@ -134,6 +134,8 @@ final class Clients implements AutoCloseable {
     configure(consumer);
     consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
     consumer.subscribe(topic, expression);
+    // It pulls before it has told that its queues changed, at RocketMQ too, is refused with 25, and waits for a second or three.
+    consumer.getDefaultMQPushConsumerImpl().setPullTimeDelayMillsWhenException(100);
     closings.add(consumer::shutdown);
     return consumer;
   }
