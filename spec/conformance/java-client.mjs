@@ -9,14 +9,12 @@ const SCENARIOS = [
   ...["transaction", "transaction-checked", "lite-pull-subscribe", "lite-pull-tags", "lite-pull-assign"],
 ];
 
-/** The same program with each version of the client, and with both forms of headers side by side. */
-export function javaClient(name, version) {
+/** The program with this version of the client: how it is compiled, and run with scenarios and options of the JVM. */
+export function javaProgram(name, version) {
   const folder = cacheFolder(name);
   const classpath = join(folder, "classpath");
   return {
-    name,
     tools: ["java", "mvn"],
-    scenarios: FORMS.flatMap(({ suffix }) => SCENARIOS.map((scenario) => scenario + suffix)),
     async prepare() {
       const properties = [
         `-Drocketmq.version=${version}`,
@@ -28,14 +26,29 @@ export function javaClient(name, version) {
         timeoutMs: 600_000,
       });
     },
-    async run({ nameserver, wanted, isRocketMq }) {
+    run(nameserver, run, scenarios, { options = [], server = "pocketmq" } = {}) {
       const path = [join(folder, "classes"), readFileSync(classpath, "utf8").trim()].join(delimiter);
+      const program = ["-cp", path, "conformance.Main", nameserver, run, ...scenarios];
+      const env = { ...process.env, CONFORMANCE_SERVER: server };
+      return runScenarios("java", [...jvmOptions(folder), ...options, ...program], { env });
+    },
+  };
+}
+
+/** All scenarios with both forms of headers side by side. */
+export function javaClient(name, version) {
+  const program = javaProgram(name, version);
+  return {
+    name,
+    tools: program.tools,
+    scenarios: FORMS.flatMap(({ suffix }) => SCENARIOS.map((scenario) => scenario + suffix)),
+    prepare: program.prepare,
+    async run({ nameserver, wanted, isRocketMq }) {
       const runs = FORMS.map(async ({ suffix, options }) => {
         const chosen = SCENARIOS.filter((scenario) => wanted.includes(scenario + suffix));
         if (chosen.length === 0) return { reports: [], output: "", error: undefined };
-        const program = ["-cp", path, "conformance.Main", nameserver, `${Date.now().toString(36)}${suffix}`, ...chosen];
-        const env = { ...process.env, CONFORMANCE_SERVER: isRocketMq ? "rocketmq" : "pocketmq" };
-        const ended = await runScenarios("java", [...jvmOptions(folder), ...options, ...program], { env });
+        const server = isRocketMq ? "rocketmq" : "pocketmq";
+        const ended = await program.run(nameserver, `${Date.now().toString(36)}${suffix}`, chosen, { options, server });
         const reports = ended.reports.map((report) => ({ ...report, scenario: report.scenario + suffix }));
         return { ...ended, reports };
       });

@@ -17,6 +17,7 @@ final class ConsumingScenarios {
         "broadcasting", ConsumingScenarios::broadcasting,
         "tags", ConsumingScenarios::tags,
         "restart", ConsumingScenarios::restart,
+        "company", ConsumingScenarios::company,
         "long-polling", ConsumingScenarios::longPolling));
   }
 
@@ -91,6 +92,16 @@ final class ConsumingScenarios {
     Inbox after = new Inbox();
     clients.consumeInto(after);
     after.awaitBodies(Clients.bodies("between", 12));
+  }
+
+  /** The other member of the group is no client, but in the process of the broker, which looks at its share itself. */
+  private static void company(Clients clients) throws Exception {
+    clients.openTopic();
+    Inbox inbox = new Inbox();
+    DefaultMQPushConsumer consumer = clients.consumeInto(inbox);
+    Check.eventually("half of the queues", () -> clients.queuesOf(consumer).size() == 2);
+    clients.send(Clients.bodies("shared", 40));
+    inbox.await(20);
   }
 
   private static void longPolling(Clients clients) throws Exception {
