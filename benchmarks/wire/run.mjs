@@ -55,12 +55,15 @@ function medians(measured) {
   return Object.fromEntries(Object.keys(measured[0]).map((key) => [key, median(measured.map((each) => each[key]))]));
 }
 
-function toMarkdown({ idleClients: { pocketmq, echo }, firstMessage }) {
+function toMarkdown({ idleClients, firstMessage }) {
+  const idle = Object.entries(idleClients).map(([kind, { pocketmq, echo }]) => {
+    const percent = ({ cpuPercent }) => `${cpuPercent.toFixed(2)} %`;
+    return `| ${kind} | ${pocketmq.requestsPerSecond.toFixed(0)} | ${percent(pocketmq)} | ${percent(echo)} |`;
+  });
   const lines = [
-    "| 200 idle clients | pocketmq | a server that answers with fixed frames |",
-    "| --- | --- | --- |",
-    `| CPU, of one core | ${pocketmq.cpuPercent.toFixed(2)} % | ${echo.cpuPercent.toFixed(2)} % |`,
-    `| requests a second | ${pocketmq.requestsPerSecond.toFixed(0)} | ${echo.requestsPerSecond.toFixed(0)} |`,
+    "| 200 idle … | requests a second | CPU of pocketmq, of one core | of a server that answers with fixed frames |",
+    "| --- | --- | --- | --- |",
+    ...idle,
   ];
   if (firstMessage === undefined) return lines.join("\n");
   const { pocketmq: ours, rocketmq: theirs } = firstMessage;
