@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { javaProgram } from "./java-client.mjs";
 
 const SCENARIO = "company";
@@ -17,11 +20,13 @@ export function companyClient(name, version) {
     prepare: java.prepare,
     async run() {
       const { openBroker } = await import("../../dist/esm/index.js");
-      const mq = await openBroker({ path: ":memory:", profile: "rocketmq" });
+      const folder = mkdtempSync(join(tmpdir(), "pocketmq-conformance-"));
+      const mq = await openBroker({ path: join(folder, "mq.db"), profile: "rocketmq" });
       try {
         return await shareGroup(mq, java);
       } finally {
         await mq.close();
+        rmSync(folder, { recursive: true, force: true });
       }
     },
   };

@@ -9,6 +9,8 @@ import { openBroker } from "./broker.mjs";
 import { CLIENTS } from "./clients.mjs";
 import { hasTool } from "./processes.mjs";
 
+const PREPARATIONS = 3;
+
 const { values } = parseArgs({
   options: {
     client: { type: "string", default: CLIENTS.map(({ name }) => name).join(",") },
@@ -49,6 +51,18 @@ async function conform({ name, run }, expected, nameserver) {
   return problems;
 }
 
+/** A registry may not answer for a moment. */
+async function untilAnswered(prepare) {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await prepare();
+    } catch (error) {
+      if (attempt === PREPARATIONS) throw error;
+      say(`prepared again, as it failed: ${error.message.split("\n")[0]}`);
+    }
+  }
+}
+
 /** @returns one line for each of what is wrong */
 async function tryClient(client) {
   const expected = client.scenarios.filter((scenario) => wanted?.includes(scenario) ?? true);
@@ -60,7 +74,7 @@ async function tryClient(client) {
   }
   if (client.hasOwnBroker && values.against !== undefined) return [];
   const began = performance.now();
-  await client.prepare();
+  await untilAnswered(() => client.prepare());
   const prepared = performance.now();
   const broker = values.against === undefined && !client.hasOwnBroker ? await openBroker() : undefined;
   let found;

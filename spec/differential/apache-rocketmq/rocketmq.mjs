@@ -24,6 +24,7 @@ import { Client } from "../client.mjs";
 const POM = fileURLToPath(new URL("pom.xml", import.meta.url));
 const CACHE = fileURLToPath(new URL("../../../node_modules/.cache/pocketmq/apache-rocketmq", import.meta.url));
 const START_MS = 120_000;
+const DOWNLOADS = 3;
 
 const javaHome = process.env.JAVA_HOME;
 const java = javaHome ? join(javaHome, "bin", "java") : "java";
@@ -69,7 +70,11 @@ function download(folder) {
     "-DincludeScope=runtime",
     `-DoutputDirectory=${next}`,
   ];
-  const { status, stdout, stderr } = spawnSync("mvn", options, { encoding: "utf8" });
+  let ended;
+  // A registry may not answer for a moment.
+  for (let attempt = 0; attempt < DOWNLOADS && ended?.status !== 0; attempt += 1)
+    ended = spawnSync("mvn", options, { encoding: "utf8" });
+  const { status, stdout, stderr } = ended;
   if (status !== 0) {
     rmSync(next, { recursive: true });
     throw new Error(`mvn ended with ${status}:\n${stdout}${stderr}`);
