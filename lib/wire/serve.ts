@@ -69,24 +69,24 @@ export async function serve(mq: Broker, options: ServeOptions = {}): Promise<Wir
   let { context } = served;
   const { steady } = context;
   const server = new WireServer({ ...requestsOf(context), steady, log: (text) => context.logger.warn(text) });
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    served.servers.delete(ofBroker);
+    closing ??= server.close();
+    return closing;
+  };
+  const ofBroker: BrokerServer = {
+    close,
+    suspend: () => server.suspend(),
+    goOn: (next) => {
+      context = next;
+      server.goOn(requestsOf(next));
+    },
+  };
+  served.servers.add(ofBroker);
   try {
     listening = await listenTwice(server, host, brokerPort);
     const nameserver = await server.listen(host, nameserverPort);
-    let closing: Promise<void> | undefined;
-    const close = (): Promise<void> => {
-      served.servers.delete(ofBroker);
-      closing ??= server.close();
-      return closing;
-    };
-    const ofBroker: BrokerServer = {
-      close,
-      suspend: () => server.suspend(),
-      goOn: (next) => {
-        context = next;
-        server.goOn(requestsOf(next));
-      },
-    };
-    served.servers.add(ofBroker);
     return {
       nameserver: toAddress(host, nameserver),
       broker: toAddress(host, listening),
@@ -94,7 +94,7 @@ export async function serve(mq: Broker, options: ServeOptions = {}): Promise<Wir
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {
-    await server.close();
+    await close();
     throw error;
   }
 }

@@ -137,6 +137,15 @@ describe("serve", () => {
     await service.close();
   });
 
+  it("does not come about when its broker is closed meanwhile", async () => {
+    const mq = await openBroker(":memory:");
+
+    const serving = serve(mq, FREE);
+    await mq.close();
+
+    await expect(serving).rejects.toMatchObject({ code: "ERR_MQ_CLOSED" });
+  });
+
   it("refuses a broker that is closed", async () => {
     const mq = await openBroker(":memory:");
     await mq.close();
