@@ -1,6 +1,5 @@
-import { readFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
-import { cacheFolder, mustRun, runScenarios, sourceFolder } from "./processes.mjs";
+import { mavenProgram } from "./maven.mjs";
+import { runScenarios } from "./processes.mjs";
 
 const SCENARIOS = [
   ...["send-sync", "send-async", "send-oneway", "send-batch", "send-refused", "content", "content-compressed", "delay"],
@@ -11,26 +10,14 @@ const SCENARIOS = [
 
 /** The program with this version of the client: how it is compiled, and run with scenarios and options of the JVM. */
 export function javaProgram(name, version) {
-  const folder = cacheFolder(name);
-  const classpath = join(folder, "classpath");
+  const program = mavenProgram(name, "java", { "rocketmq.version": version });
   return {
     tools: ["java", "mvn"],
-    async prepare() {
-      const properties = [
-        `-Drocketmq.version=${version}`,
-        `-DbuildDirectory=${folder}`,
-        `-Dmdep.outputFile=${classpath}`,
-      ];
-      await mustRun("mvn", ["-q", "-B", ...properties, "compile", "dependency:build-classpath"], {
-        cwd: sourceFolder("java"),
-        timeoutMs: 600_000,
-      });
-    },
+    prepare: () => program.compile(),
     run(nameserver, run, scenarios, { options = [], server = "pocketmq" } = {}) {
-      const path = [join(folder, "classes"), readFileSync(classpath, "utf8").trim()].join(delimiter);
-      const program = ["-cp", path, "conformance.Main", nameserver, run, ...scenarios];
+      const main = ["conformance.Main", nameserver, run, ...scenarios];
       const env = { ...process.env, CONFORMANCE_SERVER: server };
-      return runScenarios("java", [...jvmOptions(folder), ...options, ...program], { env });
+      return runScenarios("java", [...program.javaOptions(), ...options, ...main], { env });
     },
   };
 }
@@ -66,16 +53,3 @@ const FORMS = [
   { suffix: "", options: [] },
   { suffix: "-binary", options: ["-Drocketmq.serialize.type=ROCKETMQ"] },
 ];
-
-function jvmOptions(folder) {
-  return [
-    // Clients write logs and broadcasting offsets to the home of the user, and of a message that is refused they log its body.
-    `-Duser.home=${folder}`,
-    "-Drocketmq.client.logLevel=ERROR",
-    "-Drocketmq.log.level=ERROR",
-    "-Drocketmq.client.rebalance.waitInterval=2000",
-    // Starts twice as fast, which is most of what a short run takes.
-    "-XX:TieredStopAtLevel=1",
-    "-XX:+UseSerialGC",
-  ];
-}

@@ -3,29 +3,29 @@ package conformance;
 import java.util.Objects;
 
 /** What a scenario asserts. */
-final class Check {
+public final class Check {
   private static final long PATIENCE_MS = 30_000;
 
-  interface Condition {
+  public interface Condition {
     boolean holds() throws Exception;
   }
 
-  interface Call {
+  public interface Call {
     void run() throws Exception;
   }
 
   private Check() {}
 
-  static void equal(Object expected, Object actual, String what) {
+  public static void equal(Object expected, Object actual, String what) {
     that(Objects.equals(expected, actual), what + ": expected " + expected + ", got " + actual);
   }
 
-  static void that(boolean claim, String otherwise) {
+  public static void that(boolean claim, String otherwise) {
     if (!claim) throw new AssertionError(otherwise);
   }
 
   /** Waits for what takes its time: a rebalance, a delivery. */
-  static void eventually(String what, Condition condition) throws Exception {
+  public static void eventually(String what, Condition condition) throws Exception {
     long deadline = System.currentTimeMillis() + PATIENCE_MS;
     while (!condition.holds()) {
       that(System.currentTimeMillis() < deadline, "not within " + PATIENCE_MS + " ms: " + what);
@@ -33,7 +33,7 @@ final class Check {
     }
   }
 
-  static <E extends Exception> E fails(Class<E> type, String what, Call call) throws Exception {
+  public static <E extends Exception> E fails(Class<E> type, String what, Call call) throws Exception {
     try {
       call.run();
     } catch (Exception error) {

@@ -6,7 +6,7 @@ import java.util.List;
 import org.apache.rocketmq.common.message.MessageExt;
 
 /** What listeners were given, in the order in which they were. */
-final class Inbox {
+public final class Inbox {
   /** The body of the message that makes a topic, which no scenario counts. */
   static final String OPENING = "opening";
 
@@ -14,32 +14,32 @@ final class Inbox {
   private static final long SILENCE_MS = 400;
 
   /** @param atMs when it came */
-  record Entry(MessageExt message, String body, long atMs) {}
+  public record Entry(MessageExt message, String body, long atMs) {}
 
   private final List<Entry> entries = new ArrayList<>();
 
-  static String text(MessageExt message) {
+  public static String text(MessageExt message) {
     return new String(message.getBody(), StandardCharsets.UTF_8);
   }
 
-  void add(List<MessageExt> messages) {
+  public void add(List<MessageExt> messages) {
     messages.forEach(this::add);
   }
 
-  synchronized void add(MessageExt message) {
+  public synchronized void add(MessageExt message) {
     if (!text(message).equals(OPENING)) entries.add(new Entry(message, text(message), System.currentTimeMillis()));
   }
 
-  synchronized List<Entry> entries() {
+  public synchronized List<Entry> entries() {
     return List.copyOf(entries);
   }
 
-  List<String> bodies() {
+  public List<String> bodies() {
     return entries().stream().map(Entry::body).toList();
   }
 
   /** Waits for so many, and sees that no more come. */
-  List<Entry> await(int count) throws Exception {
+  public List<Entry> await(int count) throws Exception {
     Check.eventually(count + " messages, last seen: " + this, () -> entries().size() >= count);
     Thread.sleep(SILENCE_MS);
     Check.that(entries().size() == count, "expected " + count + " messages, got " + bodies());
@@ -47,7 +47,7 @@ final class Inbox {
   }
 
   /** Waits for exactly these, in whatever order. */
-  List<Entry> awaitBodies(List<String> expected) throws Exception {
+  public List<Entry> awaitBodies(List<String> expected) throws Exception {
     try {
       Check.eventually("", () -> entries().size() >= expected.size());
     } catch (AssertionError tooFew) {
@@ -58,7 +58,7 @@ final class Inbox {
     return entries();
   }
 
-  static List<String> sorted(List<String> bodies) {
+  public static List<String> sorted(List<String> bodies) {
     return bodies.stream().sorted().toList();
   }
 }

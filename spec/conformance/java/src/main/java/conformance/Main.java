@@ -46,19 +46,10 @@ public final class Main {
   }
 
   private static void report(String name, Scenario scenario, Clients clients) {
-    long began = System.currentTimeMillis();
-    try (clients) {
-      scenario.run(clients);
-      say("ok", name, String.valueOf(System.currentTimeMillis() - began));
-    } catch (AssertionError wrong) {
-      say("failed", name, wrong.getMessage());
-    } catch (Throwable error) {
-      say("failed", name, error.toString());
-      error.printStackTrace();
-    }
-  }
-
-  private static void say(String verdict, String name, String detail) {
-    System.out.println(String.join("\t", verdict, name, detail.replaceAll("[\t\r\n]+", " ")));
+    Report.run(name, () -> {
+      try (clients) {
+        scenario.run(clients);
+      }
+    });
   }
 }
