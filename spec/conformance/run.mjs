@@ -1,5 +1,5 @@
 /**
- * `npm run conformance [-- --client java-4.9,java-5.3,go,ali-ons,company] [-- --against 127.0.0.1:9876] [-- --scenarios tags,retry]`
+ * `npm run conformance [-- --client java-4.9,java-5.3,go,ali-ons,company,spring-boot] [-- --against 127.0.0.1:9876] [-- --scenarios tags,retry]`
  *
  * Lets clients of RocketMQ, as their authors published them, loose on a broker of this package, and checks what they see. README.md says which does what.
  * Exit code 1 when a scenario fails, or is not reported; a client whose tools are missing is left out, which one line says.
