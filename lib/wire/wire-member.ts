@@ -17,7 +17,7 @@ export class WireMember implements GroupMember {
   readonly instance: undefined = undefined;
   readonly remote: RemoteMember;
   readonly connection: WireConnection;
-  readonly #port: Pick<BrokerPort, "findRoute" | "memberIds">;
+  readonly #port: Pick<BrokerPort, "findRoute" | "holdsQueue" | "memberIds">;
   #subscriptions: ReadonlyMap<string, string>;
   #versions: ReadonlyMap<string, number>;
   #wantedQueues: readonly MessageQueue[] = [];
@@ -29,7 +29,7 @@ export class WireMember implements GroupMember {
     clientId: string,
     { group, messageModel, subscriptions, versions }: HeartbeatConsumer,
     connection: WireConnection,
-    port: Pick<BrokerPort, "findRoute" | "memberIds">,
+    port: Pick<BrokerPort, "findRoute" | "holdsQueue" | "memberIds">,
     expired: (member: WireMember) => void,
   ) {
     this.clientId = clientId;
@@ -79,9 +79,12 @@ export class WireMember implements GroupMember {
     });
   }
 
-  /** Who broadcasts has every queue, and is told nothing. */
+  /**
+   * Who broadcasts has every queue, and is told nothing. On a file the others are told when their queues are this process's: a lock that is asked for before is refused, and asked for again after 20 s.
+   */
   takeNewQueues(): void {
     if (this.messageModel === "broadcasting") return;
+    if (this.#wantedQueues.some((queue) => !this.#port.holdsQueue(this.group, queue))) return;
     const members = this.#port.memberIds(this.group).join("\n");
     if (members === this.#toldOf) return;
     this.#toldOf = members;

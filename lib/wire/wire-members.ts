@@ -5,7 +5,13 @@ import { WireMember } from "./wire-member.js";
 
 type MemberPort = Pick<
   BrokerPort,
-  "checkSubscriptions" | "findRoute" | "heartbeat" | "memberIds" | "registerConsumer" | "unregisterConsumer"
+  | "checkSubscriptions"
+  | "findRoute"
+  | "heartbeat"
+  | "holdsQueue"
+  | "memberIds"
+  | "registerConsumer"
+  | "unregisterConsumer"
 >;
 
 /** A member that takes part, or is about to. */

@@ -5,7 +5,7 @@ import { type Engine, GROUP, openEngines, queueIdsOf, TOPIC } from "../broker/en
 import { decodeStoredMessages } from "../support/stored-message.js";
 import { WireClient } from "../support/wire-client.js";
 
-const [PULL, QUERY_OFFSET, UPDATE_OFFSET, HEARTBEAT, SEND_BACK, LOCK] = [11, 14, 15, 34, 36, 41] as const;
+const [PULL, QUERY_OFFSET, UPDATE_OFFSET, HEARTBEAT, SEND_BACK, LOCK, UNLOCK] = [11, 14, 15, 34, 36, 41, 42] as const;
 const RETRY = `%RETRY%${GROUP}`;
 
 /** A consumer behind a connection to a broker that other processes share a file with. */
@@ -65,13 +65,19 @@ class RemoteConsumer implements AsyncDisposable {
   }
 
   async lock(clientId: string, queueIds: readonly number[]): Promise<readonly number[]> {
-    const mqSet = queueIds.map((queueId) => ({ topic: TOPIC, brokerName: "broker-a", queueId }));
-    const body = Buffer.from(JSON.stringify({ consumerGroup: GROUP, clientId, mqSet }));
-    const answer = JSON.parse((await this.client.ask({ code: LOCK, body })).body.toString()) as {
-      readonly lockOKMQSet: readonly { readonly queueId: number }[];
-    };
+    const { body } = await this.client.ask({ code: LOCK, body: lockBody(clientId, queueIds) });
+    const answer = JSON.parse(body.toString()) as { readonly lockOKMQSet: readonly { readonly queueId: number }[] };
     return answer.lockOKMQSet.map(({ queueId }) => queueId);
   }
+
+  async unlock(clientId: string, queueIds: readonly number[]): Promise<void> {
+    await this.client.ask({ code: UNLOCK, body: lockBody(clientId, queueIds) });
+  }
+}
+
+function lockBody(clientId: string, queueIds: readonly number[]): Buffer {
+  const mqSet = queueIds.map((queueId) => ({ topic: TOPIC, brokerName: "broker-a", queueId }));
+  return Buffer.from(JSON.stringify({ consumerGroup: GROUP, clientId, mqSet }));
 }
 
 function queue(queueId: number): { consumerGroup: string; topic: string; queueId: number } {
@@ -96,6 +102,27 @@ describe("a consumer behind a connection to one of several processes on a file",
     expect(theirs).toHaveLength(2);
     expect([...b.received].sort()).toEqual(theirs.map(String));
     expect(await remote.lock("0", [0, 1, 2, 3])).toEqual(own);
+  });
+
+  it("is told of its share when the queues are its to lock, and again when another process lets go of its own", async () => {
+    await using engines = await openEngines();
+    const [a, b] = [await engines.open(), await engines.open()];
+    await a.test.mq.admin.createTopic(TOPIC);
+    await using remote = await RemoteConsumer.open(a);
+
+    const joining = remote.join("0");
+    await remote.client.asked(1);
+    expect(await remote.lock("0", [0, 1, 2, 3])).toEqual([0, 1, 2, 3]);
+    await joining;
+    await remote.unlock("0", [0, 1, 2, 3]);
+    const ofB = await b.consume();
+    await engines.settle();
+    const shared = remote.client.requests.length;
+    await ofB.close();
+    await engines.settle();
+    await remote.client.asked(shared + 1);
+
+    expect(await remote.lock("0", [0, 1, 2, 3])).toEqual([0, 1, 2, 3]);
   });
 
   it("stores progress and failures of its own queues, and none of those that another process has", async () => {

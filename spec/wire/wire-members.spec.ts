@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { WireConnection } from "../../lib/wire/wire-connection.js";
 import { WireMembers } from "../../lib/wire/wire-members.js";
-import { WireServer } from "../../lib/wire/wire-server.js";
+import { type RequestHandler, WireServer } from "../../lib/wire/wire-server.js";
 import { openTestPort } from "../support/local-broker.js";
+import { tempFolder } from "../support/temp-folder.js";
 import { WireClient } from "../support/wire-client.js";
 
 const GROUP = "billing";
@@ -48,6 +49,36 @@ describe("a member behind a connection that joins", () => {
 
     expect(broker.port.memberIds(GROUP)).toEqual([]);
     expect(members.has(GROUP)).toBe(false);
+    await server.close();
+  });
+
+  it("is told once, and not before its queues are its to lock", async () => {
+    using folder = tempFolder();
+    await using broker = await openTestPort({}, { path: folder.file("a.db") });
+    const { port, clock, mq } = broker;
+    await mq.admin.createTopic("orders");
+    const members = new WireMembers(port);
+    const heldWhenTold: boolean[] = [];
+    const join: RequestHandler = async (_request, connection) => {
+      const tell = connection.tell.bind(connection);
+      connection.tell = (content) => {
+        heldWhenTold.push(port.holdsQueue(GROUP, { topic: "orders", brokerName: port.brokerName, queueId: 0 }));
+        tell(content);
+      };
+      await members.heard("a", CONSUMER, connection);
+      return { code: 0 };
+    };
+    const server = new WireServer({
+      handlers: new Map([[ASK, join]]),
+      ...{ steady: clock, closed: (connection: WireConnection) => members.closed(connection), log: () => undefined },
+    });
+    {
+      await using client = await WireClient.open(await server.listen("127.0.0.1", 0));
+
+      await client.ask({ code: ASK });
+
+      expect(heldWhenTold).toEqual([true]);
+    }
     await server.close();
   });
 });

@@ -3,6 +3,7 @@ package conformance;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.common.message.Message;
@@ -32,10 +33,18 @@ final class ConsumingScenarios {
     first.start();
     DefaultMQPushConsumer second = clients.consumeInto(both);
     clients.awaitShares(first, second);
+    Set<Integer> share = clients.queuesOf(first);
     List<String> bodies = Clients.bodies("shared", 40);
     clients.send(bodies);
-    both.awaitBodies(bodies);
-    Check.equal(20, firstInbox.entries().size(), "of 40 messages in 4 queues the first of two members got");
+    List<String> own = both.awaitBodies(bodies).stream()
+        .filter(entry -> share.contains(entry.message().getQueueId()))
+        .map(Inbox.Entry::body)
+        .sorted()
+        .toList();
+    List<String> got = firstInbox.bodies().stream().sorted().toList();
+    Check.equal(own, got, "what the first of two members got is what was in its two queues");
+    // By turns, but for where a producer learns its new topic's route meanwhile, and begins its turn anew.
+    Check.that(own.size() >= 15 && own.size() <= 25, "of 40 messages " + own.size() + " are in two of four queues");
 
     first.shutdown();
     clients.awaitShares(second);
@@ -44,7 +53,7 @@ final class ConsumingScenarios {
     List<String> all = new ArrayList<>(bodies);
     all.addAll(later);
     both.awaitBodies(all);
-    Check.equal(20, firstInbox.entries().size(), "messages of a member that is gone");
+    Check.equal(own.size(), firstInbox.entries().size(), "messages of a member that is gone");
   }
 
   private static void broadcasting(Clients clients) throws Exception {
