@@ -4,7 +4,7 @@ import { MemberRows, type MemberRowsHooks } from "./member-rows.js";
 import { Processes } from "./process-identity.js";
 import { QueueClaims, type QueueClaimsHooks } from "./queue-claims.js";
 
-export interface CompanyOptions extends Omit<QueueClaimsHooks, "rowLost">, MemberRowsHooks {
+export interface CompanyOptions extends Omit<QueueClaimsHooks, "rowLost" | "isGone">, MemberRowsHooks {
   readonly store: Store;
   readonly leaseMs: number;
   /** Whether the engine of this token was closed in this thread. */
@@ -24,7 +24,11 @@ export class Company {
     this.#engines = store.engines;
     this.#wasClosedHere = options.wasClosedHere;
     const rowLost = (): void => this.memberRows.compareSoon();
-    this.claims = new QueueClaims(store, this.#processes.own, leaseMs, { ...options, rowLost });
+    const isGone = (engineKey: number): boolean => {
+      const engine = this.#engines.find(engineKey);
+      return engine === undefined || this.isGone(engine);
+    };
+    this.claims = new QueueClaims(store, this.#processes.own, leaseMs, { ...options, rowLost, isGone });
     this.memberRows = new MemberRows(store, this.claims, (engine) => this.isGone(engine), options);
   }
 

@@ -7,7 +7,7 @@ import { systemChance } from "../time/chance.js";
 export interface QueueOwnership {
   /** As it is now; inside a transaction. */
   holdsNow(group: string, topic: string, queueId: number): boolean;
-  /** The same, or nobody has it: for clients that may take part in the group no longer, or not yet. Inside a transaction. */
+  /** The same, or nobody who is there has it: for clients that may take part in the group no longer, or not yet. Inside a transaction. */
   isFreeNow(group: string, topic: string, queueId: number): boolean;
 }
 
@@ -18,6 +18,8 @@ export interface QueueClaimsHooks {
   readonly granted: (groups: ReadonlySet<string>) => void;
   /** This engine was taken for gone: its row is no more. Called within a transaction or a read. */
   readonly rowLost: () => void;
+  /** Whether the engine of this key provably is no more. Called within a transaction. */
+  readonly isGone: (engineKey: number) => boolean;
 }
 
 /** How many queues one transaction takes. */
@@ -97,10 +99,11 @@ export class QueueClaims implements QueueOwnership {
     return this.#held.get(group)?.has(keyOf(topic, queueId)) === true;
   }
 
+  /** What a process that was killed has left counts no more: its clients find the next one before anybody there takes part. */
   isFreeNow(group: string, topic: string, queueId: number): boolean {
-    return (
-      this.holdsNow(group, topic, queueId) || this.#store.claims.findOwner({ group, topic, queueId }) === undefined
-    );
+    if (this.holdsNow(group, topic, queueId)) return true;
+    const owner = this.#store.claims.findOwner({ group, topic, queueId });
+    return owner === undefined || this.#hooks.isGone(owner);
   }
 
   /** All queues that the members of the group here are to have. Those that they no longer have are given up. */

@@ -31,13 +31,16 @@ export interface SendBackRequest {
   readonly maxReconsumeTimes: number | undefined;
   /** Of a member that consumes in order: it has counted the failures in memory, and these messages have used up their attempts. */
   readonly orderly?: { readonly messageModel: MessageModel } | undefined;
-  /** Of a client behind a connection: its queue may be nobody's, as it takes part no more, or not again yet. */
+  /**
+   * Of a client behind a connection: its queue may be nobody's, as it takes part no more, or not again yet. It may also be another process's that is about to let go of it, from which the client knows to have it
+   * before that: it counts the message as done then, so that a copy is stored all the same, as in RocketMQ.
+   */
   readonly isRemote?: boolean | undefined;
 }
 
 /**
  * What became of a message that was sent back. `dropped`: its group has no retry queues, and nothing is left of it. `known`: it had been sent back
- * before. `notOwned`: its queue is another process's now, which delivers it again.
+ * before. `notOwned`: its queue is another process's now, which delivers it again, and the member that sent it back drops what it has of it.
  */
 export type SendBackOutcome =
   | { readonly kind: "retried"; readonly dueAt: number }
@@ -82,8 +85,9 @@ export class SendBack {
       // Whoever broadcasts acknowledges by his own progress.
       if (orderly?.messageModel === "broadcasting") return store();
       const queue = [group, message.storedTopic, message.queueId] as const;
-      if (!(isRemote ? ownership.isFreeNow(...queue) : ownership.holdsNow(...queue))) return { kind: "notOwned" };
-      return this.#acknowledge(group, message) ? store() : { kind: "known" };
+      const isOurs = isRemote ? ownership.isFreeNow(...queue) : ownership.holdsNow(...queue);
+      if (!isOurs && !isRemote) return { kind: "notOwned" };
+      return this.#acknowledge(group, message, isOurs) ? store() : { kind: "known" };
     });
   }
 
@@ -123,11 +127,12 @@ export class SendBack {
     });
   }
 
-  /** False when it is already. */
-  #acknowledge(group: string, { storedTopic, queueId, queueOffset }: StoredMessageView): boolean {
+  /** False when it is already. @param isOurs - else the copy is stored alone: whoever has the queue may deliver the message, too, or pass it on to who does not. */
+  #acknowledge(group: string, { storedTopic, queueId, queueOffset }: StoredMessageView, isOurs: boolean): boolean {
     const { queues, sentBack, offsets } = this.#parts;
     const { queueKey } = queues.get(storedTopic, queueId);
     if (sentBack.of(group, queueKey).has(queueOffset)) return false;
+    if (!isOurs) return true;
     // Another member may have passed it meanwhile: then the offset is its acknowledgement.
     if (queueOffset >= (offsets.find(group, storedTopic, queueId) ?? 0)) sentBack.add(group, queueKey, queueOffset);
     return true;

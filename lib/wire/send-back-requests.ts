@@ -13,8 +13,7 @@ const HEADER = {
 } as const;
 
 /**
- * Messages that a client could not consume come back: a copy goes to the retry topic of the group, or to its dead letters, by what the client says. Where it was sent back before, or its queue is another process's
- * by now, there is nothing left to do.
+ * Messages that a client could not consume come back: a copy goes to the retry topic of the group, or to its dead letters, by what the client says. Where it was sent back before there is nothing left to do.
  *
  * Source: RocketMQ 5.3.3, `broker/.../processor/AbstractSendMessageProcessor.java`, `consumerSendMsgBack`.
  */

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { RemotingCommand } from "../../lib/wire/remoting-command.js";
 import { serve } from "../../lib/wire/serve.js";
 import { type Engine, GROUP, openEngines, queueIdsOf, TOPIC } from "../broker/engines.js";
+import { startChild } from "../support/child-process.js";
 import { decodeStoredMessages } from "../support/stored-message.js";
 import { WireClient } from "../support/wire-client.js";
 
@@ -49,9 +50,9 @@ class RemoteConsumer implements AsyncDisposable {
     return await this.ask(PULL, { ...queue(queueId), queueOffset: 0, ...how, subscription: "*" });
   }
 
-  /** Sends back the first message of the queue. */
-  async sendBack(queueId: number): Promise<number> {
-    const [message] = decodeStoredMessages((await this.pull(queueId)).body);
+  /** Sends back a message of the queue, the first one unless told otherwise. */
+  async sendBack(queueId: number, index: number = 0): Promise<number> {
+    const message = decodeStoredMessages((await this.pull(queueId)).body)[index];
     const fields = { group: GROUP, offset: Number(message?.commitLogOffset), delayLevel: 1 };
     return (await this.ask(SEND_BACK, { ...fields, originTopic: TOPIC, unitMode: "false" })).code;
   }
@@ -82,6 +83,12 @@ function lockBody(clientId: string, queueIds: readonly number[]): Buffer {
 
 function queue(queueId: number): { consumerGroup: string; topic: string; queueId: number } {
   return { consumerGroup: GROUP, topic: TOPIC, queueId };
+}
+
+/** Texts of what waits in the retry topic of the group. */
+async function retriesOf({ test }: Engine): Promise<readonly string[]> {
+  const retries = await test.mq.admin.browse({ topic: RETRY, brokerName: "broker-a", queueId: 0 }, 0, 9);
+  return retries.map((message) => message.text());
 }
 
 describe("a consumer behind a connection to one of several processes on a file", () => {
@@ -125,7 +132,7 @@ describe("a consumer behind a connection to one of several processes on a file",
     expect(await remote.lock("0", [0, 1, 2, 3])).toEqual([0, 1, 2, 3]);
   });
 
-  it("stores progress and failures of its own queues, and none of those that another process has", async () => {
+  it("stores progress of its own queues and none of those that another process has, and what failed of either", async () => {
     await using engines = await openEngines();
     const [a, b] = [await engines.open(), await engines.open()];
     await a.test.mq.admin.createTopic(TOPIC);
@@ -145,9 +152,7 @@ describe("a consumer behind a connection to one of several processes on a file",
     }
     await engines.advance(1_000);
 
-    const { mq } = a.test;
-    const retries = await mq.admin.browse({ topic: RETRY, brokerName: "broker-a", queueId: 0 }, 0, 9);
-    expect(retries.map((message) => message.text())).toEqual([`${own}`]);
+    expect(await retriesOf(a)).toEqual([`${own}`, `${theirs}`]);
     expect(await remote.progress(own)).toBe("1");
     // Nothing of it was stored yet, so that its owner began at 0.
     expect(await remote.progress(theirs)).toBe("0");
@@ -166,8 +171,49 @@ describe("a consumer behind a connection to one of several processes on a file",
     expect(await remote.commit(0, 1)).toBe(0);
     await engines.advance(1_000);
 
-    const retries = await a.test.mq.admin.browse({ topic: RETRY, brokerName: "broker-a", queueId: 0 }, 0, 9);
-    expect(retries.map((message) => message.text())).toEqual(["a"]);
+    expect(await retriesOf(a)).toEqual(["a"]);
+    expect(await remote.progress(0)).toBe("1");
+  });
+
+  it("loses nothing that failed while its queue was still that of a process of which nothing is heard", async () => {
+    await using engines = await openEngines();
+    const [a, b] = [await engines.open(), await engines.open()];
+    await a.test.mq.admin.createTopic(TOPIC);
+    await b.consume();
+    await engines.settle();
+    b.clock.stall();
+    await using remote = await RemoteConsumer.open(a);
+    await remote.join("0");
+    for (let id = 0; id < 4; id += 1) await a.send(`${id}`, id);
+    await engines.settle();
+
+    for (let id = 0; id < 4; id += 1) expect(await remote.sendBack(id)).toBe(0);
+    await engines.advance(30_000);
+    for (let id = 0; id < 4; id += 1) expect(await remote.commit(id, 1)).toBe(0);
+    await engines.advance(1_000);
+
+    const progress = await Promise.all([0, 1, 2, 3].map((id) => remote.progress(id)));
+    expect(progress).toEqual(["1", "1", "1", "1"]);
+    expect([...(await retriesOf(a))].sort()).toEqual(["0", "1", "2", "3"]);
+    expect(b.received).toEqual([]);
+  });
+
+  it("stores what it says before it takes part again where the process that it took part in was killed", async () => {
+    await using engines = await openEngines();
+    const a = await engines.open();
+    await a.test.mq.admin.createTopic(TOPIC);
+    await using child = startChild("member.mjs", engines.path, GROUP, TOPIC, "x");
+    await child.tells("assigned");
+    await child.kill();
+    await using remote = await RemoteConsumer.open(a);
+    await a.send("a", 0);
+    await engines.settle();
+
+    expect(await remote.sendBack(0)).toBe(0);
+    expect(await remote.commit(0, 1)).toBe(0);
+    await engines.advance(1_000);
+
+    expect(await retriesOf(a)).toEqual(["a"]);
     expect(await remote.progress(0)).toBe("1");
   });
 });
