@@ -30,6 +30,8 @@ export class WireMembers {
   /** By group and client id: a client that comes again on another connection takes its own place. */
   readonly #joined = new Map<string, Joined>();
   readonly #ofGroups = new Map<string, Set<WireMember>>();
+  /** By the same: who is about to take part, though it may have left already. */
+  readonly #registering = new Map<string, Promise<void>>();
 
   constructor(port: MemberPort) {
     this.#port = port;
@@ -77,7 +79,7 @@ export class WireMembers {
     }
     if (known !== undefined) this.#leave(key);
     const member = new WireMember(clientId, consumer, connection, this.#port, () => this.#forget(key, member));
-    const joining = this.#port.registerConsumer(member);
+    const joining = this.#register(key, member);
     this.#joined.set(key, { member, joining });
     this.#add(member);
     try {
@@ -86,13 +88,31 @@ export class WireMembers {
       this.#forget(key, member);
       throw error;
     }
-    // It has left meanwhile, or its connection was closed before it could.
-    if (this.#joined.get(key)?.member !== member) this.#port.unregisterConsumer(member);
-    else if (connection.isClosed) this.#leave(key);
   }
 
   left(group: string, clientId: string): void {
     this.#leave(keyOf(group, clientId));
+  }
+
+  /** Behind whoever had its name before and has not taken part yet: that one has left again when this one begins. */
+  #register(key: string, member: WireMember): Promise<void> {
+    const before = this.#registering.get(key) ?? Promise.resolve();
+    const registering = before.catch(() => undefined).then(() => this.#registerNow(key, member));
+    this.#registering.set(key, registering);
+    const ended = (): void => {
+      if (this.#registering.get(key) === registering) this.#registering.delete(key);
+    };
+    registering.then(ended, ended);
+    return registering;
+  }
+
+  async #registerNow(key: string, member: WireMember): Promise<void> {
+    const isWanted = (): boolean => this.#joined.get(key)?.member === member;
+    if (!isWanted()) return;
+    await this.#port.registerConsumer(member);
+    // It has left meanwhile, or its connection was closed before it could.
+    if (!isWanted()) this.#port.unregisterConsumer(member);
+    else if (member.connection.isClosed) this.#leave(key);
   }
 
   #leave(key: string): void {

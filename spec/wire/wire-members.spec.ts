@@ -1,9 +1,11 @@
+import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import type { WireConnection } from "../../lib/wire/wire-connection.js";
 import { WireMembers } from "../../lib/wire/wire-members.js";
 import { type RequestHandler, WireServer } from "../../lib/wire/wire-server.js";
 import { openTestPort } from "../support/local-broker.js";
 import { tempFolder } from "../support/temp-folder.js";
+import { openWireBroker } from "../support/wire-broker.js";
 import { WireClient } from "../support/wire-client.js";
 
 const GROUP = "billing";
@@ -80,5 +82,38 @@ describe("a member behind a connection that joins", () => {
       expect(heldWhenTold).toEqual([true]);
     }
     await server.close();
+  });
+});
+
+describe("a client that comes again on another connection", () => {
+  const HEARTBEAT = 34;
+  const body = Buffer.from(
+    JSON.stringify({
+      clientID: "a",
+      consumerDataSet: [{ groupName: GROUP, messageModel: "CLUSTERING", subscriptionDataSet: [{ topic: "orders" }] }],
+    }),
+  );
+
+  it.each([
+    ["is open", (): void => undefined],
+    ["is closed", (client: WireClient): void => void client.socket.destroy()],
+  ])("takes part there, while it is about to on one that %s", async (_name, leave) => {
+    await using wire = await openWireBroker();
+    const { port, broker, client } = wire;
+    await using second = await WireClient.open(port);
+    const owner = new Database(wire.path);
+    owner.exec("BEGIN IMMEDIATE");
+
+    void client.ask({ code: HEARTBEAT, body });
+    await client.ask({ code: 106 });
+    leave(client);
+    const again = second.ask({ code: HEARTBEAT, body });
+    await second.ask({ code: 106 });
+    owner.exec("ROLLBACK");
+    owner.close();
+    await broker.clock.advance(1_000);
+
+    expect((await again).code).toBe(0);
+    expect(broker.port.memberIds(GROUP)).toEqual(["a"]);
   });
 });
