@@ -72,6 +72,8 @@ export interface AppendRequest {
   readonly newTopicQueueNums?: number | undefined;
   /** Its message is a half message: nobody sees it until {@link BrokerPort.endTransaction}. Absent: it is a usual one. */
   readonly half?: HalfRequest | undefined;
+  /** Of a client behind a connection: it takes no part in a transaction of the connection's owner, and waits for its end. */
+  readonly isRemote?: boolean | undefined;
   /** Filled in where the message asks for a delay: what became of it. */
   delayed?: DelayedMessage | undefined;
 }

@@ -251,7 +251,7 @@ export class Engine {
   }
 
   append(request: AppendRequest, observer: AppendObserver): WithdrawableWrite {
-    if (this.isInForeignTransaction) {
+    if (request.isRemote !== true && this.isInForeignTransaction) {
       throw new MqError(
         "ERR_MQ_IN_TRANSACTION",
         "the connection is in a transaction, whose roll-back the promise of this call would outlive: use sendSync, which commits with it",

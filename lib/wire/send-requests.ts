@@ -216,6 +216,7 @@ class SendRequests {
       bytes: messages.reduce((sum, { propertiesSize, bodySize }) => sum + propertiesSize + bodySize, 0),
       delay: isDead ? NO_LEVEL : delay,
       half: producerGroup === undefined ? undefined : { producerGroup },
+      isRemote: true,
     };
     try {
       await new Promise<void>((resolve, reject) => {

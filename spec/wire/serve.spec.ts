@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { openBroker } from "../../lib/index.js";
 import type { RemotingCommand } from "../../lib/wire/remoting-command.js";
 import { type ServeOptions, serve } from "../../lib/wire/serve.js";
+import { openShared } from "../support/shared-connection.js";
 import { openRecordedBroker } from "../support/test-broker.js";
 import { WireClient } from "../support/wire-client.js";
 
@@ -47,6 +48,21 @@ describe("serve", () => {
 
     expect(consumed).toEqual(["over the wire"]);
     expect(refused.code).toBe(26);
+  });
+
+  it("has a client's send wait for the end of a transaction of the connection's owner", async () => {
+    await using shared = await openShared("attached memory database");
+    await using service = await serve(shared.mq, FREE);
+    await using client = await WireClient.open(portOf(service.broker));
+    const fields = { b: "orders", c: "TBW102", d: "1", e: "0", f: "0", g: "1", h: "0" };
+    shared.database.exec("BEGIN");
+
+    const sending = client.ask({ code: 310, fields: new Map(Object.entries(fields)), body: Buffer.from("a") });
+    await client.ask({ code: 106 });
+    shared.database.exec("ROLLBACK");
+    await shared.clock.advance(1_000);
+
+    expect(await sending).toMatchObject({ code: 0 });
   });
 
   it.each([
