@@ -44,7 +44,7 @@ const MAX_ATTEMPTS = 20;
 
 /**
  * Lets clients of RocketMQ's remoting protocol in, as a name server and a broker do, beside those in process: on the same topics, in the same groups. What a client was told is stored is stored as a send in process
- * is, and a queue is never with two consumers, wherever they are. Every port answers alike; codes that are not supported are answered with 3 and logged as a warning.
+ * is, and a queue that is locked is never with two consumers, wherever they are. Every port answers alike; codes that are not supported are answered with 3 and logged as a warning.
  *
  * Resolves once clients can come. A client whose frame is malformed, who is silent for 120 s, or does not take what it is sent loses its connection, and nobody else notices. With the profile `"rocketmq"`
  * the broker behaves most like the one that stands in production; lib/wire/COMPATIBILITY.md says where they differ.
@@ -53,7 +53,7 @@ const MAX_ATTEMPTS = 20;
  *
  * @param mq - goes on when the service is closed; the service is closed when it is.
  * @throws `MqError` rejects with `ERR_MQ_INVALID_ARGUMENT` for a malformed option, a host that is not this machine's, and a port that is taken (then `cause` is the system's error); with `ERR_MQ_CLOSED` for a
- * broker that is closed.
+ * broker that is closed, or is before anybody listens.
  */
 export async function serve(mq: Broker, options: ServeOptions = {}): Promise<WireService> {
   const served = servedBroker(mq);
@@ -83,6 +83,7 @@ export async function serve(mq: Broker, options: ServeOptions = {}): Promise<Wir
       server.goOn(requestsOf(next));
     },
   };
+  // From now on: the broker may be closed before anybody listens.
   served.servers.add(ofBroker);
   try {
     listening = await listenTwice(server, host, brokerPort);
@@ -107,7 +108,7 @@ async function listenTwice(server: WireServer, host: string, wanted: number): Pr
       await server.listen(host, port - VIP_DISTANCE);
       return port;
     } catch (error) {
-      if (wanted !== 0 || attempt === MAX_ATTEMPTS) throw error;
+      if (wanted !== 0 || attempt === MAX_ATTEMPTS || isMqError(error, "ERR_MQ_CLOSED")) throw error;
     }
   }
 }

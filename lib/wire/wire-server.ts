@@ -57,7 +57,7 @@ export class WireServer {
   /**
    * Resolves with the port, which is a free one for 0.
    *
-   * @throws {@link MqError} `ERR_MQ_INVALID_ARGUMENT` when the port is taken or the host is none of this machine's, `ERR_MQ_CLOSED` when the server was closed meanwhile.
+   * @throws {@link MqError} `ERR_MQ_INVALID_ARGUMENT` when the port is taken or the host is none of this machine's; `ERR_MQ_CLOSED` when the server was closed meanwhile.
    */
   async listen(host: string, port: number): Promise<number> {
     const server = createServer((socket) => this.#accept(socket));
@@ -68,7 +68,7 @@ export class WireServer {
       server.listen(port, host, resolve);
     });
     if (this.#isClosed) {
-      server.close();
+      await new Promise((resolve) => server.close(resolve));
       throw new MqError("ERR_MQ_CLOSED", `the server was closed before it listened on ${host}:${port}`);
     }
     // What happens to a server that listens concerns one connection that did not come about.

@@ -153,11 +153,11 @@ describe("serve", () => {
     await service.close();
   });
 
-  it("does not come about when its broker is closed meanwhile", async () => {
-    const mq = await openBroker(":memory:");
+  it("listens nowhere when the broker is closed before it does", async () => {
+    await using broker = await openRecordedBroker();
+    const serving = serve(broker.mq, FREE);
 
-    const serving = serve(mq, FREE);
-    await mq.close();
+    await broker.mq.close();
 
     await expect(serving).rejects.toMatchObject({ code: "ERR_MQ_CLOSED" });
   });
