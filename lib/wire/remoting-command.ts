@@ -74,6 +74,9 @@ const BINARY_FORM = 1;
 /** Up to the remark. */
 const BINARY_HEAD_SIZE = 13;
 
+/** Characters. What RocketMQ says of the longest names is shorter. */
+const MAX_REMARK_LENGTH = 4_096;
+
 /** What is answered to a request; what is left out is none. */
 export interface ResponseContent {
   readonly code: number;
@@ -82,9 +85,9 @@ export interface ResponseContent {
   readonly body?: Buffer | undefined;
 }
 
-/** As RocketMQ's server answers: in JSON, whatever the form of the request. */
+/** As RocketMQ's server answers: in JSON, whatever the form of the request. A remark may repeat what the client sent, and is cut where that was no name: the length of a header has three bytes. */
 export function toResponse({ opaque }: Pick<RemotingCommand, "opaque">, content: ResponseContent): RemotingCommand {
-  return toCommand(content, FLAG.RESPONSE, opaque);
+  return toCommand({ ...content, remark: content.remark?.slice(0, MAX_REMARK_LENGTH) }, FLAG.RESPONSE, opaque);
 }
 
 /** What the server asks a client. */

@@ -100,6 +100,14 @@ describe("a command of the remoting protocol", () => {
     expect(response).toMatchObject({ code: 0, opaque: -7, version: ordinal, remark: "fine", serialization: "JSON" });
     expect(isResponse(response)).toBe(true);
   });
+
+  it("fits into a frame, whatever of a request its remark repeats", () => {
+    const remark = `no topic ${"\u0001".repeat(3_000_000)}`;
+
+    const response = decodeCommand(encodeCommand(toResponse({ opaque: 7 }, { code: 17, remark })));
+
+    expect(response).toMatchObject({ code: 17, opaque: 7, remark: remark.slice(0, 4_096) });
+  });
 });
 
 describe("the codes of RocketMQ", () => {
