@@ -1,4 +1,5 @@
 import type { BrokerPort, MessageModel } from "../broker/broker-port.js";
+import { ConnectionRoles } from "./connection-roles.js";
 import type { HeartbeatConsumer } from "./heartbeat.js";
 import type { WireConnection } from "./wire-connection.js";
 import { WireMember } from "./wire-member.js";
@@ -30,6 +31,7 @@ export class WireMembers {
   /** By group and client id: a client that comes again on another connection takes its own place. */
   readonly #joined = new Map<string, Joined>();
   readonly #ofGroups = new Map<string, Set<WireMember>>();
+  readonly #roles = new ConnectionRoles();
   /** By the same: who is about to take part, though it may have left already. */
   readonly #registering = new Map<string, Promise<void>>();
 
@@ -59,7 +61,7 @@ export class WireMembers {
 
   /** Its clients take part no more. */
   closed(connection: WireConnection): void {
-    for (const [key, { member }] of this.#joined) if (member.connection === connection) this.#leave(key);
+    for (const key of this.#roles.of(connection)) this.#leave(key);
   }
 
   /** Resolves once it takes part, with these subscriptions. */
@@ -78,6 +80,7 @@ export class WireMembers {
       return;
     }
     if (known !== undefined) this.#leave(key);
+    this.#roles.add(connection, key);
     const member = new WireMember(clientId, consumer, connection, this.#port, () => this.#forget(key, member));
     const joining = this.#register(key, member);
     this.#joined.set(key, { member, joining });
@@ -131,6 +134,7 @@ export class WireMembers {
   #forget(key: string, member: WireMember): void {
     if (this.#joined.get(key)?.member !== member) return;
     this.#joined.delete(key);
+    this.#roles.delete(member.connection, key);
     const ofGroup = this.#ofGroups.get(member.group);
     ofGroup?.delete(member);
     if (ofGroup?.size === 0) this.#ofGroups.delete(member.group);

@@ -1,6 +1,7 @@
 import type { BrokerPort, HalfMessage, TransactionChecker } from "../broker/broker-port.js";
 import { StoredMessageView } from "../message/message-view.js";
 import { encodeOffsetMessageId } from "../message/offset-message-id.js";
+import { ConnectionRoles } from "./connection-roles.js";
 import { encodeView } from "./encode-view.js";
 import { REQUEST_CODES } from "./request-codes.js";
 import { HALF_LOG_OFFSET } from "./send-requests.js";
@@ -27,6 +28,7 @@ export class WireProducers {
   readonly #parts: ProducersParts;
   /** By group and client id. */
   readonly #producers = new Map<string, WireProducer>();
+  readonly #roles = new ConnectionRoles();
 
   constructor(parts: ProducersParts) {
     this.#parts = parts;
@@ -36,6 +38,7 @@ export class WireProducers {
     const key = keyOf(group, clientId);
     if (connection.isClosed || this.#producers.get(key)?.connection === connection) return;
     this.#leave(key);
+    this.#roles.add(connection, key);
     const producer = new WireProducer(group, connection, this.#parts);
     this.#producers.set(key, producer);
     this.#parts.port.registerChecker(producer);
@@ -47,13 +50,14 @@ export class WireProducers {
 
   /** Its clients are asked no more. */
   closed(connection: WireConnection): void {
-    for (const [key, producer] of this.#producers) if (producer.connection === connection) this.#leave(key);
+    for (const key of this.#roles.of(connection)) this.#leave(key);
   }
 
   #leave(key: string): void {
     const producer = this.#producers.get(key);
     if (producer === undefined) return;
     this.#producers.delete(key);
+    this.#roles.delete(producer.connection, key);
     this.#parts.port.unregisterChecker(producer);
   }
 }

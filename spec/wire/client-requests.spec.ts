@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { RemotingCommand } from "../../lib/wire/remoting-command.js";
+import { serve } from "../../lib/wire/serve.js";
 import { loadFacts } from "../support/facts.js";
 import { loadFrames } from "../support/frames.js";
+import { openTestPort } from "../support/local-broker.js";
 import { openWireBroker, type WireBroker } from "../support/wire-broker.js";
 import { WireClient } from "../support/wire-client.js";
 
@@ -220,4 +222,29 @@ describe("a heartbeat", () => {
     expect((await server.client.ask({ code: HEARTBEAT, body })).code).toBe(0);
     expect(server.client.requests).toEqual([]);
   });
+
+  it.each([
+    ["producers", { producerDataSet: groups(1_001) }, { producerDataSet: groups(1) }],
+    ["consumers", { consumerDataSet: groups(1_001) }, { consumerDataSet: groups(1) }],
+  ])(
+    "is refused with 1 when a connection has more than 1,000 %s, of which those stay that it had",
+    async (_name, many, one) => {
+      await using broker = await openTestPort();
+      await using service = await serve(broker.mq, { nameserverPort: 0, brokerPort: 0 });
+      await using client = await WireClient.open(Number(service.broker.split(":")[1]));
+      const tell = async (heartbeat: object, clientID = "a"): Promise<number> =>
+        (await client.ask({ code: HEARTBEAT, body: Buffer.from(JSON.stringify({ clientID, ...heartbeat })) })).code;
+
+      expect(await tell(many)).toBe(1);
+      expect(await tell(one)).toBe(0);
+      expect(await tell(one, "b")).toBe(1);
+      const left = { clientID: "a", consumerGroup: "g0", producerGroup: "g0" };
+      await client.ask({ code: UNREGISTER, fields: new Map(Object.entries(left)) });
+      expect(await tell(one, "b")).toBe(0);
+    },
+  );
 });
+
+function groups(count: number): readonly object[] {
+  return Array.from({ length: count }, (_, number) => ({ groupName: `g${number}` }));
+}
