@@ -1,5 +1,5 @@
 import type { BrokerPort } from "../broker/broker-port.js";
-import type { MessageQueue } from "../message/message-queue.js";
+import { type MessageQueue, queueKeyOf } from "../message/message-queue.js";
 import { intIn, listIn, objectIn, parseBody, textIn } from "./json-body.js";
 import { REQUEST_CODES } from "./request-codes.js";
 import { type RequestRow, requestRow } from "./request-header.js";
@@ -16,7 +16,7 @@ interface LockRequest {
 }
 
 /**
- * Queues that consumers lock to consume them in order: for 60 s, which their clients renew each 20 s. Queues that there are not are nobody's.
+ * Queues that consumers lock to consume them in order: for 60 s, which their clients renew each 20 s. Queues that there are not are nobody's; one that is named twice is one.
  *
  * Source: RocketMQ 5.3.3, `broker/.../processor/AdminBrokerProcessor.java`, `lockBatchMQ`, `unlockBatchMQ`; `broker/.../client/rebalance/RebalanceLockManager.java`.
  */
@@ -44,9 +44,12 @@ function readLock(body: Buffer, port: LockPort): LockRequest {
     const { topic, queueId } = objectIn("mqSet", value);
     return { topic: textIn("topic", topic), brokerName: port.brokerName, queueId: intIn("queueId", queueId) };
   });
+  const each = new Map(queues.map((queue) => [queueKeyOf(queue.topic, queue.queueId), queue]));
   return {
     group: textIn("consumerGroup", consumerGroup),
     clientId: textIn("clientId", clientId),
-    queues: queues.filter(({ topic, queueId }) => queueId >= 0 && queueId < (port.findRoute(topic)?.queueNums ?? 0)),
+    queues: [...each.values()].filter(
+      ({ topic, queueId }) => queueId >= 0 && queueId < (port.findRoute(topic)?.queueNums ?? 0),
+    ),
   };
 }

@@ -61,6 +61,14 @@ describe("locks over the wire", () => {
     expect((await ask(server, LOCK, "wire")).body.toString()).toBe('{"lockOKMQSet":[]}');
   });
 
+  it("are answered once of a queue that is named twice", async () => {
+    await using server = await openOrdLock();
+
+    const { body } = await ask(server, LOCK, "c1", [QUEUE, QUEUE]);
+
+    expect(body.toString()).toBe(`{"lockOKMQSet":[${JSON.stringify(QUEUE)}]}`);
+  });
+
   it("are none of queues that there are not", async () => {
     await using server = await openOrdLock();
     const unknown = [
