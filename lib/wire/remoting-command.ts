@@ -70,6 +70,10 @@ const NO_BODY: Buffer = Buffer.alloc(0);
 /** Length, form and length of the header. */
 const PREFIX_SIZE = 8;
 const LENGTH_SIZE = 4;
+/**
+ * The largest that means something has properties of 32,767 bytes, each of which takes six as JSON. To read 16 MiB of fields takes seconds, in which nobody else is answered.
+ */
+export const MAX_HEADER_SIZE: number = 1024 * 1024;
 const BINARY_FORM = 1;
 /** Up to the remark. */
 const BINARY_HEAD_SIZE = 13;
@@ -142,6 +146,8 @@ export function decodeCommand(frame: Buffer): RemotingCommand {
   const headerSize = frame.readUIntBE(LENGTH_SIZE + 1, 3);
   if (PREFIX_SIZE + headerSize > frame.length)
     throw new MalformedFrame(`a header of ${headerSize} bytes does not fit into a frame of ${frame.length}`);
+  if (headerSize > MAX_HEADER_SIZE)
+    throw new MalformedFrame(`a header has at most ${MAX_HEADER_SIZE} bytes, got ${headerSize}`);
   const header = frame.subarray(PREFIX_SIZE, PREFIX_SIZE + headerSize);
   const body = frame.subarray(PREFIX_SIZE + headerSize);
   if (form === 0) return decodeJsonHeader(header, body);

@@ -6,6 +6,7 @@ import {
   isOneWay,
   isResponse,
   LANGUAGES,
+  MAX_HEADER_SIZE,
   PROTOCOL_VERSION,
   type RemotingCommand,
   toRequest,
@@ -204,4 +205,15 @@ describe("a frame", () => {
       expect(() => decodeCommand(bytesOf(hex))).toThrow(MalformedFrame);
     },
   );
+
+  it.each(["JSON", "ROCKETMQ"] as const)("is malformed when its header has more than 1 MiB: %s", (serialization) => {
+    const withField = (size: number): Buffer => {
+      const fields = new Map([["a", "x".repeat(size)]]);
+      return encodeCommand({ ...toRequest({ code: 105, fields }, 1, false), serialization });
+    };
+    const rest = withField(0).length - 8;
+
+    expect(decodeCommand(withField(MAX_HEADER_SIZE - rest)).fields?.get("a")).toHaveLength(MAX_HEADER_SIZE - rest);
+    expect(() => decodeCommand(withField(MAX_HEADER_SIZE - rest + 1))).toThrow(MalformedFrame);
+  });
 });
