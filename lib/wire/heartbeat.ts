@@ -1,6 +1,7 @@
 import type { MessageModel } from "../broker/broker-port.js";
 import { checkConsumerGroup } from "../message/names.js";
-import { listIn, objectIn, parseBody, textIn } from "./json-body.js";
+import { listIn, malformed, objectIn, parseBody, textIn } from "./json-body.js";
+import { MAX_HEADER_SIZE } from "./remoting-command.js";
 
 /** What a client says of itself each 30 s. */
 export interface Heartbeat {
@@ -20,6 +21,10 @@ export interface HeartbeatConsumer {
 
 const EVERYTHING = "*";
 const TAG = "TAG";
+/** Its share is found out topic by topic, each time that its group shares anew. */
+const MAX_TOPICS = 10_000;
+/** Characters. A pull has no room for more. */
+const MAX_EXPRESSION_LENGTH = MAX_HEADER_SIZE;
 
 /**
  * Reads the body of a heartbeat. Subscriptions with another expression than tags are passed over: who pulls by them is told.
@@ -43,11 +48,16 @@ function consumerOf(value: unknown): HeartbeatConsumer {
   const { groupName, messageModel, subscriptionDataSet } = objectIn("consumerDataSet", value);
   const subscriptions = new Map<string, string>();
   const versions = new Map<string, number>();
-  for (const entry of listIn("subscriptionDataSet", subscriptionDataSet)) {
+  const entries = listIn("subscriptionDataSet", subscriptionDataSet);
+  if (entries.length > MAX_TOPICS) throw malformed(`a consumer subscribes to at most ${MAX_TOPICS} topics`);
+  for (const entry of entries) {
     const { topic, subString, expressionType, subVersion } = objectIn("subscriptionDataSet", entry);
     if ((expressionType ?? TAG) !== TAG) continue;
     const name = textIn("topic", topic);
-    subscriptions.set(name, typeof subString === "string" && subString !== "" ? subString : EVERYTHING);
+    const expression = typeof subString === "string" && subString !== "" ? subString : EVERYTHING;
+    if (expression.length > MAX_EXPRESSION_LENGTH)
+      throw malformed(`a tag expression has at most ${MAX_EXPRESSION_LENGTH} characters`);
+    subscriptions.set(name, expression);
     versions.set(name, typeof subVersion === "number" ? subVersion : 0);
   }
   return {

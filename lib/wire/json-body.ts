@@ -36,6 +36,7 @@ export function intIn(name: string, value: unknown): number {
   throw malformed(`${name} must be an integer of 32 bits`);
 }
 
-function malformed(message: string, cause?: unknown): MqError {
+/** What a body cannot be. */
+export function malformed(message: string, cause?: unknown): MqError {
   return new MqError("ERR_MQ_INVALID_ARGUMENT", message, { cause, responseCode: RESPONSE_CODES.SYSTEM_ERROR });
 }

@@ -203,6 +203,11 @@ describe("a heartbeat", () => {
     ["a consumer that is no object", '{"clientID":"a","consumerDataSet":["x"]}'],
     ["a group that is no name", '{"clientID":"a","consumerDataSet":[{"groupName":"a b"}]}'],
     [
+      "a consumer of more than 10,000 topics",
+      subscribing(Array.from({ length: 10_001 }, (_, number) => ({ topic: `t${number}` }))),
+    ],
+    ["a tag expression of more than 1 MiB", subscribing([{ topic: "t", subString: "x".repeat(2 ** 20 + 1) }])],
+    [
       "a topic that is no text",
       '{"clientID":"a","consumerDataSet":[{"groupName":"g","subscriptionDataSet":[{"topic":1}]}]}',
     ],
@@ -244,6 +249,10 @@ describe("a heartbeat", () => {
     },
   );
 });
+
+function subscribing(subscriptionDataSet: readonly object[]): string {
+  return JSON.stringify({ clientID: "a", consumerDataSet: [{ groupName: "g", subscriptionDataSet }] });
+}
 
 function groups(count: number): readonly object[] {
   return Array.from({ length: count }, (_, number) => ({ groupName: `g${number}` }));
