@@ -43,7 +43,7 @@ export class ReceivedMessage implements MessageToAppend {
   readonly propertiesSize: number;
   readonly body: Buffer;
   readonly bodySize: number;
-  /** Whose producers are asked what became of its transaction; `undefined`: it is a usual message. */
+  /** Whose producers are asked what became of its transaction, `""`: nobody's, as it does not say; `undefined`: it is a usual message. */
   readonly transactionOf: string | undefined;
   /** `undefined`: it is to be delivered at once. */
   readonly delay: MessageDelay | undefined;
@@ -65,7 +65,8 @@ export class ReceivedMessage implements MessageToAppend {
     if (!UNIQUE_ID.test(this.uniqueId)) throw illegalMessage(limits);
     this.tagsCode = javaStringHash(properties.get(PROPERTY.TAGS) ?? "");
     this.delay = delayIn(properties);
-    this.transactionOf = properties.get(PROPERTY.TRAN_MSG) === "true" ? properties.get(PROPERTY.PGROUP) : undefined;
+    this.transactionOf =
+      properties.get(PROPERTY.TRAN_MSG) === "true" ? (properties.get(PROPERTY.PGROUP) ?? "") : undefined;
     this.sysFlag = sent.sysFlag & (this.transactionOf === undefined ? ALL_FLAGS : ALL_FLAGS & ~TRANSACTION_FLAGS);
     for (const name of [PROPERTY.UNIQ_KEY, ...NOT_STORED, ...DELAYS]) properties.delete(name);
     this.properties = encodeDecoded(properties);

@@ -145,6 +145,25 @@ describe("the end of a transaction over the wire", () => {
   });
 });
 
+describe("a half message", () => {
+  it("is seen by nobody, also where it does not say whose it is: then it is given up after all checks", async () => {
+    await using server = await openTx();
+    const { client, broker } = server;
+    const i = `TRAN_MSG\u0001true\u0002UNIQ_KEY\u0001${"A".repeat(32)}\u0002`;
+    const g = `${broker.clock.now()}`;
+    const fields = { b: "FrTx", c: "TBW102", d: "4", e: "0", f: "4", g, h: "0", i };
+
+    const { code } = await client.ask({ code: SEND, fields: new Map(Object.entries(fields)), body: Buffer.from("A") });
+    const hidden = await textsOf(server);
+    await broker.clock.advance(30_000);
+
+    expect([code, hidden]).toEqual([0, []]);
+    expect(await textsOf(server)).toEqual([]);
+    expect(await broker.mq.admin.listHalfMessages()).toEqual([]);
+    expect((await server.stored("TRANS_CHECK_MAX_TIME_TOPIC")).map((message) => message.text())).toEqual(["A"]);
+  });
+});
+
 describe("a producer behind a connection", () => {
   it("is asked for what is left open, as RocketMQ asks, and its answer ends it", async () => {
     const recorded = loadFrames("transaction").find(({ name }) => name === "CHECK_TRANSACTION_STATE");
