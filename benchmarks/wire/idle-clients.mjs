@@ -1,13 +1,14 @@
 /**
  * What a server takes while 200 clients are connected that have nothing to do (`idle-client.mjs`): producers, and push consumers in 25 groups of eight that share a topic of eight queues, on a file. Beside it, at the
- * same time: a server that does nothing but cut frames, parse headers and answer each with a fixed one, by the same codec. Nobody who answers these clients in this language can do with less.
+ * same time: a server that does nothing but cut frames, parse headers and answer each with a fixed one, by the same codec; and a process that does nothing, four times a second. Nobody who answers these clients in this
+ * language can do with less than the first, nor look after other processes with less than the second.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { cpuSecondsOf } from "../servers/cpu.mjs";
-import { startEcho } from "./echo-process.mjs";
+import { startEcho, startTimer } from "./echo-process.mjs";
 import { IdleConsumer, IdleProducer } from "./idle-client.mjs";
 import { startServe } from "./serve-process.mjs";
 
@@ -37,20 +38,21 @@ export async function measureIdleClients(seconds) {
 async function measure(make, seconds) {
   const folder = mkdtempSync(join(tmpdir(), "pocketmq-idle-clients-"));
   const servers = { pocketmq: await startServe(["--store", join(folder, "mq.db")]), echo: await startEcho() };
+  const timer = await startTimer();
   const clients = new Map();
   try {
     for (const [name, { broker }] of Object.entries(servers)) clients.set(name, await connect(make, portOf(broker)));
     await sleep(SETTLE_MS);
     const look = () =>
-      Object.entries(servers).map(([name, { pid }]) => ({
+      Object.entries({ ...servers, timer }).map(([name, { pid }]) => ({
         cpu: cpuSecondsOf(pid),
-        requests: clients.get(name).reduce((sum, client) => sum + client.requests, 0),
+        requests: (clients.get(name) ?? []).reduce((sum, client) => sum + client.requests, 0),
       }));
     const [before, from] = [look(), performance.now()];
     await sleep(seconds * 1_000);
     const [after, took] = [look(), (performance.now() - from) / 1_000];
     return Object.fromEntries(
-      Object.keys(servers).map((name, at) => [
+      [...Object.keys(servers), "timer"].map((name, at) => [
         name,
         {
           cpuPercent: (100 * (after[at].cpu - before[at].cpu)) / took,
@@ -60,7 +62,7 @@ async function measure(make, seconds) {
     );
   } finally {
     for (const client of [...clients.values()].flat()) client.close();
-    await Promise.all(Object.values(servers).map((server) => server.close()));
+    await Promise.all([...Object.values(servers), timer].map((each) => each.close()));
     rmSync(folder, { recursive: true, force: true });
   }
 }
