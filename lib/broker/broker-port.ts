@@ -308,6 +308,8 @@ export interface BrokerPort {
   lockQueues(group: string, owner: string, queues: readonly MessageQueue[]): readonly MessageQueue[];
   /** No effect on queues that others have locked. Members that wait for a queue are told `takeNewQueues` in one of the next turns. */
   unlockQueues(group: string, owner: string, queues: readonly MessageQueue[]): void;
+  /** Whether a member has a queue of the group locked: it consumes in order. */
+  hasLocks(group: string): boolean;
   queryOffset(group: string, topic: string, queueId: number): Promise<GroupProgress>;
   /** Stored with the next group commit, at the latest 50 ms later. */
   updateOffset(group: string, topic: string, queueId: number, nextOffset: number, rule: OffsetRule): void;

@@ -163,6 +163,10 @@ export class ConsumerManager {
     this.#locks.unlock(group, owner, queues);
   }
 
+  hasLocks(group: string): boolean {
+    return this.#locks.list(group).length > 0;
+  }
+
   /** Inside a read: all members of a group, in whatever process, those first that registered first. */
   list(group: string): readonly KnownMember[] {
     const others = this.#parts.engine.company?.memberRows.listOthers(group) ?? [];

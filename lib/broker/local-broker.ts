@@ -277,13 +277,14 @@ export class LocalBroker implements EmbeddedBrokerPort {
   holdsQueue(group: string, queue: MessageQueue): boolean {
     return this.#consumers.holdsQueue(group, queue);
   }
-
   lockQueues(group: string, owner: string, queues: readonly MessageQueue[]): readonly MessageQueue[] {
     return this.#consumers.lockQueues(group, owner, queues);
   }
-
   unlockQueues(group: string, owner: string, queues: readonly MessageQueue[]): void {
     this.#consumers.unlockQueues(group, owner, queues);
+  }
+  hasLocks(group: string): boolean {
+    return this.#consumers.hasLocks(group);
   }
 
   /** Inside a read: all members of a group, in whatever process, those first that registered first. */

@@ -284,13 +284,14 @@ export class ClientPort implements EmbeddedBrokerPort {
   holdsQueue(group: string, queue: MessageQueue): boolean {
     return this.#broker.holdsQueue(group, queue);
   }
-
   lockQueues(group: string, owner: string, queues: readonly MessageQueue[]): readonly MessageQueue[] {
     return this.#isLost() ? [] : this.#broker.lockQueues(group, owner, queues);
   }
-
   unlockQueues(group: string, owner: string, queues: readonly MessageQueue[]): void {
     if (!this.#isLost()) this.#broker.unlockQueues(group, owner, queues);
+  }
+  hasLocks(group: string): boolean {
+    return this.#broker.hasLocks(group);
   }
 
   async queryOffset(group: string, topic: string, queueId: number): ReturnType<EmbeddedBrokerPort["queryOffset"]> {

@@ -15,7 +15,6 @@ import type { MessageHost } from "./stored-message.js";
 import { type TopicParts, topicRequests } from "./topic-requests.js";
 import { transactionRequests } from "./transaction-requests.js";
 import type { WireConnection } from "./wire-connection.js";
-import { WireLocks } from "./wire-locks.js";
 import { WireMembers } from "./wire-members.js";
 import { WireProducers } from "./wire-producers.js";
 import type { WireRequests } from "./wire-server.js";
@@ -38,7 +37,6 @@ export function allRequests(parts: AllParts): WireRequests {
   const { port, admin, findGroup, hostFor } = parts;
   const members = new WireMembers(port);
   const producers = new WireProducers(parts);
-  const locks = new WireLocks(parts.steady);
   // A group that has members exists: clients tell their progress each five seconds.
   const hasGroup = async (group: string): Promise<boolean> =>
     members.has(group) || (await findGroup(group)) !== undefined;
@@ -46,11 +44,11 @@ export function allRequests(parts: AllParts): WireRequests {
     ...routeRequests({ port, hostFor }),
     ...topicRequests({ port, admin }),
     ...clientRequests({ port, members, producers }),
-    ...sendRequests({ ...parts, locks }),
+    ...sendRequests(parts),
     ...pullRequests({ port, members, hasGroup, hostFor }),
     ...offsetRequests(port),
     ...progressRequests({ port, hasGroup }),
-    ...lockRequests(port, locks),
+    ...lockRequests(port),
     ...sendBackRequests(port),
     ...transactionRequests(port),
   ];

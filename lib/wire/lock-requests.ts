@@ -4,7 +4,6 @@ import { intIn, listIn, objectIn, parseBody, textIn } from "./json-body.js";
 import { REQUEST_CODES } from "./request-codes.js";
 import { type RequestRow, requestRow } from "./request-header.js";
 import { RESPONSE_CODES } from "./response-codes.js";
-import type { WireLocks } from "./wire-locks.js";
 
 type LockPort = Pick<BrokerPort, "brokerName" | "findRoute" | "lockQueues" | "unlockQueues">;
 
@@ -20,19 +19,17 @@ interface LockRequest {
  *
  * Source: RocketMQ 5.3.3, `broker/.../processor/AdminBrokerProcessor.java`, `lockBatchMQ`, `unlockBatchMQ`; `broker/.../client/rebalance/RebalanceLockManager.java`.
  */
-export function lockRequests(port: LockPort, locks: WireLocks): readonly RequestRow[] {
+export function lockRequests(port: LockPort): readonly RequestRow[] {
   return [
     requestRow(REQUEST_CODES.LOCK_BATCH_MQ, {}, (_header, { body }) => {
       const { group, clientId, queues } = readLock(body, port);
       const locked = port.lockQueues(group, clientId, queues);
-      locks.locked(group, clientId, locked);
       const lockOKMQSet = locked.map(({ brokerName, queueId, topic }) => ({ brokerName, queueId, topic }));
       return { code: RESPONSE_CODES.SUCCESS, body: Buffer.from(JSON.stringify({ lockOKMQSet }), "utf8") };
     }),
     requestRow(REQUEST_CODES.UNLOCK_BATCH_MQ, {}, (_header, { body }) => {
       const { group, clientId, queues } = readLock(body, port);
       port.unlockQueues(group, clientId, queues);
-      locks.unlocked(group, clientId, queues);
       return { code: RESPONSE_CODES.SUCCESS };
     }),
   ];

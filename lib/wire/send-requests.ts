@@ -26,15 +26,13 @@ import { flag, type HeaderOf, int, long, optional, type RequestRow, requestRow, 
 import { RESPONSE_CODES } from "./response-codes.js";
 import type { MessageHost } from "./stored-message.js";
 import type { WireConnection } from "./wire-connection.js";
-import type { WireLocks } from "./wire-locks.js";
 
 export interface SendParts {
-  readonly port: Pick<BrokerPort, "append" | "brokerName" | "clusterName" | "findRoute">;
+  readonly port: Pick<BrokerPort, "append" | "brokerName" | "clusterName" | "findRoute" | "hasLocks">;
   /** Where the client of this connection reaches the broker. */
   readonly hostFor: (connection: WireConnection) => MessageHost;
   /** `undefined`: there is no such group. */
   readonly findGroup: (group: string) => Promise<Pick<GroupInfo, "retryMaxTimes"> | undefined>;
-  readonly locks: Pick<WireLocks, "isOrderly">;
   /** For messages that have none. */
   readonly newId: () => string;
   readonly chance: Chance;
@@ -126,7 +124,7 @@ class SendRequests {
   async answer(connection: WireConnection, header: SendHeader, body: Buffer): Promise<ResponseContent> {
     try {
       checkSendTopic(header.topic);
-      const grave = await this.#graveOf(header);
+      const grave = isRetryTopic(header.topic) ? await this.#graveOf(header) : undefined;
       const place = grave ?? this.#placeOf(header, connection);
       // What it is the header says, whatever the code.
       const messages = header.isBatch ? this.#batch(header, body) : this.#one(header, body);
@@ -175,10 +173,9 @@ class SendRequests {
    * Source: RocketMQ 5.3.3, `broker/.../processor/SendMessageProcessor.java`, `handleRetryAndDLQ`.
    */
   async #graveOf({ topic, reconsumeTimes = 0, maxReconsumeTimes }: SendHeader): Promise<Place | undefined> {
-    if (!isRetryTopic(topic)) return undefined;
     const group = derivedFromGroup(topic) as string;
     const grave = { topic: deadLetterTopic(group), queueId: 0, newTopicQueueNums: 1 };
-    if (this.#parts.locks.isOrderly(group)) return grave;
+    if (this.#parts.port.hasLocks(group)) return grave;
     const max = maxReconsumeTimes ?? (await this.#parts.findGroup(group))?.retryMaxTimes ?? USUAL_RETRIES;
     return reconsumeTimes <= max ? undefined : grave;
   }
@@ -255,7 +252,7 @@ class SendRequests {
             ] as const,
           ];
     // A batch has one of its own, which its messages do not have, or none.
-    const transactionId = decodeProperties(properties).get(PROPERTY.UNIQ_KEY) ?? (isBatch ? undefined : uniqueId);
+    const transactionId = isBatch ? decodeProperties(properties).get(PROPERTY.UNIQ_KEY) : uniqueId;
     return new Map([
       ...recall,
       ["queueId", `${queueId}`],
