@@ -161,13 +161,14 @@ describe("a test broker that is served", () => {
   ] as const)("closes connections at %s, and lets clients in again", async (_title, happen, code) => {
     await using broker = await openOrders();
     await using service = await serve(broker, FREE);
-    const before = await connect(service);
+    const [before, stranger] = [await connect(service), await connect(service)];
     await join(before);
     await send(before, "a");
+    await pull(stranger, 9);
 
     await happen(broker);
 
-    await before.closed();
+    for (const client of [before, stranger]) await client.closed();
     await using after = await connect(service);
     await join(after);
     expect((await pull(after, 0)).code).toBe(code);
