@@ -52,13 +52,14 @@ export class CheckRounds implements CheckSchedule {
     if (this.#round === undefined && this.#nextAt <= storedAt) this.#nextAt = this.#following(storedAt);
   }
 
-  moveDue(now: number): void {
+  moveDue(now: number): number {
     const { store, checkers } = this.#parts;
     checkers.keepAsking(now, store.halves);
     const round = this.#round ?? (this.#nextAt <= now ? { startedAt: now, after: -1 } : undefined);
-    if (round === undefined) return;
+    if (round === undefined) return 0;
     const nextAt = this.#round === undefined ? this.#following(now) : this.#nextAt;
     this.#moved = { round: this.#goOn(round, now), nextAt };
+    return 0;
   }
 
   /** One more step; `undefined`: the round is over. */

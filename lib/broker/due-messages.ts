@@ -88,13 +88,17 @@ export class DueMessages implements DueRows, PutOffRows {
   }
 
   /** Gives what is due to the log. */
-  moveDue(now: number): void {
+  moveDue(now: number): number {
     const blocks = this.#store.due.listDue(now, MAX_BLOCKS_A_MOVE, MAX_BYTES_A_MOVE);
-    for (const { topic, queueId, messageCount, records } of blocks)
+    let moved = 0;
+    for (const { topic, queueId, messageCount, records } of blocks) {
       this.#appender.addEncoded(topic, queueId, records, messageCount);
+      moved += messageCount;
+    }
     const last = blocks.at(-1);
     if (last !== undefined) this.#store.due.deleteUpTo(last);
     this.#earliest.forget();
+    return moved;
   }
 
   putOffAnew(now: number, [dueAt = now, dueKey = Number.MAX_SAFE_INTEGER]: PutOffPlace): PutOffPlace | undefined {

@@ -8,8 +8,8 @@ export interface DueRows {
   earliest(): number | undefined;
   /** It is to be read again: what is known may be too early by now. */
   forgetEarliest(): void;
-  /** Inside a transaction: moves what is due, the earliest first, as much as one transaction takes. */
-  moveDue(now: number): void;
+  /** Inside a transaction: moves what is due, the earliest first, as much as one transaction takes. Returns how many messages came into their queues. */
+  moveDue(now: number): number;
 }
 
 /** Where a look through such rows has come to, by the columns of their key; none: it begins. */

@@ -55,7 +55,7 @@ export class PopRevive implements DueRows {
     this.#parts.checkpoints.earliest.forget();
   }
 
-  moveDue(now: number): void {
+  moveDue(now: number): number {
     const { checkpoints } = this.#parts;
     let [bytes, messages] = [0, 0];
     for (const checkpoint of checkpoints.listDue(now, MAX_MESSAGES_A_MOVE)) {
@@ -65,6 +65,7 @@ export class PopRevive implements DueRows {
       checkpoints.delete(checkpoint);
     }
     checkpoints.earliest.forget();
+    return messages;
   }
 
   /** Tells of what was moved: after the commit. */

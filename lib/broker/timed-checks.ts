@@ -26,7 +26,7 @@ export class TimedChecks implements CheckSchedule {
     if (this.#parts.checkers.has(producerGroup)) this.#earliest.added(checkAt);
   }
 
-  moveDue(now: number): void {
+  moveDue(now: number): number {
     const { store, checkers, settings, giveUp } = this.#parts;
     const { checkIntervalMs, checkMax } = settings;
     this.#earliest.forget();
@@ -46,6 +46,7 @@ export class TimedChecks implements CheckSchedule {
         }
       }
     }
+    return 0;
   }
 
   putOffAnew(now: number, [after = -1]: PutOffPlace): PutOffPlace | undefined {

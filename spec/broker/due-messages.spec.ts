@@ -190,7 +190,36 @@ describe("messages whose time is long past when they are moved", () => {
     broker.clock.setTime(START + 3_600_000);
     await broker.clock.advance(0);
 
-    expect([await sending, left.get()]).toEqual([600, 0]);
+    expect([await sending, left.get()]).toEqual([1_600, 0]);
+    await broker[Symbol.asyncDispose]();
+    driver.database.close();
+  });
+
+  it("are moved no faster than a listener is called", async () => {
+    const driver = openFaultDriver();
+    await makeDueStore(
+      driver.database,
+      Array.from({ length: 4_000 }, (_, index) => ({ afterMs: index, body: `${index}` })),
+    );
+    await using broker = await openTestBroker({ database: driver.database });
+    const left = driver.database.prepare("SELECT count(*) FROM mq_due").pluck();
+    let handedOut = 0;
+    let mostInHand = 0;
+    const consumer = broker.mq.pushConsumer({
+      group: "billing",
+      subscriptions: { orders: "*" },
+      listener: () => {
+        mostInHand = Math.max(mostInHand, 4_000 - (left.get() as number) - handedOut);
+        handedOut += 1;
+      },
+    });
+    await consumer.start();
+
+    broker.clock.setTime(START + 3_600_000);
+    await broker.clock.advance(0);
+
+    expect(handedOut).toBe(4_000);
+    expect(mostInHand).toBeLessThanOrEqual(1_100);
     await broker[Symbol.asyncDispose]();
     driver.database.close();
   });
