@@ -2,12 +2,12 @@
  * `npm run bench -- [NAME…] [--smoke] [--trials 5] [--synchronous full,normal] [--drivers a,b] [--no-servers] [--out FILE] [--check]
  * [--profile FOLDER]`
  *
- * NAME: only scenarios whose name contains it. Within a round every driver takes its turn, each in a process of its own on fresh files, before
+ * NAME: only the scenario of this name, or where none has it those whose names contain it. Within a round every driver takes its turn, each in a process of its own on fresh files, before
  * the next scenario; the order turns from round to round. So whatever else the machine does falls on all, and ratios within a round hold.
  * A run of everything replaces results/scenarios.json. `--smoke` makes everything small and only proves that it works. A driver whose server this
  * machine does not have is skipped; nothing is ever installed.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -45,9 +45,11 @@ const modes = values.synchronous.split(",");
 for (const mode of modes)
   if (!["full", "normal", "off"].includes(mode))
     throw new Error(`--synchronous takes full, normal and off, got ${mode}`);
-const scenarios = SCENARIOS.filter(
-  ({ name }) => positionals.length === 0 || positionals.some((positional) => name.includes(positional)),
-);
+const isNamed = ({ name }) =>
+  positionals.some(
+    (given) => name === given || (name.includes(given) && SCENARIOS.every((other) => other.name !== given)),
+  );
+const scenarios = positionals.length === 0 ? SCENARIOS : SCENARIOS.filter(isNamed);
 if (scenarios.length === 0)
   throw new Error(`no scenario is called so: ${SCENARIOS.map(({ name }) => name).join(", ")}`);
 const isWhole =
@@ -106,7 +108,9 @@ async function runRound(scenario, synchronous, round) {
       trial.profile = join(values.profile, `${scenario.name}-${synchronous}-${driver}.cpuprofile`);
     }
     keep(driver, await runTrial(snapshot, servers, trial));
-    if (trial.profile !== undefined) process.stdout.write(`${trial.profile}\n${summarizeProfile(trial.profile)}\n\n`);
+    // Some scenarios have no phase of which a profile is taken.
+    if (trial.profile !== undefined && existsSync(trial.profile))
+      process.stdout.write(`${trial.profile}\n${summarizeProfile(trial.profile)}\n\n`);
   }
 }
 
