@@ -5,8 +5,6 @@ describe("loading the package", () => {
   it.each([
     ["import", "pocketmq"],
     ["require", "pocketmq"],
-    ["import", "pocketmq/testing"],
-    ["require", "pocketmq/testing"],
     ["import", "pocketmq/wire"],
     ["require", "pocketmq/wire"],
   ])(
@@ -15,6 +13,18 @@ describe("loading the package", () => {
       const output = await runInApp("loading", ["what-changes.cjs", way, entryPoint]);
 
       expect(JSON.parse(output)).toEqual({ changes: [], warnings: [] });
+    },
+  );
+
+  it.each(["import", "require"])(
+    "by %s of pocketmq/testing loads SQLite, as opening a test broker is to be quick, and does nothing else",
+    async (way) => {
+      const output = await runInApp("loading", ["what-changes.cjs", way, "pocketmq/testing"]);
+
+      const { changes, warnings } = JSON.parse(output) as { changes: string[]; warnings: string[] };
+      const others = changes.filter((change) => !/^(driver|addons): .*[/]better-sqlite3[/]/.test(change));
+      expect(changes).toContainEqual(expect.stringMatching(/^addons: .*better_sqlite3[.]node$/));
+      expect({ others, warnings }).toEqual({ others: [], warnings: [] });
     },
   );
 

@@ -1,4 +1,4 @@
-// Loads an entry point of the package the way the arguments say and prints what is different afterwards; nothing should be.
+// Loads an entry point of the package the way the arguments say and prints what is different afterwards.
 
 const { createHook } = require("node:async_hooks");
 
