@@ -21,8 +21,8 @@ export interface RecallParts {
 /**
  * Takes back messages that are put off.
  *
- * Source: RocketMQ 5.3.3, `broker/.../processor/RecallMessageProcessor.java`. Its broker stores a second timer that makes the first one be passed over when both are
- * due; here the message is deleted at once.
+ * Source: RocketMQ 5.3.3, `broker/.../processor/RecallMessageProcessor.java`. Its broker stores a second timer that makes every one of that id be passed over when they are
+ * due; here they are deleted at once.
  */
 export class Recall {
   readonly #parts: RecallParts;
@@ -42,16 +42,23 @@ export class Recall {
       throw refused("broker service not available", `the handle is one of broker ${brokerName}`);
     if (timestamp <= now || timestamp - now > MAX_TIMER_MS)
       throw refused("timestamp invalid", `it could be recalled until ${timestamp}, now is ${now}`);
-    const found = findMessage(store.due.listAt(delays.dueAtOf(timestamp), topic), messageId);
-    if (found !== undefined) due.remove(found.block, found.position);
+    const find = (): FoundMessage<DueBlock> | undefined =>
+      findMessage(store.due.listAt(delays.dueAtOf(timestamp), topic), messageId);
+    // A client that got no answer has sent it again.
+    for (let found = find(); found !== undefined; found = find()) due.remove(found.block, found.position);
   }
 }
 
+type Block = Pick<DueBlock, "records" | "messageCount">;
+
+/** A block, and where in it the message begins. */
+interface FoundMessage<B extends Block> {
+  readonly block: B;
+  readonly position: number;
+}
+
 /** Where the message lies in one of these blocks. */
-export function findMessage<B extends Pick<DueBlock, "records" | "messageCount">>(
-  blocks: Iterable<B>,
-  messageId: string,
-): { block: B; position: number } | undefined {
+export function findMessage<B extends Block>(blocks: Iterable<B>, messageId: string): FoundMessage<B> | undefined {
   for (const block of blocks) {
     let position = 0;
     for (let index = 0; index < block.messageCount; index += 1) {

@@ -1,7 +1,10 @@
 import type Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
+import { OutgoingMessage } from "../../lib/client/outgoing-message.js";
 import type { Message, SendReceipt } from "../../lib/index.js";
+import { prepareMessage } from "../../lib/message/message-validation.js";
 import { formatRecallHandle, parseRecallHandle, type RecallHandle } from "../../lib/message/recall-handle.js";
+import { openTestPort, type TestPort } from "../support/local-broker.js";
 import { storedIn } from "../support/shared-connection.js";
 import { tempFolder } from "../support/temp-folder.js";
 import { openRecordedBroker, openTestBroker, type TestBroker } from "../support/test-broker.js";
@@ -12,6 +15,15 @@ async function send({ mq }: TestBroker, ...messages: readonly object[]): Promise
   return Promise.all(
     messages.map((message) => producer.send({ topic: "orders", ...message } as Message, { queue: 0 })),
   );
+}
+
+/** Sends a message to queue 0 of "orders" that has this id already, which is its body, too. */
+async function sendAs(messageId: string, { port, clock }: TestPort, deliverAt: number): Promise<void> {
+  const prepared = prepareMessage({ topic: "orders", body: messageId }, { maxMessageSize: 1_000 });
+  const messages = [new OutgoingMessage(prepared, messageId, clock.now())];
+  const place = { topic: "orders", queueId: 0, newTopicQueueNums: 1 };
+  const request = { ...place, messages, bytes: 1, deadline: clock.now() + 1_000, delay: { deliverAt } };
+  await new Promise<void>((stored, failed) => void port.append(request, { stored, failed }));
 }
 
 function recall({ mq }: TestBroker, recallHandle: unknown, topic = "orders"): Promise<string> {
@@ -46,6 +58,21 @@ describe("Producer.recall", () => {
 
     const left = ["a", "b", "c"].filter((_, at) => at !== index);
     expect(await storedIn(broker.mq, "orders")).toEqual(left.map((body, offset) => `${offset} ${body}`));
+  });
+
+  it("takes each copy of a message that was sent again for want of an answer, as a client behind a connection does", async () => {
+    await using test = await openTestPort({ defaultQueueCount: 1 });
+    const { mq, port, clock } = test;
+    const messageId = "0".repeat(32);
+    const deliverAt = clock.now() + 1_000;
+    const other = "1".repeat(32);
+    await Promise.all([messageId, other, messageId].map((id) => sendAs(id, test, deliverAt)));
+    await sendAs(messageId, test, deliverAt);
+
+    await port.recall("orders", { topic: "orders", brokerName: port.brokerName, timestamp: deliverAt, messageId });
+    await clock.advance(1_000);
+
+    expect(await storedIn(mq, "orders")).toEqual([`0 ${other}`]);
   });
 
   it("answers the same when it is called twice, and when there is no such message", async () => {
