@@ -5,7 +5,7 @@ import { isDiskFull, toMqError } from "../store/sqlite-error.js";
 import type { Clock } from "../time/clock.js";
 import type { EventHub } from "./broker-events.js";
 import type { BrokerParts } from "./broker-parts.js";
-import type { AppendObserver } from "./broker-port.js";
+import type { AppendObserver, AppendRequest } from "./broker-port.js";
 import type { WrittenBlock } from "./log-appender.js";
 
 /** Above it sends are refused. Source: RocketMQ, `MessageStoreConfig.java`, `diskSpaceWarningLevelRatio`. */
@@ -87,15 +87,17 @@ export class DiskGuard {
     return Math.max(0, usedBytes - ((usedBytes + freeBytes) * FORCE_PERCENT) / 100);
   }
 
-  /** Throws while sends are refused. */
-  assertRoom(): void {
+  /** Throws while sends are refused. @param isGuest - it is to be stored in a transaction of the connection's owner. */
+  assertRoom({ delay, half, bytes }: AppendRequest, isGuest: boolean): void {
+    // No commit of ours tells of these that they were written to the log.
+    if (isGuest || delay !== undefined || half !== undefined) this.#count(bytes);
     if (this.#state === "full") throw this.#refusal();
   }
 
   /** The same, and sees how the send ends where that tells something. */
-  admit(observer: AppendObserver): AppendObserver {
+  admit(request: AppendRequest, observer: AppendObserver): AppendObserver {
+    this.assertRoom(request, false);
     if (this.#state === "roomy") return observer;
-    this.assertRoom();
     return {
       stored: () => {
         this.sendStored();
@@ -112,7 +114,14 @@ export class DiskGuard {
   /** Whatever it was. */
   committed(written: readonly WrittenBlock[]): void {
     this.#hasCommitted = true;
-    for (const { block } of written) this.#bytesUntilLook -= block.records.length;
+    let bytes = 0;
+    for (const { block } of written) bytes += block.records.length;
+    this.#count(bytes);
+  }
+
+  /** So much of messages is written, or is to be. */
+  #count(bytes: number): void {
+    this.#bytesUntilLook -= bytes;
     if (this.#bytesUntilLook < 0) this.look();
   }
 

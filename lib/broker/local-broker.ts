@@ -177,12 +177,12 @@ export class LocalBroker implements EmbeddedBrokerPort {
 
   append(request: AppendRequest, observer: AppendObserver): WithdrawableWrite {
     this.assertOpen();
-    return this.engine.append(request, this.#upkeep.disk?.admit(observer) ?? observer);
+    return this.engine.append(request, this.#upkeep.disk?.admit(request, observer) ?? observer);
   }
 
   appendSync(request: AppendRequest): void {
     this.assertOpen();
-    this.#upkeep.disk?.assertRoom();
+    this.#upkeep.disk?.assertRoom(request, this.isInTransaction);
     this.engine.appendSync(request);
     // What is in a transaction of the owner's may never be stored.
     if (!this.isInTransaction) this.#upkeep.disk?.sendStored();

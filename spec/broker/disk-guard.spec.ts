@@ -263,22 +263,37 @@ describe("minFreeBytes", () => {
     expect((await Promise.allSettled([sending]))[0]?.status).toBe(isTaken ? "fulfilled" : "rejected");
   });
 
-  it("is looked at again once half of what is left above it is written, whatever the time", async () => {
-    await using guarded = await openGuarded();
-    const { disk, producer } = guarded;
-    disk.freeBytes = 66 * MIB;
-    await guarded.test.clock.advance(10_000);
-    const asked = disk.asked.length;
-    const body = Buffer.alloc(MIB - 1_000);
+  const WAYS: Readonly<Record<string, (mq: Broker, body: Buffer) => Promise<unknown>>> = {
+    "to a queue": (mq, body) => mq.producer({ group: "shop" }).send({ topic: "orders", body }),
+    "for later": (mq, body) => mq.producer({ group: "shop" }).send({ topic: "orders", body, delayMs: 60_000 }),
+    "in a transaction": async (mq, body) => {
+      await using producer = mq.transactionProducer({ group: "shop", checkLocalTransaction: () => "unknown" });
+      await producer.start();
+      await producer.beginTransaction().send({ topic: "orders", body });
+    },
+    "in a transaction of the connection": async (mq, body) =>
+      mq.transaction(() => mq.producer({ group: "shop" }).sendSync({ topic: "orders", body })),
+  };
 
-    await producer.send({ topic: "orders", body });
-    const early = disk.asked.length;
-    disk.freeBytes = 63 * MIB;
-    await producer.send({ topic: "orders", body: Buffer.alloc(2_000) });
+  it.each(Object.entries(WAYS))(
+    "is looked at again once half of what is left above it is sent, whatever the time: %s",
+    async (_way, send) => {
+      await using guarded = await openGuarded();
+      const { disk, producer, mq } = guarded;
+      disk.freeBytes = 66 * MIB;
+      await guarded.test.clock.advance(10_000);
+      const asked = disk.asked.length;
 
-    expect([early - asked, disk.asked.length - asked]).toEqual([0, 1]);
-    expect(await refusalOf(() => producer.send(MESSAGE))).toMatchObject(FULL);
-  });
+      await send(mq, Buffer.alloc(MIB - 1_000));
+      const early = disk.asked.length;
+      disk.freeBytes = 63 * MIB;
+      // It is found out with this one, or after it.
+      await Promise.allSettled([send(mq, Buffer.alloc(2_000))]);
+
+      expect([early - asked, disk.asked.length - asked]).toEqual([0, 1]);
+      expect(await refusalOf(() => producer.send(MESSAGE))).toMatchObject(FULL);
+    },
+  );
 
   it("counts room that deleting has made inside of the file", async () => {
     await using guarded = await openGuarded({ retention: { fileReservedTimeHours: 1, deleteWhen: "00;12" } });
