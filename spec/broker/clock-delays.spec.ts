@@ -78,9 +78,11 @@ describe("when the clock is set back by an hour, as soon as that is found out", 
     const { mq, clock } = broker;
     const received = await consume(mq);
     const dueAt = clock.now() + 30 * SECOND;
-    await send(mq, "level", { delayLevel: 4 });
-    await send(mq, "moment", { deliverAt: dueAt });
-    await send(mq, "delay", { delayMs: 30 * SECOND });
+    await Promise.all([
+      send(mq, "level", { delayLevel: 4 }),
+      send(mq, "moment", { deliverAt: dueAt }),
+      send(mq, "delay", { delayMs: 30 * SECOND }),
+    ]);
     await clock.advance(5 * SECOND);
 
     clock.setTime(clock.now() - HOUR);

@@ -23,6 +23,22 @@ describe("messages that somebody has not consumed", () => {
     expect(expired.map(({ unconsumedBy }) => unconsumedBy)).toEqual([[], []]);
   });
 
+  it("stay together with those of which the same commit stored one that is not consumed", async () => {
+    await using broker = await openAtNoon();
+    const { mq, clock } = broker;
+    await mq.producer({ group: "shop" }).sendBatch(["a", "b"].map((body) => ({ topic: "orders", body })));
+    const consumer = mq.pullConsumer({ group: "billing", autoCommit: false });
+    await consumer.start();
+    const [queue] = await consumer.fetchMessageQueues("orders");
+    consumer.assign(queue === undefined ? [] : [queue]);
+    await consumer.commit(new Map(queue && [[queue, 1]]));
+    await consumer.close();
+
+    await clock.advance(5 * DAY);
+
+    expect(await ends(mq)).toEqual([0, 2]);
+  });
+
   it("stay while one of several groups has not, or an instance of a broadcasting one", async () => {
     await using broker = await openAtNoon();
     const { mq, clock } = broker;

@@ -194,6 +194,33 @@ describe("an hour in which nobody had the store open", () => {
     ]);
   });
 
+  it("is none of those in which somebody had it open and nothing was old enough", async () => {
+    using folder = tempFolder();
+    const path = folder.file("app.db");
+    const first = await openAtNoon({ path });
+    await send(first.mq, "a");
+    await first.clock.advance(DAY);
+    await first[Symbol.asyncDispose]();
+
+    expect(await openLater(path, NOON + DAY, { retention: { fileReservedTimeHours: 1 } })).toEqual([0, 1]);
+  });
+
+  it("is made up for with what was old enough then: what becomes so later waits for the next", async () => {
+    using folder = tempFolder();
+    await using broker = await openAtNoon({ path: folder.file("app.db"), retention: { fileReservedTimeHours: 1 } });
+    const { mq, clock } = broker;
+    await send(mq, "a");
+
+    await clock.advance(16 * HOUR - 1);
+    const before = await ends(mq);
+    await clock.advance(1);
+
+    expect([before, await ends(mq)]).toEqual([
+      [0, 1],
+      [1, 1],
+    ]);
+  });
+
   it("is made up for by the next one where the broker was closed in the middle of it", async () => {
     using folder = tempFolder();
     const path = folder.file("app.db");
@@ -307,6 +334,27 @@ describe("the hours of deleting", () => {
 
     expect(ran).toEqual(["embedded 2026-03-29T01:00:00.000Z", "rocketmq 2026-03-30T00:00:00.000Z"]);
   });
+
+  it.each(["embedded", "rocketmq"] as const)(
+    "are twice as long when a clock change repeats one: %s",
+    async (profile) => {
+      process.env["TZ"] = "Europe/Berlin";
+      // The clock goes from 3 to 2 in the night to 25 October 2026, at 1 UTC.
+      const clock = new VirtualClock(Date.UTC(2026, 9, 25, 0, 30));
+      await using broker = await openTestBroker({
+        profile,
+        clock,
+        retention: { fileReservedTimeHours: 1, deleteWhen: "02" },
+      });
+      const ran: string[] = [];
+      broker.mq.on("message:expired", () => void ran.push(new Date(clock.now()).toISOString()));
+      await send(broker.mq, "a");
+
+      await clock.advance(2 * HOUR);
+
+      expect(ran).toEqual(["2026-10-25T01:30:10.000Z"]);
+    },
+  );
 });
 
 describe("bad input to retention", () => {
