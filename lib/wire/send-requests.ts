@@ -207,6 +207,7 @@ class SendRequests {
     const [first] = messages as readonly [ReceivedMessage];
     const isUsual = isBatch || isDead;
     const producerGroup = isUsual ? undefined : first.transactionOf;
+    if (producerGroup !== undefined && hasTimer(first.delay)) throw timerOfTransaction();
     const delay = isUsual || producerGroup !== undefined ? undefined : first.delay;
     const sending: AppendRequest = {
       ...{ ...place, messages, deadline: steady.now() + STORE_WAIT_MS },
@@ -262,4 +263,13 @@ class SendRequests {
       ["queueOffset", `${Math.max(0, queueOffset)}`],
     ]);
   }
+}
+
+function hasTimer({ delaySeconds, delayMs, deliverAt }: MessageDelay = {}): boolean {
+  return delaySeconds !== undefined || delayMs !== undefined || deliverAt !== undefined;
+}
+
+/** RocketMQ takes it, and never delivers it. */
+function timerOfTransaction(): MqError {
+  return illegal("timer message illegal, a message of a transaction cannot have a timer");
 }

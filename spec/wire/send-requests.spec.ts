@@ -454,4 +454,30 @@ describe("a half message over the wire", () => {
       { producerGroup: "tx", transactionId: "B".repeat(32) },
     ]);
   });
+
+  it.each([
+    { TIMER_DELAY_SEC: "60" },
+    { TIMER_DELAY_MS: "1" },
+    { TIMER_DELIVER_MS: "1" },
+    { TIMER_DELAY_SEC: "60", DELAY: "3" },
+  ])("is refused with 13 when it has a timer: %j", async (timer) => {
+    await using server = await openVal();
+
+    const { code, remark } = await send(server, {
+      i: properties({ TRAN_MSG: "true", PGROUP: "tx", ...timer }),
+      f: "4",
+    });
+
+    expect([code, remark]).toEqual([13, "timer message illegal, a message of a transaction cannot have a timer"]);
+    expect(await server.broker.mq.admin.listHalfMessages()).toEqual([]);
+  });
+
+  it("has no effect of a delay level, as of RocketMQ's own clients, which take it away", async () => {
+    await using server = await openVal();
+
+    const { code } = await send(server, { i: properties({ TRAN_MSG: "true", PGROUP: "tx", DELAY: "3" }), f: "4" });
+
+    expect(code).toBe(0);
+    expect(await server.broker.mq.admin.listHalfMessages()).toHaveLength(1);
+  });
 });
