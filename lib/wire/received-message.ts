@@ -21,7 +21,7 @@ export interface SentMessage {
 
 /** What the broker stamps on each message alike, or a consumer has sent back that it only got with one. */
 const NOT_STORED = [PROPERTY.MSG_REGION, PROPERTY.TRACE_ON, PROPERTY.CLUSTER, PROPERTY.POP_CK] as const;
-const DELAYS = [PROPERTY.DELAY, PROPERTY.TIMER_DELAY_SEC, PROPERTY.TIMER_DELAY_MS, PROPERTY.TIMER_DELIVER_MS] as const;
+const TIMERS = [PROPERTY.TIMER_DELAY_SEC, PROPERTY.TIMER_DELAY_MS, PROPERTY.TIMER_DELIVER_MS] as const;
 
 /** One character of latin1 is one byte; its size has a byte. */
 const UNIQUE_ID = /^[^\u0100-\uffff]{1,255}$/;
@@ -64,11 +64,11 @@ export class ReceivedMessage implements MessageToAppend {
     this.uniqueId = properties.get(PROPERTY.UNIQ_KEY) ?? newId();
     if (!UNIQUE_ID.test(this.uniqueId)) throw illegalMessage(limits);
     this.tagsCode = javaStringHash(properties.get(PROPERTY.TAGS) ?? "");
-    this.delay = delayIn(properties);
+    this.delay = takeDelay(properties);
     this.transactionOf =
       properties.get(PROPERTY.TRAN_MSG) === "true" ? (properties.get(PROPERTY.PGROUP) ?? "") : undefined;
     this.sysFlag = sent.sysFlag & (this.transactionOf === undefined ? ALL_FLAGS : ALL_FLAGS & ~TRANSACTION_FLAGS);
-    for (const name of [PROPERTY.UNIQ_KEY, ...NOT_STORED, ...DELAYS]) properties.delete(name);
+    for (const name of [PROPERTY.UNIQ_KEY, ...NOT_STORED]) properties.delete(name);
     this.properties = encodeDecoded(properties);
     this.propertiesSize = utf8Size(this.properties);
     this.body = body;
@@ -81,10 +81,20 @@ export class ReceivedMessage implements MessageToAppend {
   }
 }
 
-function delayIn(properties: ReadonlyMap<string, string>): MessageDelay | undefined {
-  const [level, delaySeconds, delayMs, deliverAt] = DELAYS.map((name) => numberIn(properties.get(name)));
+/**
+ * Takes out of the properties when the message is to be delivered. What was timed once is not timed again, and keeps what it asked for then.
+ *
+ * Source: RocketMQ 5.3.3, `broker/.../util/HookUtils.java`, `checkIfTimerMessage`.
+ */
+function takeDelay(properties: Map<string, string>): MessageDelay | undefined {
+  const level = numberIn(properties.get(PROPERTY.DELAY));
   if (Number.isNaN(level)) throw new MqError("ERR_MQ_MESSAGE_ILLEGAL", "DELAY must be an integer", SYSTEM_ERROR);
+  properties.delete(PROPERTY.DELAY);
+  const isTimed = properties.has(PROPERTY.TIMER_OUT_MS) && (level ?? 0) <= 0;
+  if (isTimed) return level === undefined ? undefined : { level };
+  const [delaySeconds, delayMs, deliverAt] = TIMERS.map((name) => numberIn(properties.get(name)));
   if ([delaySeconds, delayMs, deliverAt].some(Number.isNaN)) throw illegalTimer();
+  for (const name of TIMERS) properties.delete(name);
   if ([level, delaySeconds, delayMs, deliverAt].every((value) => value === undefined)) return undefined;
   return { level, delaySeconds, delayMs, deliverAt };
 }

@@ -412,6 +412,18 @@ describe("a message over the wire that asks for a time", () => {
     expect(await server.stored("Val")).toEqual([]);
   });
 
+  it("is there at once where it was timed before, with what it asked for then, unless it has a delay level", async () => {
+    await using server = await openVal();
+    const timed = { TIMER_DELAY_SEC: "60", TIMER_OUT_MS: "1700000000000" };
+
+    for (const level of [{}, { DELAY: "1" }]) await send(server, { i: properties({ ...timed, ...level }) });
+    const before = await server.stored("Val");
+    await server.broker.clock.advance(1_000);
+
+    expect(before).toMatchObject([{ systemProperties: timed }]);
+    expect(await server.stored("Val")).toHaveLength(2);
+  });
+
   it.each([
     ["timer-too-far", { TIMER_DELAY_SEC: `${3 * 86_400 + 10}` }],
     ["timer-not-a-number", { TIMER_DELIVER_MS: "abc" }],
