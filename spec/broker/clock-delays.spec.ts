@@ -311,6 +311,31 @@ describe("when the clock is set forth by an hour", () => {
 
     expect(received.toSorted()).toEqual(["level 1", "moment 1"]);
   });
+
+  it.each([false, true])(
+    "what is in hand comes within a second to who waits for it, orderly: %s",
+    async (isOrderly) => {
+      await using broker = await openOnMachine();
+      const { mq, clock } = broker;
+      await mq.admin.createGroup(GROUP, { consumeMessageOrderly: isOrderly });
+      await using popping = await popper(mq);
+      await send(mq, "a");
+      await popping.receive();
+      let received: readonly string[] = [];
+      const waiting = popping.receive(1, 10 * SECOND).then((found) => {
+        received = found;
+      });
+      await clock.advance(SECOND / 2);
+
+      clock.setTime(clock.now() + HOUR);
+      await clock.advance(FOUND_MS);
+      const inTime = received;
+      await clock.advance(10 * SECOND);
+      await waiting;
+
+      expect(inTime).toEqual(["a 2"]);
+    },
+  );
 });
 
 interface Popper extends AsyncDisposable {
