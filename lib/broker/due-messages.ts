@@ -75,16 +75,19 @@ export class DueMessages implements DueRows, PutOffRows {
     this.#forgetCollected();
   }
 
-  /** Inside a transaction: deletes the message that begins at this position of the block. */
-  remove(block: DueBlock, position: number): void {
-    const { messageCount, records } = block;
-    if (messageCount === 1) {
+  /** Inside a transaction: deletes the message that begins at this position of the block. Returns what is left of it. */
+  remove(block: DueBlock, position: number): DueBlock | undefined {
+    const { records } = block;
+    const messageCount = block.messageCount - 1;
+    if (messageCount === 0) {
       this.#store.due.delete(block);
       this.#earliest.forget();
-      return;
+      return undefined;
     }
     const rest = [records.subarray(0, position), records.subarray(position + sizeAt(records, position))];
-    this.#store.due.replace(block, messageCount - 1, Buffer.concat(rest));
+    const left = { ...block, messageCount, records: Buffer.concat(rest) };
+    this.#store.due.replace(block, messageCount, left.records);
+    return left;
   }
 
   /** Gives what is due to the log. */

@@ -33,7 +33,7 @@ export class Recall {
 
   /** Inside a transaction. Throws before anything is written. */
   apply(topic: string, { topic: sentTo, brokerName, timestamp, messageId }: RecallHandle): void {
-    const { store, topics, due, delays, isAllowed } = this.#parts;
+    const { store, topics, delays, isAllowed } = this.#parts;
     const now = this.#parts.now();
     if (!isAllowed) throw new MqError("ERR_MQ_NO_PERMISSION", "recall failed, operation is forbidden");
     topics.get(topic);
@@ -42,10 +42,15 @@ export class Recall {
       throw refused("broker service not available", `the handle is one of broker ${brokerName}`);
     if (timestamp <= now || timestamp - now > MAX_TIMER_MS)
       throw refused("timestamp invalid", `it could be recalled until ${timestamp}, now is ${now}`);
-    const find = (): FoundMessage<DueBlock> | undefined =>
-      findMessage(store.due.listAt(delays.dueAtOf(timestamp), topic), messageId);
-    // A client that got no answer has sent it again.
-    for (let found = find(); found !== undefined; found = find()) due.remove(found.block, found.position);
+    for (const block of store.due.listAt(delays.dueAtOf(timestamp), topic, messageId))
+      this.#removeFrom(block, messageId);
+  }
+
+  /** A client that got no answer has sent the message again: there may be several. */
+  #removeFrom(block: DueBlock, messageId: string): void {
+    const found = findMessage([block], messageId);
+    const left = found && this.#parts.due.remove(block, found.position);
+    if (left !== undefined) this.#removeFrom(left, messageId);
   }
 }
 

@@ -142,8 +142,10 @@ export class MessageRecorder {
     for (const request of requests) {
       const { topic, messages, delayed } = request;
       const [message] = messages;
-      const blocks = engine.reads.readNow(() => [...engine.store.due.listAt(delayed?.dueAt ?? 0, topic)]);
-      if (message !== undefined && findMessage(blocks, message.uniqueId) !== undefined) this.sent(request);
+      if (message === undefined) continue;
+      const { uniqueId } = message;
+      const blocks = engine.reads.readNow(() => engine.store.due.listAt(delayed?.dueAt ?? 0, topic, uniqueId));
+      if (findMessage(blocks, uniqueId) !== undefined) this.sent(request);
     }
   }
 

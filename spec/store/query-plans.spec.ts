@@ -108,7 +108,10 @@ describe("the statements of the store", () => {
     ["FROM mq_claim WHERE engine_key = ?", "mq_claim_engine (engine_key=?)"],
     ["FROM mq_meta WHERE name = ?", "USING PRIMARY KEY (name=?)"],
     ["FROM mq_due WHERE due_at <= ? ORDER BY due_at, due_key LIMIT ?", "USING PRIMARY KEY (due_at<?)"],
-    ["FROM mq_due WHERE due_at = ? AND topic = ? ORDER BY due_key", "USING PRIMARY KEY (due_at=?)"],
+    [
+      "FROM mq_due WHERE due_at = ? AND topic = ? AND instr(records, ?) > 0 ORDER BY due_key",
+      "USING PRIMARY KEY (due_at=?)",
+    ],
     ["max(due_key), 0) + 1 FROM mq_due WHERE due_at = ?), ?, ?, ?, ?, ?)", "USING PRIMARY KEY (due_at=?)"],
     [
       "FROM mq_due WHERE (due_at, due_key) > (?, ?) ORDER BY due_at, due_key LIMIT ?",
