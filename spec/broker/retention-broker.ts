@@ -1,5 +1,5 @@
 import { afterEach, beforeEach } from "vitest";
-import type { Broker, BrokerEvents, MessageView } from "../../lib/index.js";
+import type { Broker, BrokerEvents, MessageView, PushConsumerOptions } from "../../lib/index.js";
 import { openTestBroker, type TestBroker, type TestBrokerOptions } from "../support/test-broker.js";
 import { VirtualClock } from "../support/virtual-clock.js";
 
@@ -46,14 +46,20 @@ export async function ends(mq: Broker): Promise<readonly number[]> {
 }
 
 /** A group that consumes everything that is there, and leaves. */
-export async function consumeAll({ mq, clock }: TestBroker, group = "billing"): Promise<readonly string[]> {
+export async function consumeAll(
+  { mq, clock }: TestBroker,
+  group = "billing",
+  settings: Pick<PushConsumerOptions, "orderly" | "messageModel" | "instanceName"> = {},
+): Promise<readonly string[]> {
   const received: string[] = [];
-  const consumer = mq.pushConsumer({
+  const options = {
     group,
     subscriptions: { orders: "*" },
     consumeFromWhere: "first-offset",
     listener: (message: MessageView) => void received.push(message.text()),
-  });
+    ...settings,
+  };
+  const consumer = mq.pushConsumer(options as PushConsumerOptions);
   await consumer.start();
   await clock.advance(100);
   await consumer.close();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { MessageView } from "../../lib/index.js";
 import { tempFolder } from "../support/temp-folder.js";
-import { consumeAll, DAY, ends, HOUR, openAtNoon, send, useUtc } from "./retention-broker.js";
+import { consumeAll, DAY, ends, HOUR, type Kept, openAtNoon, send, useUtc } from "./retention-broker.js";
 
 useUtc();
 
@@ -268,5 +268,47 @@ describe("messages that somebody has not consumed", () => {
       expect(expired).toEqual([{ topic: "orders", queueId: 0, fromOffset: 0, toOffset: 3, unconsumedBy: ["billing"] }]);
       expect(received).toEqual(["d"]);
     }
+  });
+});
+
+describe("whoever is behind what was deleted", () => {
+  type Reader = (broker: Kept) => Promise<readonly string[]>;
+  const READERS: Readonly<Record<string, Reader>> = {
+    "a push consumer": (broker) => consumeAll(broker),
+    "an orderly one": (broker) => consumeAll(broker, "billing", { orderly: true }),
+    "a broadcasting one": (broker) =>
+      consumeAll(broker, "billing", { messageModel: "broadcasting", instanceName: "lobby" }),
+    "a pull consumer": async ({ mq, clock }) => {
+      await using consumer = mq.pullConsumer({
+        group: "billing",
+        subscriptions: { orders: "*" },
+        consumeFromWhere: "first-offset",
+      });
+      await consumer.start();
+      const polling = consumer.poll({ timeoutMs: 1_000 });
+      await clock.advance(1_000);
+      return (await polling).map((message) => message.text());
+    },
+    "a simple consumer": async ({ mq }) => {
+      await using consumer = mq.simpleConsumer({ group: "billing", subscriptions: { orders: "*" } });
+      await consumer.start();
+      const received = await consumer.receive({ maxMessages: 8, invisibleDurationMs: HOUR, awaitMs: 0 });
+      for (const message of received) await consumer.ack(message);
+      return received.map((message) => message.text());
+    },
+  };
+
+  it.each(Object.entries(READERS))("goes on at the oldest message that is left: %s", async (_who, read) => {
+    await using broker = await openAtNoon({ profile: "rocketmq" });
+    const { mq, clock } = broker;
+    await send(mq, "a");
+    const first = await read(broker);
+    await send(mq, "b", "c");
+
+    await clock.advance(4 * DAY);
+    await send(mq, "d");
+    const [behind, again] = [await read(broker), await read(broker)];
+
+    expect([first, behind, again]).toEqual([["a"], ["d"], []]);
   });
 });
