@@ -3,7 +3,7 @@ import type { MessageDelay } from "../message/message-delay.js";
 import { encodeDecoded, PROPERTY } from "../message/properties.js";
 import type { RecordContent } from "../message/record.js";
 import { clampDelayLevel, delayOfLevel } from "../time/delay-levels.js";
-import type { Profile } from "./profile.js";
+import { PROFILES, type Profile } from "./profile.js";
 
 /** A timer may be set so far ahead. Source: RocketMQ, `MessageStoreConfig.java`, `timerMaxDelaySec`. */
 export const MAX_TIMER_MS: number = 3 * 86_400_000;
@@ -18,6 +18,11 @@ export interface DelayedMessage {
   readonly delayMs?: number;
   /** The moment in its recall handle; `undefined`: it cannot be recalled. */
   readonly recallAt: number | undefined;
+}
+
+/** When a timer is due whose recall handle has this moment, by whichever profile it was put off. */
+export function dueTimesOf(recallAt: number): readonly number[] {
+  return Object.values(PROFILES).map(({ timerPrecisionMs }) => recallAt - 1 + timerPrecisionMs);
 }
 
 type Properties = readonly (readonly [name: string, value: string | number])[];
@@ -78,11 +83,6 @@ export class MessageDelays {
     ];
     const record = this.#withProperties(message, deliverAt, [...asked, ...real, ...timer]);
     return { record, dueAt, recallAt: outAt + 1 };
-  }
-
-  /** When a timer is due whose recall handle has this moment. */
-  dueAtOf(recallAt: number): number {
-    return recallAt - 1 + this.#profile.timerPrecisionMs;
   }
 
   /** @param deliverAt - what an application wants to know; `undefined`: it asked for no time. @param recorded - what RocketMQ's messages have. */

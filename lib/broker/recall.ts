@@ -4,14 +4,13 @@ import { sizeAt, uniqueIdAt } from "../message/record.js";
 import type { DueBlock } from "../store/due-table.js";
 import type { Store } from "../store/store.js";
 import type { DueMessages } from "./due-messages.js";
-import { MAX_TIMER_MS, type MessageDelays } from "./message-delays.js";
+import { dueTimesOf, MAX_TIMER_MS } from "./message-delays.js";
 import type { Topics } from "./topics.js";
 
 export interface RecallParts {
   readonly store: Store;
   readonly topics: Topics;
   readonly due: DueMessages;
-  readonly delays: MessageDelays;
   readonly brokerName: string;
   /** `recallMessageEnable` */
   readonly isAllowed: boolean;
@@ -33,7 +32,7 @@ export class Recall {
 
   /** Inside a transaction. Throws before anything is written. */
   apply(topic: string, { topic: sentTo, brokerName, timestamp, messageId }: RecallHandle): void {
-    const { store, topics, delays, isAllowed } = this.#parts;
+    const { store, topics, isAllowed } = this.#parts;
     const now = this.#parts.now();
     if (!isAllowed) throw new MqError("ERR_MQ_NO_PERMISSION", "recall failed, operation is forbidden");
     topics.get(topic);
@@ -42,8 +41,8 @@ export class Recall {
       throw refused("broker service not available", `the handle is one of broker ${brokerName}`);
     if (timestamp <= now || timestamp - now > MAX_TIMER_MS)
       throw refused("timestamp invalid", `it could be recalled until ${timestamp}, now is ${now}`);
-    for (const block of store.due.listAt(delays.dueAtOf(timestamp), topic, messageId))
-      this.#removeFrom(block, messageId);
+    for (const dueAt of dueTimesOf(timestamp))
+      for (const block of store.due.listAt(dueAt, topic, messageId)) this.#removeFrom(block, messageId);
   }
 
   /** A client that got no answer has sent the message again: there may be several. */

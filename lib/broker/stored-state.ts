@@ -89,7 +89,7 @@ export class StoredState {
     this.dedup = new Dedup(store, clock);
     this.delays = new MessageDelays(profile, delayLevelsMs);
     this.recall = new Recall({
-      ...{ store, topics: this.topics, due: this.due, delays: this.delays, brokerName, now: this.#now },
+      ...{ store, topics: this.topics, due: this.due, brokerName, now: this.#now },
       isAllowed: settings.recallMessageEnable,
     });
     const deadLetters = new DeadLetters(profile, this.retryTopics, this.appender);

@@ -130,6 +130,21 @@ describe("Producer.recall", () => {
     expect(await storedIn(broker.mq, "orders")).toEqual([]);
   });
 
+  it("recalls what a process put off that has the store open with the other profile", async () => {
+    using folder = tempFolder();
+    const path = folder.file("app.db");
+    await using embedded = await openTestBroker({ path });
+    await using recorded = await openRecordedBroker({ path, seed: 2, recallMessageEnable: true });
+    const timer = { body: "x", delayMs: 60_500 };
+    const [[one], [other]] = [await send(embedded, timer), await send(recorded, timer)];
+
+    await recall(recorded, one?.recallHandle);
+    await recall(embedded, other?.recallHandle);
+    for (const { clock } of [embedded, recorded]) await clock.advance(120_000);
+
+    expect(await storedIn(embedded.mq, "orders")).toEqual([]);
+  });
+
   it("has a handle for timers only", async () => {
     await using broker = await openTestBroker();
     const { clock } = broker;
