@@ -292,6 +292,7 @@ describe("minFreeBytes", () => {
 
       expect([early - asked, disk.asked.length - asked]).toEqual([0, 1]);
       expect(await refusalOf(() => producer.send(MESSAGE))).toMatchObject(FULL);
+      expect(guarded.heard.map(([event]) => event)).toEqual(["disk:full"]);
     },
   );
 
