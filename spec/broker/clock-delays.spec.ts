@@ -246,6 +246,42 @@ describe("when the clock is set back again and again", () => {
     expect([before, received]).toEqual([[], ["a 1"]]);
   });
 
+  it("also while what waits is put off anew, all of it waits from the last time on", async () => {
+    const driver = openFaultDriver();
+    const { database } = driver;
+    const clock = new MachineClock();
+    await using broker = await openTestBroker({ database, clock, defaultQueueCount: 1 });
+    await consume(broker.mq);
+    for (let index = 0; index < 1_500; index += 1) {
+      await send(broker.mq, `${index}`, { delayLevel: 4 });
+      await clock.advance(1);
+    }
+    const now = clock.now();
+    const deliveredAfter: number[] = [];
+    broker.mq.on("message:delivered", () => void deliveredAfter.push(clock.now() - (now - 2 * HOUR)));
+    const left = database.prepare("SELECT count(*) FROM mq_due WHERE due_at > ?").pluck();
+    let leftAtFirst: unknown;
+    driver.onRun = (source) => {
+      if (source !== "COMMIT" || leftAtFirst !== undefined) return;
+      leftAtFirst = left.get(now);
+      clock.setTime(now - 2 * HOUR);
+      // Long enough for that to be found out before the next step.
+      clock.turn(() => database.exec("BEGIN"));
+      clock.after(2 * FOUND_MS, () => database.exec("COMMIT"));
+    };
+
+    clock.setTime(now - HOUR);
+    await clock.advance(2 * FOUND_MS);
+    driver.onRun = undefined;
+
+    expect(leftAtFirst).toBeGreaterThan(0);
+    expect(deliveredAfter).toHaveLength(1_500);
+    expect(Math.min(...deliveredAfter)).toBeGreaterThanOrEqual(30 * SECOND);
+    expect(Math.max(...deliveredAfter)).toBeLessThanOrEqual(30 * SECOND + 4 * FOUND_MS);
+    await broker[Symbol.asyncDispose]();
+    database.close();
+  });
+
   it("by less than what waits has waited, that comes when it would have", async () => {
     await using broker = await openOnMachine();
     const { mq, clock } = broker;

@@ -1,3 +1,4 @@
+import type Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import type { MessageView } from "../../lib/index.js";
 import { tempFolder } from "../support/temp-folder.js";
@@ -207,6 +208,20 @@ describe("messages that somebody has not consumed", () => {
 
       expect(await ends(mq)).toEqual([1, 1]);
     });
+  });
+
+  it("do not stay for RocketMQ's own groups, which are tools", async () => {
+    await using broker = await openAtNoon();
+    const { mq, clock, expired } = broker;
+    await send(mq, "a");
+    await consumeAll(broker);
+    const database = mq.database as Database.Database;
+    database.exec("INSERT INTO mq_consume_offset VALUES ('TOOLS_CONSUMER', 'orders', 0, 0)");
+
+    await clock.advance(5 * DAY);
+
+    expect(await ends(mq)).toEqual([1, 1]);
+    expect(expired.map(({ unconsumedBy }) => unconsumedBy)).toEqual([[]]);
   });
 
   it("stay in the retry topic of their group, while dead letters that nobody consumes go", async () => {
