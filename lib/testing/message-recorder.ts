@@ -1,5 +1,5 @@
 import type { BrokerEvents, EventHub } from "../broker/broker-events.js";
-import type { AppendRequest } from "../broker/broker-port.js";
+import type { AppendRequest, HalfRequest } from "../broker/broker-port.js";
 import type { LocalBroker } from "../broker/local-broker.js";
 import { findMessage } from "../broker/recall.js";
 import { isDeadLetterTopic, isRetryTopic } from "../message/derived-names.js";
@@ -54,6 +54,8 @@ export class MessageRecorder {
     events.on("message:retried", (event) => this.#onFailed("retried", event));
     events.on("message:deadLettered", (event) => this.#onFailed("dead-lettered", event));
     events.on("message:expired", (event) => this.#onExpired(event));
+    events.on("transaction:checked", (event) => this.#onChecked(event));
+    events.on("transaction:resolved", (event) => this.#onResolved(event));
   }
 
   get history(): readonly HistoryEvent[] {
@@ -95,10 +97,10 @@ export class MessageRecorder {
     for (const { uniqueId } of messages) this.#messageOf(uniqueId).producerGroup = producerGroup;
   }
 
-  /** They are stored. A half message is told of when it is committed. */
+  /** They are stored. A half message counts as sent when it is committed. */
   sent({ topic, queueId, messages, delayed, half }: AppendRequest): void {
-    if (half !== undefined) return;
-    if (delayed?.dueAt !== undefined) this.#add(this.#viewOf(topic, queueId, delayed.record), delayed.dueAt);
+    if (half !== undefined) this.#addHalf(topic, queueId, half);
+    else if (delayed?.dueAt !== undefined) this.#add(this.#viewOf(topic, queueId, delayed.record), delayed.dueAt);
     else for (const { queueOffset } of messages) this.#readSent(topic, queueId, queueOffset);
   }
 
@@ -149,11 +151,15 @@ export class MessageRecorder {
     }
   }
 
-  /** Of a message that lies in no queue yet. */
   #viewOf(topic: string, queueId: number, record: RecordContent): MessageView {
-    const { brokerName, clusterName, storeHost } = this.#broker as LocalBroker;
     const records = Buffer.alloc(recordSize(record.uniqueId, record.propertiesSize, record.bodySize));
     writeRecord(records, 0, record);
+    return this.#viewIn(topic, queueId, records);
+  }
+
+  /** Of a message that lies in no queue yet. */
+  #viewIn(topic: string, queueId: number, records: Buffer): MessageView {
+    const { brokerName, clusterName, storeHost } = this.#broker as LocalBroker;
     const block = { records, commitLogOffset: 0, storeTimestamp: this.#clock.now() };
     return new StoredMessageView({ topic, queueId, brokerName, clusterName, storeHost }, block, 0, -1);
   }
@@ -164,6 +170,35 @@ export class MessageRecorder {
     message.place = placeOf(view);
     this.#sent.push(view);
     this.#enter("stored", message, view.topic, { dueAt });
+  }
+
+  #addHalf(topic: string, queueId: number, { producerGroup, record }: HalfRequest): void {
+    if (record === undefined) return;
+    const view = this.#viewIn(topic, queueId, record);
+    const message = this.#messageOf(view.messageId);
+    message.producerGroup = producerGroup;
+    message.place = placeOf(view);
+    this.#enter("half", message, topic, {});
+  }
+
+  #onChecked({ transactionId, producerGroup }: EventOf<"transaction:checked">): void {
+    const message = this.#messageOf(transactionId);
+    if (message.place === undefined) {
+      // It was stored before this broker was opened.
+      const { engine } = this.#broker as LocalBroker;
+      const half = engine.reads.readNow(() => engine.store.halves.findChecked(transactionId));
+      if (half === undefined) return;
+      message.producerGroup = producerGroup;
+      message.place = placeOf(this.#viewIn(half.topic, half.queueId, half.record));
+    }
+    this.#enter("checked", message, message.place.topic, {});
+  }
+
+  /** One that nobody answers for is neither committed nor rolled back. */
+  #onResolved({ transactionId, resolution }: EventOf<"transaction:resolved">): void {
+    const message = this.#messages.get(transactionId);
+    if (message?.place === undefined || resolution === "gave-up") return;
+    this.#enter(resolution === "commit" ? "committed" : "rolled-back", message, message.place.topic, {});
   }
 
   #onDelivered({ messageId, topic, group, clientId, deliveryAttempt }: EventOf<"message:delivered">): void {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { EmbeddedTransactionProducer, TransactionResolution } from "../../../lib/index.js";
-import type { Faults, TestBroker } from "../../../lib/testing/index.js";
+import { checkHistory, type Faults, type TestBroker } from "../../../lib/testing/index.js";
+import { tempFolder } from "../../support/temp-folder.js";
 import { thrown } from "../../support/thrown.js";
-import { openKit, TOPIC } from "./open-kit.js";
+import { consume, openKit, TOPIC } from "./open-kit.js";
 
 async function start(
   broker: TestBroker,
@@ -100,20 +101,65 @@ describe("loseEndTransaction", () => {
 });
 
 describe("a message of a transaction", () => {
-  it("is in the history once it is committed", async () => {
+  const statesOf = (broker: TestBroker): readonly string[] => broker.history.map(({ state }) => state);
+
+  it("is sent, and in its queue, once it is committed; the history tells of both", async () => {
     await using kit = await openKit();
     const { broker } = kit;
     const producer = await start(broker);
+    const consumer = await consume(broker);
     const transaction = producer.beginTransaction();
-    const { messageId } = await transaction.send({ topic: TOPIC, body: "a" });
-    const before = broker.history.length;
+    const { messageId, queueId } = await transaction.send({ topic: TOPIC, tag: "a", keys: ["o-1"], body: "a" });
+    const before = [bodies(broker), [...broker.history]];
 
     await transaction.commit();
+    await broker.runUntilIdle();
 
-    expect(before).toBe(0);
-    expect(broker.history).toEqual([expect.objectContaining({ state: "stored", messageId, producerGroup: "shop" })]);
+    const half = { topic: TOPIC, messageId, queueId, tag: "a", keys: ["o-1"], producerGroup: "shop" };
+    expect(before).toEqual([[], [expect.objectContaining({ ...half, state: "half", queueOffset: -1 })]]);
+    expect(bodies(broker)).toEqual(["a"]);
+    expect(statesOf(broker)).toEqual(["half", "stored", "committed", "delivered", "consumed"]);
+    expect(broker.history[2]).toMatchObject({ ...half, state: "committed", queueOffset: 0 });
+    expect(checkHistory(broker.history)).toEqual([]);
+    await Promise.all([consumer.close(), producer.close()]);
+  });
+
+  it("is never sent where it is rolled back, which the history tells", async () => {
+    await using kit = await openKit();
+    const { broker } = kit;
+    const producer = await start(broker, "rollback");
+
+    const { messageId } = await producer.sendInTransaction({ topic: TOPIC, keys: ["o-1"], body: "a" });
+
+    expect(await broker.waitFor({ state: "rolled-back", key: "o-1", topic: TOPIC })).toMatchObject({ messageId });
+    expect([bodies(broker), statesOf(broker), checkHistory(broker.history)]).toEqual([[], ["half", "rolled-back"], []]);
     await producer.close();
   });
+
+  it.each(["a crash", "its file was closed"])(
+    "that was stored before %s is in the history once it is asked for",
+    async (before) => {
+      using folder = tempFolder();
+      const path = folder.file("a.db");
+      await using kit = await openKit({ path });
+      const dead = await start(kit.broker, "unknown");
+      const { messageId } = await dead.sendInTransaction({ topic: TOPIC, keys: ["o-1"], body: "a" });
+      await (before === "a crash" ? kit.broker.faults.crash() : kit.broker.close());
+      await using other = before === "a crash" ? kit : await openKit({ path });
+      const { broker } = other;
+
+      const living = await start(broker);
+      await broker.clock.advance("1m");
+
+      const event = { messageId, topic: TOPIC, keys: ["o-1"], producerGroup: "shop" };
+      expect(broker.history.filter(({ state }) => state !== "half")).toEqual([
+        expect.objectContaining({ ...event, state: "checked" }),
+        expect.objectContaining({ ...event, state: "stored" }),
+        expect.objectContaining({ ...event, state: "committed" }),
+      ]);
+      await living.close();
+    },
+  );
 });
 
 describe("a transaction producer", () => {
