@@ -1,6 +1,7 @@
 import { inspect, isDeepStrictEqual } from "node:util";
 import type { MessageView } from "../message/message-view.js";
 import { describe, integerOption, invalid, refuseUnknownOptions } from "../options.js";
+import { excerpts } from "./excerpts.js";
 import type { TestBroker } from "./test-broker.js";
 import { describeHistory } from "./wait-for.js";
 
@@ -29,7 +30,7 @@ export interface ExpectedMessage {
 interface MatcherContext {
   readonly equals?: (actual: unknown, expected: unknown) => boolean;
   readonly utils?: {
-    readonly diff?: (expected: unknown, actual: unknown) => string | null | undefined;
+    readonly diff?: (expected: unknown, actual: unknown, options: object) => string | null | undefined;
   };
 }
 
@@ -66,6 +67,8 @@ const READ: Readonly<Record<Field, (message: MessageView, expected: unknown) => 
 const FIELDS = Object.keys(READ) as readonly Field[];
 /** How many messages an error shows. */
 const MOST_SHOWN = 5;
+/** Of what is different in one of them. */
+const MOST_LINES = 60;
 
 /** `expect.extend(matchers)` in Vitest and in Jest. */
 export const matchers: Record<"toHaveSent" | "toHaveConsumed" | "toHaveDeadLettered", Matcher> = {
@@ -154,11 +157,13 @@ function explain(
     const names = differing(message);
     const pick = (read: (field: Field) => unknown): object =>
       Object.fromEntries(names.map((field) => [field, read(field)]));
-    const expected = pick((field) => wanted[field]);
-    const actual = pick((field) => READ[field](message, wanted[field]));
+    const { expected, actual } = excerpts(
+      pick((field) => wanted[field]),
+      pick((field) => READ[field](message, wanted[field])),
+    );
     const difference =
-      diff?.(expected, actual) ?? `expected ${JSON.stringify(expected)}, got ${JSON.stringify(actual)}`;
-    return `message ${message.messageId} differs in ${names.length} of ${fields.length}:\n${difference}`;
+      diff?.(expected, actual, { expand: false }) ?? `expected ${print(expected)}, got ${print(actual)}`;
+    return `message ${message.messageId} differs in ${names.length} of ${fields.length}:\n${firstLines(difference)}`;
   });
   return `${messages.length} were ${verb}, none fits${left > 0 ? `; the closest ${closest.length}` : ""}:\n\n${shown.join("\n\n")}`;
 }
@@ -167,7 +172,14 @@ function explain(
 function print(value: unknown): string {
   const { toAsymmetricMatcher } = (value ?? {}) as { readonly toAsymmetricMatcher?: () => string };
   if (typeof toAsymmetricMatcher === "function") return toAsymmetricMatcher.call(value);
-  return inspect(value, { compact: true, breakLength: Number.POSITIVE_INFINITY, depth: 4 });
+  const most = { depth: 4, maxStringLength: 200, maxArrayLength: 32 };
+  return inspect(value, { compact: true, breakLength: Number.POSITIVE_INFINITY, ...most });
+}
+
+function firstLines(text: string): string {
+  const lines = text.split("\n");
+  const left = lines.length - MOST_LINES;
+  return left > 0 ? `${lines.slice(0, MOST_LINES).join("\n")}\n… ${left} lines` : text;
 }
 
 function jsonOf(message: MessageView): unknown {

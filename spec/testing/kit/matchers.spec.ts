@@ -88,6 +88,30 @@ describe("toHaveSent", () => {
     expect(failure).toMatch(/what happened: \n {2}2026-01-01T00:00:00.000Z stored orders paid o-1 c-7 \w{32}\n/);
   });
 
+  it.each([
+    ["text", "x".repeat(100_000), `${"x".repeat(70_000)}y${"x".repeat(29_999)}`],
+    ["bytes", new Uint8Array(100_000), new Uint8Array(100_000).fill(1, 70_000)],
+    ["numbers", JSON.stringify(Array(1_000).fill(0)), JSON.stringify(Array(1_000).fill(1))],
+    ["texts", JSON.stringify({ note: "x".repeat(100_000) }), JSON.stringify({ note: `${"x".repeat(99_999)}y` })],
+  ])("shows in a few lines where a long body of %s differs", async (kind, body, expected) => {
+    await broker.reset();
+    await broker.producer({ group: "p" }).send({ topic: "orders", body });
+
+    const wanted =
+      kind === "numbers" || kind === "texts" ? { json: JSON.parse(expected as string) } : { body: expected };
+    const failure = failureOf(() => expect(broker).toHaveSent(wanted));
+
+    expect(failure.length).toBeLessThan(4_000);
+    expect(failure).toMatch(
+      {
+        text: /\(69950 characters\) … x{50}yx+ … \(29850 characters\)/,
+        bytes: /- .*\(69992 bytes\) … (00 ){8}(01 )+… .*\n\+ .*\(69992 bytes\) … (00 )+…/,
+        numbers: /\n-.* 1,\n.*\n… \d+ lines\n/,
+        texts: /-.*"note": "\(99949 characters\) … x{50}y",\n\+.*"note": "\(99949 characters\) … x{51}"/,
+      }[kind] as RegExp,
+    );
+  });
+
   it("says which messages fit where there are too many or none should", () => {
     const many = failureOf(() => expect(broker).toHaveSent({ topic: "orders", times: 1 }));
     const some = failureOf(() => expect(broker).not.toHaveSent({ topic: "orders" }));
@@ -150,9 +174,12 @@ describe("a matcher", () => {
     expect(toHaveSent(broker, { tag: "paid" }).pass).toBe(true);
     expect(toHaveSent(broker, { body: Buffer.from([1, 2]) }).pass).toBe(true);
     const missed = toHaveSent(broker, { tag: "none" });
-    expect([missed.pass, missed.message().includes('expected {"tag":"none"}, got {"tag":"paid"}')]).toEqual([
+    expect([missed.pass, missed.message().includes("expected { tag: 'none' }, got { tag: 'paid' }")]).toEqual([
       false,
       true,
     ]);
+    const circular: { self?: object; id: bigint } = { id: 1n };
+    circular.self = circular;
+    expect(toHaveSent(broker, { json: circular }).message()).toContain("expected { json: <ref *1> { id: 1n, self: [");
   });
 });
