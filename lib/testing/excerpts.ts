@@ -34,7 +34,7 @@ export function excerpts(expected: unknown, actual: unknown): Excerpts {
       actual: Object.fromEntries(Object.keys(actual).map((key) => [key, pairs.get(key)?.actual])),
     };
   }
-  return { expected: cut(expected), actual: cut(actual) };
+  return { expected: excerpt(expected), actual: excerpt(actual) };
 }
 
 /** Where the excerpts of both begin. */
@@ -61,7 +61,8 @@ function around(shown: string, before: number, after: number, unit: string): str
   return `${before > 0 ? `(${before} ${unit}) … ` : ""}${shown}${after > 0 ? ` … (${after} ${unit})` : ""}`;
 }
 
-function cut(value: unknown): unknown {
+/** The beginning of a long text, or of long bytes; anything else as it is. */
+export function excerpt(value: unknown): unknown {
   if (typeof value === "string") return excerptOfText(value, 0);
   return value instanceof Uint8Array ? excerptOfBytes(value, 0) : value;
 }

@@ -1,7 +1,7 @@
 import { inspect, isDeepStrictEqual } from "node:util";
 import type { MessageView } from "../message/message-view.js";
 import { describe, integerOption, invalid, refuseUnknownOptions } from "../options.js";
-import { excerpts } from "./excerpts.js";
+import { excerpt, excerpts } from "./excerpts.js";
 import type { TestBroker } from "./test-broker.js";
 import { describeHistory } from "./wait-for.js";
 
@@ -31,6 +31,7 @@ interface MatcherContext {
   readonly equals?: (actual: unknown, expected: unknown) => boolean;
   readonly utils?: {
     readonly diff?: (expected: unknown, actual: unknown, options: object) => string | null | undefined;
+    readonly stringify?: (value: unknown, maxDepth: number) => string;
   };
 }
 
@@ -69,6 +70,8 @@ const FIELDS = Object.keys(READ) as readonly Field[];
 const MOST_SHOWN = 5;
 /** Of what is different in one of them. */
 const MOST_LINES = 60;
+/** Of what is expected, in one line. */
+const MOST_CHARACTERS = 300;
 
 /** `expect.extend(matchers)` in Vitest and in Jest. */
 export const matchers: Record<"toHaveSent" | "toHaveConsumed" | "toHaveDeadLettered", Matcher> = {
@@ -128,7 +131,9 @@ function compare(
     const by = wanted.group === undefined ? "" : ` by group ${wanted.group}`;
     const count = wanted.times === undefined ? "a message" : `exactly ${wanted.times}`;
     const like =
-      fields.length === 0 ? "" : ` with ${fields.map((field) => `${field} ${print(wanted[field])}`).join(", ")}`;
+      fields.length === 0
+        ? ""
+        : ` with ${fields.map((field) => `${field} ${print(wanted[field], utils.stringify)}`).join(", ")}`;
     const head = `expected the broker ${pass ? "not " : ""}to have ${verb}${by} ${count}${like}`;
     return `${head}\n\n${explain(verb, fitting, messages, wanted, fields, utils.diff, differing)}\n\nwhat happened: ${describeHistory(broker.history)}`;
   };
@@ -168,12 +173,14 @@ function explain(
   return `${messages.length} were ${verb}, none fits${left > 0 ? `; the closest ${closest.length}` : ""}:\n\n${shown.join("\n\n")}`;
 }
 
-/** In one line; an asymmetric matcher as it calls itself. */
-function print(value: unknown): string {
-  const { toAsymmetricMatcher } = (value ?? {}) as { readonly toAsymmetricMatcher?: () => string };
-  if (typeof toAsymmetricMatcher === "function") return toAsymmetricMatcher.call(value);
-  const most = { depth: 4, maxStringLength: 200, maxArrayLength: 32 };
-  return inspect(value, { compact: true, breakLength: Number.POSITIVE_INFINITY, ...most });
+/** In one line. Only the runner knows how its asymmetric matchers are to be shown. */
+function print(value: unknown, stringify: NonNullable<MatcherContext["utils"]>["stringify"] = inspectDeep): string {
+  const line = stringify(excerpt(value), 4).replace(/\s*\n\s*/g, " ");
+  return line.length > MOST_CHARACTERS ? `${line.slice(0, MOST_CHARACTERS)} …` : line;
+}
+
+function inspectDeep(value: unknown, depth: number): string {
+  return inspect(value, { depth });
 }
 
 function firstLines(text: string): string {

@@ -80,7 +80,7 @@ describe("toHaveSent", () => {
   it("shows what is different in the messages that come closest, and what happened", () => {
     const failure = failureOf(() => expect(broker).toHaveSent({ topic: "orders", tag: "paid", key: "o-9" }));
 
-    expect(failure).toMatch(/^expected the broker to have sent a message with topic 'orders', tag 'paid', key 'o-9'\n/);
+    expect(failure).toMatch(/^expected the broker to have sent a message with topic "orders", tag "paid", key "o-9"\n/);
     expect(failure).toContain("3 were sent, none fits:");
     expect(failure).toMatch(
       /message \w{32} differs in 1 of 3:\n- Expected\n\+ Received\n\n {2}\{\n- {3}"key": "o-9",\n\+ {3}"key": "o-1 c-7",\n {2}\}/,
@@ -112,14 +112,22 @@ describe("toHaveSent", () => {
     );
   });
 
+  it("shows asymmetric matchers as the runner does", () => {
+    const expected = { key: expect.stringMatching(/^x/), json: { id: expect.any(String) }, body: expect.anything() };
+
+    expect(failureOf(() => expect(broker).toHaveSent(expected))).toMatch(
+      /^expected .* with key StringMatching \/\^x\/, body Anything, json Object \{ "id": Any<String>, \}\n/,
+    );
+  });
+
   it("says which messages fit where there are too many or none should", () => {
     const many = failureOf(() => expect(broker).toHaveSent({ topic: "orders", times: 1 }));
     const some = failureOf(() => expect(broker).not.toHaveSent({ topic: "orders" }));
 
     expect(many).toMatch(
-      /^expected the broker to have sent exactly 1 with topic 'orders'\n\n2 of the 3 that were sent fit: \w{32}, \w{32}\n/,
+      /^expected the broker to have sent exactly 1 with topic "orders"\n\n2 of the 3 that were sent fit: \w{32}, \w{32}\n/,
     );
-    expect(some).toMatch(/^expected the broker not to have sent a message with topic 'orders'\n/);
+    expect(some).toMatch(/^expected the broker not to have sent a message with topic "orders"\n/);
   });
 
   it("says so where nothing was sent", async () => {
