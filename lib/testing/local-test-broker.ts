@@ -72,6 +72,8 @@ export class LocalTestBroker implements TestBroker {
   #opened: OpenedDatabase;
   #broker: LocalBroker;
   #mq: EmbeddedBroker<SqliteDatabase>;
+  /** A crash or reset that has not ended: others wait for it, and so does a close. */
+  #restarting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   /** Nothing happens any more. */
   readonly #closed = new AbortController();
@@ -110,7 +112,7 @@ export class LocalTestBroker implements TestBroker {
       look: () => void resolved.settings.clock.now(),
       linksOf: (clientId) => this.#linksOf(clientId),
       events,
-      crash: () => this.#crash(),
+      crash: () => this.#oneByOne(() => this.#crash()),
       failed: (error) => resolved.settings.logger.error(`undoing a partition failed: ${describeThrown(error)}`),
     });
     openDoor(this, () => {
@@ -187,7 +189,11 @@ export class LocalTestBroker implements TestBroker {
     await this.clock.runUntilIdle(timeoutOption("runUntilIdle", options));
   }
 
-  async reset(): Promise<void> {
+  reset(): Promise<void> {
+    return this.#oneByOne(() => this.#reset());
+  }
+
+  async #reset(): Promise<void> {
     this.#assertOpen();
     if (this.#broker.isInTransaction)
       throw new MqError("ERR_MQ_IN_TRANSACTION", "reset: the connection is in a transaction");
@@ -213,7 +219,7 @@ export class LocalTestBroker implements TestBroker {
   close(options: CloseOptions = {}): Promise<void> {
     if (this.#closing === undefined) {
       graceOption(options);
-      this.#closing = this.#close(options);
+      this.#closing = this.#restarting?.then(() => this.#close(options)) ?? this.#close(options);
     }
     excuseRunningDelivery(this.#closing);
     return this.#closing;
@@ -259,6 +265,17 @@ export class LocalTestBroker implements TestBroker {
     }
     await this.#goOn();
     this.#letServersGoOn();
+  }
+
+  /** At once where none is under way: whoever dies is dead when this returns. */
+  #oneByOne(restart: () => Promise<void>): Promise<void> {
+    const restarted = this.#restarting?.then(restart) ?? restart();
+    const ended = (): void => {
+      if (this.#restarting === restarting) this.#restarting = undefined;
+    };
+    const restarting = restarted.then(ended, ended);
+    this.#restarting = restarting;
+    return restarted;
   }
 
   #keep<C extends { close(options?: CloseOptions): Promise<void> }>(consumer: C): C {

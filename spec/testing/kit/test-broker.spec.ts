@@ -330,6 +330,21 @@ describe("reset", () => {
     expect(broker.consumed("billing").map(textOf)).toEqual(["b"]);
   });
 
+  it("waits for a crash that has not ended", async () => {
+    using folder = tempFolder();
+    await using kit = await openKit({ path: folder.file("a.db") });
+    const { broker } = kit;
+    await broker.producer({ group: "p" }).send({ topic: "orders", body: "a" });
+
+    const crash = broker.faults.crash();
+    await broker.reset();
+
+    await expect(crash).resolves.toBeUndefined();
+    expect(broker.history).toEqual([]);
+    await broker.producer({ group: "p" }).send({ topic: "orders", body: "b" });
+    expect(broker.sent().map(textOf)).toEqual(["b"]);
+  });
+
   it("is refused within a transaction", async () => {
     await using kit = await openKit();
     kit.broker.database.exec("BEGIN");
@@ -393,6 +408,19 @@ describe("closing", () => {
 
     await closing;
     expect(broker.database.open).toBe(false);
+  });
+
+  it.each(["crash", "reset"] as const)("waits for a %s that has not ended, and leaves nothing open", async (what) => {
+    using folder = tempFolder();
+    await using kit = await openKit({ path: folder.file("a.db"), leaks: "throw" });
+    const { broker } = kit;
+    const restart = what === "crash" ? broker.faults.crash() : broker.reset();
+
+    await broker.close();
+
+    await expect(restart).resolves.toBeUndefined();
+    expect(broker.database.open).toBe(false);
+    await expect(broker.admin.listTopics()).rejects.toMatchObject({ code: "ERR_MQ_CLOSED" });
   });
 
   it("says nothing where everything was closed", async () => {
