@@ -91,7 +91,8 @@ export interface ResolvedBrokerOptions {
   readonly settings: ResolvedBrokerSettings;
 }
 
-const OPTIONS: readonly (keyof BrokerSettings | "path" | "database")[] = [
+/** The names of all of them. */
+export const BROKER_OPTIONS: readonly (keyof BrokerSettings | "path" | "database")[] = [
   "path",
   "database",
   "profile",
@@ -121,7 +122,7 @@ const STORE_HOST = { host: "127.0.0.1", port: 10911 };
 
 export function resolveBrokerOptions(given: string | BrokerOptions): ResolvedBrokerOptions {
   const options: BrokerOptions = typeof given === "string" ? { path: given } : given;
-  refuseUnknownOptions("BrokerOptions", options, OPTIONS);
+  refuseUnknownOptions("BrokerOptions", options, BROKER_OPTIONS);
   checkPlace(options);
   const seed =
     options.seed === undefined

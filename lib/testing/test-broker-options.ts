@@ -1,5 +1,10 @@
-import { type BrokerOptions, type ResolvedBrokerOptions, resolveBrokerOptions } from "../broker-options.js";
-import { invalid, kindOf, oneOf } from "../options.js";
+import {
+  BROKER_OPTIONS,
+  type BrokerOptions,
+  type ResolvedBrokerOptions,
+  resolveBrokerOptions,
+} from "../broker-options.js";
+import { invalid, oneOf, refuseUnknownOptions } from "../options.js";
 import type { TestBrokerOptions } from "./test-broker.js";
 import { DEFAULT_START, ManualClock, timeOption } from "./virtual-clock.js";
 
@@ -9,11 +14,12 @@ export interface ResolvedTestBrokerOptions {
   readonly leaks: "warn" | "throw" | "ignore";
 }
 
+const OPTIONS: readonly string[] = [...BROKER_OPTIONS.filter((name) => name !== "clock"), "startAt", "leaks"];
+
 export function resolveTestBrokerOptions(options: TestBrokerOptions = {}): ResolvedTestBrokerOptions {
-  if (typeof options !== "object" || options === null)
-    throw invalid(`TestBrokerOptions must be an object, got ${kindOf(options)}`);
-  if ("clock" in options)
+  if (Object.keys(options ?? {}).includes("clock"))
     throw invalid('TestBrokerOptions has no option "clock": a test broker has a virtual clock of its own, see startAt');
+  refuseUnknownOptions("TestBrokerOptions", options, OPTIONS);
   const { startAt = DEFAULT_START, leaks, ...settings } = options;
   const clock = new ManualClock(timeOption("startAt", startAt));
   const place = settings.path === undefined && settings.database === undefined ? { path: ":memory:" } : {};

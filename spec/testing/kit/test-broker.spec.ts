@@ -64,12 +64,15 @@ describe("a test broker", () => {
     [{ startAt: "today" }, 'startAt must be a Date or epoch milliseconds, got "today"'],
     [{ startAt: new Date(Number.NaN) }, "startAt must be a Date or epoch milliseconds, got NaN"],
     [{ leaks: "shout" }, 'leaks must be "warn" or "throw" or "ignore", got "shout"'],
-    [{ seeds: 1 }, 'BrokerOptions has no option "seeds"'],
+    [
+      { seeds: 1 },
+      /^TestBrokerOptions has no option "seeds"; it has path, (?!.*\bclock\b).*\bseed\b.*, startAt, leaks$/,
+    ],
     [null, "TestBrokerOptions must be an object, got null"],
   ])("refuses %o", async (options, message) => {
     await expect(openTestBroker(options as never)).rejects.toMatchObject({
       code: "ERR_MQ_INVALID_ARGUMENT",
-      message: expect.stringContaining(message),
+      message: typeof message === "string" ? expect.stringContaining(message) : expect.stringMatching(message),
     });
   });
 
