@@ -81,8 +81,11 @@ export class InjectedFaults implements Faults {
   jumpClock(byMs: number): void {
     if (!Number.isSafeInteger(byMs)) throw invalid(`jumpClock: byMs must be whole milliseconds, got ${describe(byMs)}`);
     const { clock, look } = this.#targets;
+    const time = clock.now() + byMs;
+    if (!Number.isSafeInteger(time))
+      throw invalid(`jumpClock: byMs must lead to a time that a number can hold, got ${describe(byMs)}`);
     look();
-    clock.setTime(clock.now() + byMs);
+    clock.setTime(time);
     look();
   }
 

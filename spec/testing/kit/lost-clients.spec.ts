@@ -265,4 +265,15 @@ describe("jumpClock", () => {
     expect(jumps).toEqual([7_200_000, -1_000]);
     expect(() => broker.faults.jumpClock(0.5)).toThrow("jumpClock: byMs must be whole milliseconds, got 0.5");
   });
+
+  it.each([Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER])(
+    "refuses to set it to a time that a number cannot hold: by %i",
+    async (byMs) => {
+      await using kit = await openKit({ startAt: Math.sign(byMs) });
+      const { clock, faults } = kit.broker;
+
+      expect(() => faults.jumpClock(byMs)).toThrow("jumpClock: byMs must lead to a time that a number can hold, got ");
+      expect(clock.now()).toBe(Math.sign(byMs));
+    },
+  );
 });
