@@ -3,13 +3,14 @@ import type { BroadcastInstance, DedupPort } from "../broker/broker-port.js";
 import type { MessageQueue } from "../message/message-queue.js";
 import type { DeliveryContext } from "./consume-result.js";
 import type { CachedMessage, ProcessQueue } from "./process-queue.js";
+import { runningCheck } from "./running-check.js";
 
 /** Which delivery the running code was called from, over all consumers of the process. */
 export const runningDelivery: AsyncLocalStorage<Delivery | undefined> = new AsyncLocalStorage();
 
-/** What is called for no listener, though one may have led to it. */
+/** What is called for no listener, of messages or of transactions, though one may have led to it. */
 export function outsideOfDelivery<T>(run: () => T): T {
-  return runningDelivery.run(undefined, run);
+  return runningDelivery.run(undefined, () => runningCheck.run(undefined, run));
 }
 
 /** A close that is called from inside a listener, and perhaps awaited there, must not wait for that listener. */

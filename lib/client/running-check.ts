@@ -1,4 +1,4 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 
 /** For which half message the running code was asked, over all transaction producers of the process. */
-export const runningCheck: AsyncLocalStorage<object> = new AsyncLocalStorage();
+export const runningCheck: AsyncLocalStorage<object | undefined> = new AsyncLocalStorage();

@@ -197,6 +197,30 @@ describe("advance", () => {
     expect(ended).toEqual([66_000]);
   });
 
+  it("waits for a check that has had the broker arm timers of its own", async () => {
+    await using kit = await openKit({ profile: "embedded" });
+    const { broker } = kit;
+    const ended: number[] = [];
+    const consumer = broker.pushConsumer({
+      ...{ group: "readers", subscriptions: { orders: "*" }, listener: () => undefined },
+    });
+    const producer = broker.transactionProducer({
+      group: "p",
+      checkLocalTransaction: async (): Promise<TransactionResolution> => {
+        await consumer.start();
+        for (let round = 0; round < 20; round += 1) await readFile(import.meta.filename);
+        ended.push(broker.clock.now() - START);
+        return "commit";
+      },
+    });
+    await producer.start();
+    await producer.beginTransaction().send({ topic: "orders", body: "a" });
+
+    await broker.clock.advance("2h");
+
+    expect(ended).toEqual([6_000]);
+  });
+
   it("waits for a listener of which runUntilIdle has said that it is busy", async () => {
     await using kit = await openKit();
     const { broker } = kit;
