@@ -8,7 +8,7 @@ import { describeThrown } from "../thrown.js";
 import { backgroundError } from "./background-error.js";
 import { CheckSlots } from "./check-slots.js";
 import type { EmbeddedClientContext } from "./client-context.js";
-import { outsideOfDelivery } from "./delivery.js";
+import { outsideOfDelivery, runningDelivery } from "./delivery.js";
 import { LocalProducer, type SendOptions, type SentHalf } from "./producer.js";
 import { runningCheck } from "./running-check.js";
 import type { SendReceipt } from "./send-receipt.js";
@@ -90,9 +90,11 @@ export class LocalTransactionProducer<A> implements EmbeddedTransactionProducer<
       });
     const half = await this.#producer.sendHalf(message, this.#added);
     const { receipt } = half;
-    const said = this.#ask("executeLocalTransaction", () => execute(this.#viewOf(half), arg as A));
+    const said = this.#ask("executeLocalTransaction", () =>
+      this.#runningFor(half, () => execute(this.#viewOf(half), arg as A)),
+    );
     // Only what takes its time is awaited: a turn of promises more takes a tenth of the time.
-    const localTransactionState = typeof said === "string" ? said : await said;
+    const localTransactionState = typeof said === "string" ? said : await this.#holding(half, said);
     if (localTransactionState !== "unknown") {
       try {
         await this.#end(half, localTransactionState);
@@ -182,6 +184,24 @@ export class LocalTransactionProducer<A> implements EmbeddedTransactionProducer<
       throw new MqError("ERR_MQ_CLOSED", `the producer of group ${this.group} is closed`);
     if (!this.#isStarted)
       throw new MqError("ERR_MQ_NOT_STARTED", `the transaction producer of group ${this.group} was not started`);
+  }
+
+  /** What the local transaction waits for is known by its half message, where that matters: asking costs time. */
+  #runningFor<T>(half: SentHalf, run: () => T): T {
+    return this.#context.clock.hold === undefined ? run() : runningCheck.run(half, run);
+  }
+
+  /** Time that is moved by hand waits for it. */
+  async #holding(half: SentHalf, said: Promise<TransactionResolution>): Promise<TransactionResolution> {
+    const endHold = this.#context.clock.hold?.(
+      () => `the local transaction of message ${half.receipt.messageId} by producer group ${this.group}`,
+      runningDelivery.getStore() ?? half,
+    );
+    try {
+      return await said;
+    } finally {
+      endHold?.();
+    }
   }
 
   /** What a listener says; whatever it does, this neither throws nor rejects. */

@@ -13,7 +13,7 @@ export interface VirtualClock extends Clock {
    * Lets time pass: everything that falls due on the way runs at its own time, in order, and whatever follows from it before time goes on. Resolves when what
    * became due was delivered and its listeners have ended, their promises and I/O included.
    *
-   * A listener, or a check of a transaction, that waits for the clock itself, with `at` or in a send that `faults.slowSend` holds up, does not hold up time; nor does one any longer that has
+   * A listener, a local transaction or a check of one that waits for the clock itself, with `at` or in a send that `faults.slowSend` holds up, does not hold up time; nor does one any longer that has
    * not ended after a second of real time.
    *
    * @param by - milliseconds, or a text: `"90s"`, `"2h"`, `"1h30m"`, `"3d"`.
@@ -44,10 +44,10 @@ interface Alarm {
   readonly run: () => void;
 }
 
-/** What runs without a turn or a timer: a listener, or a check of a transaction. */
+/** What runs without a turn or a timer: a listener, a local transaction, or a check of one. */
 interface Hold {
   readonly describe: () => string;
-  /** Which delivery or check it is of, if any: what that waits for is known by it. */
+  /** Which delivery, transaction or check it is of, if any: what that waits for is known by it. */
   readonly delivery: object | undefined;
   /** Time no longer waits for it. */
   isGivenUp: boolean;
@@ -190,15 +190,19 @@ export class ManualClock implements VirtualClock {
     }
   }
 
-  /** It would wait for its own end. */
+  /** It would wait for its own end. A transaction may move time, which then does not wait for it. */
   async #refuseWithinListener(what: string): Promise<void> {
     const delivery = runningDelivery.getStore();
-    if (delivery === undefined) return;
+    const transaction = runningCheck.getStore();
+    if (delivery === undefined && transaction === undefined) return;
     // It holds up time once it has returned its promise; what it only started may go on after it has ended.
     await Promise.resolve();
-    for (const hold of this.#holds)
+    for (const hold of this.#holds) {
+      if (hold.delivery === undefined) continue;
       if (hold.delivery === delivery)
         throw invalid(`${what}: do not move time in a listener: this is ${hold.describe()}`);
+      if (hold.delivery === transaction) this.#holds.delete(hold);
+    }
   }
 
   async #runDue(untilMs: number, limit: Limit | undefined): Promise<void> {

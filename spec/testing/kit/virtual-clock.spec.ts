@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { openBroker, type TransactionResolution } from "../../../lib/index.js";
 import { virtualClock } from "../../../lib/testing/index.js";
+import { Stopwatch } from "../../../lib/time/stopwatch.js";
 import { openKit } from "./open-kit.js";
 
 const START = Date.UTC(2026, 0, 1);
@@ -197,6 +198,35 @@ describe("advance", () => {
     expect(ended).toEqual([66_000]);
   });
 
+  it("waits for a local transaction as for a listener, unless that waits for the clock itself", async () => {
+    await using kit = await openKit({ profile: "embedded" });
+    const { broker } = kit;
+    const lines: string[] = [];
+    const note = (text: string): void => void lines.push(`${text} ${(broker.clock.now() - START) / 1_000}`);
+    const producer = broker.transactionProducer({
+      group: "p",
+      executeLocalTransaction: async (): Promise<TransactionResolution> => {
+        for (let round = 0; round < 20; round += 1) await readFile(import.meta.filename);
+        note("read");
+        await new Promise<void>((resolve) => broker.clock.at(broker.clock.now() + 10_000, resolve));
+        for (let round = 0; round < 20; round += 1) await readFile(import.meta.filename);
+        note("executed");
+        return "commit";
+      },
+      checkLocalTransaction: () => {
+        note("checked");
+        return "unknown";
+      },
+    });
+    await producer.start();
+
+    const sent = producer.sendInTransaction({ topic: "orders", body: "a" });
+    await broker.clock.advance("2h");
+
+    expect(lines).toEqual(["read 0", "checked 6", "executed 10"]);
+    await sent;
+  });
+
   it("waits for a check that has had the broker arm timers of its own", async () => {
     await using kit = await openKit({ profile: "embedded" });
     const { broker } = kit;
@@ -219,6 +249,32 @@ describe("advance", () => {
     await broker.clock.advance("2h");
 
     expect(ended).toEqual([6_000]);
+  });
+
+  it("lets a local transaction move time", async () => {
+    await using kit = await openKit({ profile: "embedded" });
+    const { broker } = kit;
+    const checked: number[] = [];
+    const producer = broker.transactionProducer({
+      group: "p",
+      executeLocalTransaction: async (): Promise<TransactionResolution> => {
+        await broker.clock.advance("1m");
+        await broker.runUntilIdle();
+        return "commit";
+      },
+      checkLocalTransaction: () => {
+        checked.push(broker.clock.now() - START);
+        return "unknown";
+      },
+    });
+    await producer.start();
+    const stopwatch = new Stopwatch();
+
+    await producer.sendInTransaction({ topic: "orders", body: "a" });
+
+    expect(checked).toEqual([6_000, 36_000]);
+    // It would wait for its own end, a second of real time.
+    expect(stopwatch.elapsedMs).toBeLessThan(900);
   });
 
   it("waits for a listener of which runUntilIdle has said that it is busy", async () => {
@@ -324,6 +380,20 @@ describe("runUntilIdle", () => {
       code: "ERR_MQ_TIMEOUT",
       message: `not idle after 30 ms of real time; busy: a listener of group readers (client ${consumer.clientId}) with message ${messageId} (orders, keys o-1, attempt 1)`,
     });
+  });
+
+  it("names the local transaction that does not end", async () => {
+    await using kit = await openKit();
+    const producer = kit.broker.transactionProducer({
+      ...{ group: "shop", checkLocalTransaction: (): TransactionResolution => "unknown" },
+      executeLocalTransaction: () => new Promise(() => undefined),
+    });
+    await producer.start();
+    void producer.sendInTransaction({ topic: "orders", body: "a" });
+
+    const idle = kit.broker.runUntilIdle({ timeoutMs: 30 });
+
+    await expect(idle).rejects.toThrow(/busy: the local transaction of message \w{32} by producer group shop$/);
   });
 
   it("names timers that fall due again and again", async () => {
