@@ -373,6 +373,7 @@ describe("runUntilIdle", () => {
     const consumer = broker.pushConsumer({ group: "readers", subscriptions: { orders: "*" }, listener });
     await consumer.start();
     const { messageId } = await broker.producer({ group: "p" }).send({ topic: "orders", keys: ["o-1"], body: "a" });
+    await broker.waitFor({ state: "delivered" });
 
     const idle = broker.runUntilIdle({ timeoutMs: 30 });
 
@@ -390,6 +391,7 @@ describe("runUntilIdle", () => {
     });
     await producer.start();
     void producer.sendInTransaction({ topic: "orders", body: "a" });
+    await kit.broker.waitFor({ state: "half" });
 
     const idle = kit.broker.runUntilIdle({ timeoutMs: 30 });
 
