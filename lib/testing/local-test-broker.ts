@@ -25,6 +25,7 @@ import { describe, integerOption, invalid, refuseUnknownOptions } from "../optio
 import { emptyStore } from "../store/empty-store.js";
 import type { OpenedDatabase } from "../store/open-database.js";
 import type { SqliteDatabase } from "../store/sqlite.js";
+import { toMqError } from "../store/sqlite-error.js";
 import { describeThrown } from "../thrown.js";
 import { ClientPort, type ClientPortParts } from "./client-port.js";
 import { FaultClock } from "./fault-clock.js";
@@ -197,13 +198,19 @@ export class LocalTestBroker implements TestBroker {
     this.#assertOpen();
     if (this.#broker.isInTransaction)
       throw new MqError("ERR_MQ_IN_TRANSACTION", "reset: the connection is in a transaction");
+    const { connection } = this.#opened;
+    try {
+      // Whether it can be emptied, before anything is given up for that.
+      connection.exec("BEGIN IMMEDIATE; ROLLBACK");
+    } catch (error) {
+      throw toMqError(error, "reset");
+    }
     this.#plan.clear();
     for (const server of this.#servers) server.suspend();
     for (const delivery of this.clock.runningDeliveries) this.#ofBefore.add(delivery);
     await Promise.all([...this.#consumers].map((consumer) => consumer.close({ graceMs: 0 })));
     this.#consumers.clear();
     this.#broker.abandon();
-    const { connection } = this.#opened;
     connection.exec("BEGIN IMMEDIATE");
     emptyStore(connection);
     connection.exec("COMMIT");

@@ -61,6 +61,8 @@ export interface TestBroker extends Broker {
   /**
    * Empty again: messages, topics, groups, consumers, faults and history are gone. Producers go on, as do the listeners of events; the clock stays where it is, and so do tables of your own.
    * Consumers are closed without waiting for their listeners, whose sends are refused from then on.
+   *
+   * @throws `MqError` rejects with `ERR_MQ_IN_TRANSACTION` within a transaction of the connection, with `ERR_MQ_SYSTEM_BUSY` while another connection holds the file: then nothing has changed.
    */
   reset(): Promise<void>;
 }

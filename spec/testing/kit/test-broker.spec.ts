@@ -355,6 +355,27 @@ describe("reset", () => {
     await expect(kit.broker.reset()).rejects.toMatchObject({ code: "ERR_MQ_IN_TRANSACTION" });
     kit.broker.database.exec("ROLLBACK");
   });
+
+  it("is refused while another connection holds the file, and everything goes on", async () => {
+    using folder = tempFolder();
+    const path = folder.file("a.db");
+    await using kit = await openKit({ path });
+    const { broker } = kit;
+    const producer = broker.producer({ group: "p" });
+    await producer.send({ topic: "orders", body: "a" });
+    const other = new Database(path);
+    other.exec("BEGIN IMMEDIATE");
+
+    await expect(broker.reset()).rejects.toMatchObject({
+      code: "ERR_MQ_SYSTEM_BUSY",
+      message: expect.stringContaining("reset"),
+    });
+    other.close();
+    await producer.send({ topic: "orders", body: "b" });
+    expect(broker.sent().map(textOf)).toEqual(["a", "b"]);
+    await broker.reset();
+    expect(broker.sent()).toEqual([]);
+  });
 });
 
 describe("closing", () => {
