@@ -82,8 +82,8 @@ export class InjectedFaults implements Faults {
     if (!Number.isSafeInteger(byMs)) throw invalid(`jumpClock: byMs must be whole milliseconds, got ${describe(byMs)}`);
     const { clock, look } = this.#targets;
     const time = clock.now() + byMs;
-    if (!Number.isSafeInteger(time))
-      throw invalid(`jumpClock: byMs must lead to a time that a number can hold, got ${describe(byMs)}`);
+    if (!Number.isSafeInteger(time) || time < 0)
+      throw invalid(`jumpClock: byMs must lead to epoch milliseconds from 0 on, got ${describe(byMs)}`);
     look();
     clock.setTime(time);
     look();

@@ -34,8 +34,8 @@ export function virtualClock(startAt: number | Date = DEFAULT_START): VirtualClo
 
 export function timeOption(name: string, value: unknown): number {
   const time = value instanceof Date ? value.getTime() : value;
-  if (typeof time === "number" && Number.isSafeInteger(time)) return time;
-  throw invalid(`${name} must be a Date or epoch milliseconds, got ${describe(time)}`);
+  if (typeof time === "number" && Number.isSafeInteger(time) && time >= 0) return time;
+  throw invalid(`${name} must be a Date or epoch milliseconds from 0 on, got ${describe(time)}`);
 }
 
 interface Alarm {

@@ -61,8 +61,8 @@ describe("a test broker", () => {
 
   it.each([
     [{ clock: {} }, 'TestBrokerOptions has no option "clock"'],
-    [{ startAt: "today" }, 'startAt must be a Date or epoch milliseconds, got "today"'],
-    [{ startAt: new Date(Number.NaN) }, "startAt must be a Date or epoch milliseconds, got NaN"],
+    [{ startAt: "today" }, 'startAt must be a Date or epoch milliseconds from 0 on, got "today"'],
+    [{ startAt: new Date(Number.NaN) }, "startAt must be a Date or epoch milliseconds from 0 on, got NaN"],
     [{ leaks: "shout" }, 'leaks must be "warn" or "throw" or "ignore", got "shout"'],
     [
       { seeds: 1 },

@@ -43,6 +43,15 @@ describe("a virtual clock", () => {
     },
   );
 
+  it.each([[-1], [1.5], [Number.NaN], [new Date(-1)], ["2026-01-01"], [null]])(
+    "refuses to begin at %s, when no message can be stored",
+    (startAt) => {
+      expect(() => virtualClock(startAt as never)).toThrow(
+        /^startAt must be a Date or epoch milliseconds from 0 on, got /,
+      );
+    },
+  );
+
   it("advances to a moment that is not before now", async () => {
     const clock = virtualClock(1_000);
 
