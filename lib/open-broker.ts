@@ -1,6 +1,6 @@
 import type { BrokerSurroundings, ResolvedBrokerSettings } from "./broker/broker-settings.js";
 import { LocalBroker } from "./broker/local-broker.js";
-import { prepareStore } from "./broker/prepare-store.js";
+import { countBroker, prepareStore } from "./broker/prepare-store.js";
 import { untilFree } from "./broker/until-free.js";
 import { type BrokerOptions, type ResolvedBrokerOptions, resolveBrokerOptions } from "./broker-options.js";
 import type { EmbeddedClientContext } from "./client/client-context.js";
@@ -28,8 +28,9 @@ export async function openBroker<D extends SqliteDatabase>(options: string | Bro
   const { settings } = resolved;
   const opened = await openStore(resolved);
   try {
+    const parts = clientParts(resolved, await takeProcessId(resolved, opened));
     const port = await prepareBroker(opened, settings);
-    const context = { ...clientParts(resolved), port, events: port.events };
+    const context = { ...parts, port, events: port.events };
     return new EmbeddedBroker<D>(opened, port, settings, () => context);
   } catch (error) {
     opened.close();
@@ -62,13 +63,26 @@ export function prepareBroker(
   });
 }
 
+/** What ids have for this process: with a seed what follows from it, and another one for each broker of a store, which would give the ids of the one before again. */
+export async function takeProcessId(
+  { isSeeded, path, settings }: ResolvedBrokerOptions,
+  opened: OpenedDatabase,
+): Promise<number> {
+  if (!isSeeded) return process.pid;
+  const first = settings.chance.nextInt(2 ** 16);
+  if (path === ":memory:") return first;
+  return untilFree(() => {
+    prepareStore(opened, settings.clock.now());
+    return first + countBroker(opened);
+  });
+}
+
 /** What all clients of a broker share, besides the broker. */
-export function clientParts({
-  isSeeded,
-  settings,
-}: ResolvedBrokerOptions): Omit<EmbeddedClientContext, "port" | "events"> {
+export function clientParts(
+  { isSeeded, settings }: ResolvedBrokerOptions,
+  processId: number,
+): Omit<EmbeddedClientContext, "port" | "events"> {
   const { clock, steady, chance, logger } = settings;
   const address = isSeeded ? "127.0.0.1" : findHostAddress();
-  const processId = isSeeded ? chance.nextInt(2 ** 16) : process.pid;
   return { clock, steady, chance, logger, address, ids: new UniqueIdGenerator({ clock, chance, address, processId }) };
 }

@@ -14,8 +14,7 @@ const FIRST_WITH_RETENTION = 5;
 export function prepareStore(database: OpenedDatabase, now: number): void {
   const { connection } = database;
   try {
-    const caches = { dropCaches: nothing, foreignCommitSeen: nothing, assertReadable: nothing };
-    const transactions = new Transactions(database, caches, false);
+    const transactions = transactionsOn(database);
     if (transactions.readNow(() => readFormatVersion(connection)) === FORMAT_VERSION) return;
     transactions.writeSync(0, "making the tables", () => {
       const from = readFormatVersion(connection);
@@ -26,6 +25,22 @@ export function prepareStore(database: OpenedDatabase, now: number): void {
   } catch (error) {
     throw toMqError(error, `preparing the store in ${connection.name}`);
   }
+}
+
+/** Returns how many brokers have been counted on this store before; its tables must be there. */
+export function countBroker(database: OpenedDatabase): number {
+  const { connection } = database;
+  try {
+    const count = (): number => new MetaTable(connection).nextEngineKey() - 1;
+    return transactionsOn(database).writeSync(0, "counting the brokers of the store", count);
+  } catch (error) {
+    throw toMqError(error, `preparing the store in ${connection.name}`);
+  }
+}
+
+function transactionsOn(database: OpenedDatabase): Transactions {
+  const caches = { dropCaches: nothing, foreignCommitSeen: nothing, assertReadable: nothing };
+  return new Transactions(database, caches, false);
 }
 
 function nothing(): void {

@@ -20,7 +20,7 @@ import { MqError } from "../errors.js";
 import type { Logger } from "../logger.js";
 import { isRetryTopic } from "../message/derived-names.js";
 import type { MessageView } from "../message/message-view.js";
-import { clientParts, openStore, prepareBroker } from "../open-broker.js";
+import { clientParts, openStore, prepareBroker, takeProcessId } from "../open-broker.js";
 import { describe, integerOption, invalid, refuseUnknownOptions } from "../options.js";
 import { emptyStore } from "../store/empty-store.js";
 import type { OpenedDatabase } from "../store/open-database.js";
@@ -61,7 +61,7 @@ export class LocalTestBroker implements TestBroker {
   readonly #plan = new FaultPlan();
   readonly #faultClock: FaultClock;
   readonly #recorder: MessageRecorder;
-  readonly #parts: Omit<EmbeddedClientContext, "port" | "events">;
+  readonly #parts: ReturnType<typeof clientParts>;
   /** Those of the broker that there is now. */
   #clients: Client[] = [];
   /** Those of before a reset go on, and nobody else closes them. */
@@ -84,8 +84,9 @@ export class LocalTestBroker implements TestBroker {
     const events = new EventHub(resolved.settings.logger);
     const opened = await openStore(resolved);
     try {
+      const parts = clientParts(resolved, await takeProcessId(resolved, opened));
       const broker = await prepareBroker(opened, resolved.settings, { events, watchesDisk: false });
-      return new LocalTestBroker(options, events, opened, broker);
+      return new LocalTestBroker(options, events, opened, broker, parts);
     } catch (error) {
       opened.close();
       throw error;
@@ -97,6 +98,7 @@ export class LocalTestBroker implements TestBroker {
     events: EventHub,
     opened: OpenedDatabase,
     broker: LocalBroker,
+    parts: ReturnType<typeof clientParts>,
   ) {
     this.clock = clock;
     this.#resolved = resolved;
@@ -104,7 +106,7 @@ export class LocalTestBroker implements TestBroker {
     this.#events = events;
     this.#faultClock = new FaultClock(clock, resolved.settings.steady);
     this.#recorder = new MessageRecorder(clock, events);
-    this.#parts = clientParts(resolved);
+    this.#parts = parts;
     this.#opened = opened;
     this.#broker = broker;
     this.#mq = this.#newFrontDoor();

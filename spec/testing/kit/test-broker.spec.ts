@@ -1,6 +1,6 @@
 import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
-import type { MessageView } from "../../../lib/index.js";
+import { exactlyOnce, type MessageView } from "../../../lib/index.js";
 import { checkHistory, openTestBroker, type TestBroker } from "../../../lib/testing/index.js";
 import { tempFolder } from "../../support/temp-folder.js";
 import { openKit } from "./open-kit.js";
@@ -50,6 +50,28 @@ describe("a test broker", () => {
     expect(again).toEqual(one);
     expect(other).not.toEqual(one);
   });
+
+  it.each(["a file", "a connection"])(
+    "gives no id twice on %s that it has had before, with the same seed and time",
+    async (place) => {
+      using folder = tempFolder();
+      const where = place === "a file" ? { path: folder.file("a.db") } : { database: new Database(":memory:") };
+      const run = async (): Promise<readonly unknown[]> => {
+        await using kit = await openKit(where);
+        const done: string[] = [];
+        const effect = (message: MessageView): undefined => void done.push(message.text());
+        await consume(kit.broker, "billing", exactlyOnce(kit.broker, {}, effect) as never);
+        const { messageId } = await kit.broker.producer({ group: "p" }).send({ topic: "orders", body: "a" });
+        await kit.broker.runUntilIdle();
+        return [messageId, ...done];
+      };
+
+      const [first, second] = [await run(), await run()];
+
+      expect([first.slice(1), second.slice(1)]).toEqual([["a"], ["a"]]);
+      expect(second[0]).not.toBe(first[0]);
+    },
+  );
 
   it("begins at startAt", async () => {
     await using kit = await openKit({ startAt: new Date("2030-05-05T00:00:00Z") });
