@@ -41,7 +41,7 @@ export class MessageRecorder {
   #kept = new Map<string, { readonly messageId: string; readonly queueOffset: number }[]>();
   /** By message id. */
   #messages = new Map<string, KnownMessage>();
-  /** Put off in a transaction that is not known to be committed. */
+  /** Sent in a transaction that is not known to be committed. */
   #uncertain: AppendRequest[] = [];
   readonly #listeners = new Set<(event: HistoryEvent) => void>();
   #broker: LocalBroker | undefined;
@@ -104,9 +104,9 @@ export class MessageRecorder {
     else for (const { queueOffset } of messages) this.#readSent(topic, queueId, queueOffset);
   }
 
-  /** They are stored when the transaction commits, which the broker tells of; but of those that are put off it tells only when they are due. */
+  /** They are stored when the transaction commits, which the broker tells of when it sees it; but of those that are put off it tells only when they are due. */
   sentInTransaction(request: AppendRequest): void {
-    if (request.delayed?.dueAt !== undefined) this.#uncertain.push(request);
+    this.#uncertain.push(request);
   }
 
   /** A client of this group got it from the broker. */
@@ -129,26 +129,41 @@ export class MessageRecorder {
     else kept.push({ messageId, queueOffset });
   }
 
-  #readSent(topic: string, queueId: number, queueOffset: number): void {
+  /** @param uniqueId - for when it may be another one. */
+  #readSent(topic: string, queueId: number, queueOffset: number, uniqueId?: string): void {
     const { engine, messages } = this.#broker as LocalBroker;
     const [view] = engine.reads.readNow(() => messages.browse(topic, queueId, queueOffset, 1));
-    if (view !== undefined) this.#add(view);
+    if (view !== undefined && (uniqueId ?? view.messageId) === view.messageId) this.#add(view);
   }
 
-  /** Whether what was put off in a transaction has committed meanwhile. */
+  /** Whether what was sent in a transaction has committed meanwhile. */
   look(): void {
     const { engine, isInTransaction } = this.#broker as LocalBroker;
     if (this.#uncertain.length === 0 || isInTransaction || !engine.isUsable) return;
     const requests = this.#uncertain;
     this.#uncertain = [];
     for (const request of requests) {
-      const { topic, messages, delayed } = request;
-      const [message] = messages;
-      if (message === undefined) continue;
-      const { uniqueId } = message;
-      const blocks = engine.reads.readNow(() => engine.store.due.listAt(delayed?.dueAt ?? 0, topic, uniqueId));
-      if (findMessage(blocks, uniqueId) !== undefined) this.sent(request);
+      if (request.delayed?.dueAt === undefined) this.#readUncertain(request);
+      else if (this.#isPending(request, request.delayed.dueAt)) this.sent(request);
     }
+  }
+
+  #isPending({ topic, messages: [message] }: AppendRequest, dueAt: number): boolean {
+    const { engine } = this.#broker as LocalBroker;
+    if (message === undefined) return false;
+    const { uniqueId } = message;
+    return (
+      findMessage(
+        engine.reads.readNow(() => engine.store.due.listAt(dueAt, topic, uniqueId)),
+        uniqueId,
+      ) !== undefined
+    );
+  }
+
+  /** Others lie in their places where the transaction was rolled back. */
+  #readUncertain({ topic, queueId, messages }: AppendRequest): void {
+    for (const { uniqueId, queueOffset } of messages)
+      if (!this.#messageOf(uniqueId).isSent) this.#readSent(topic, queueId, queueOffset, uniqueId);
   }
 
   #viewOf(topic: string, queueId: number, record: RecordContent): MessageView {
