@@ -210,6 +210,7 @@ export class LocalTestBroker implements TestBroker {
     this.#plan.clear();
     for (const server of this.#servers) server.suspend();
     for (const delivery of this.clock.runningDeliveries) this.#ofBefore.add(delivery);
+    this.clock.forgetRunning();
     await Promise.all([...this.#consumers].map((consumer) => consumer.close({ graceMs: 0 })));
     this.#consumers.clear();
     this.#broker.abandon();
@@ -262,6 +263,7 @@ export class LocalTestBroker implements TestBroker {
       client.isDead = true;
       client.port.die();
     }
+    this.clock.forgetRunning();
     this.#clients = [];
     this.#producers.clear();
     this.#consumers.clear();

@@ -138,6 +138,12 @@ export class ManualClock implements VirtualClock {
     };
   }
 
+  /** Nobody waits any more for what runs now. */
+  forgetRunning(): void {
+    this.#holds.clear();
+    this.#tellReleased();
+  }
+
   async advance(by: number | string): Promise<void> {
     const time = this.#nowMs + parseDuration("by", by);
     if (!Number.isSafeInteger(time))

@@ -216,4 +216,26 @@ describe("a transaction producer", () => {
     expect([answered, bodies(broker)]).toEqual([true, ["a"]]);
     await producer.close();
   });
+
+  it.each(["reset", "crash"] as const)("is not waited for any more after a %s, whatever it was at", async (what) => {
+    await using kit = await openKit({ profile: "embedded" });
+    const { broker } = kit;
+    const producer = broker.transactionProducer({
+      group: "shop",
+      executeLocalTransaction: () => new Promise(() => undefined),
+      checkLocalTransaction: () => new Promise(() => undefined),
+    });
+    await producer.start();
+    await producer.beginTransaction().send({ topic: TOPIC, body: "a" });
+    broker.faults.jumpClock(60_000);
+    await expect(broker.runUntilIdle({ timeoutMs: 100 })).rejects.toThrow("busy: the check of transaction");
+    const send = producer.sendInTransaction({ topic: TOPIC, keys: ["o-2"], body: "b" });
+    await broker.waitFor({ state: "half", key: "o-2" });
+    await expect(broker.runUntilIdle({ timeoutMs: 1 })).rejects.toThrow("; the local transaction of message");
+
+    await (what === "reset" ? broker.reset() : broker.faults.crash());
+
+    await broker.runUntilIdle({ timeoutMs: 500 });
+    expect(await Promise.race([send, "under way"])).toBe("under way");
+  });
 });
