@@ -405,6 +405,10 @@ describe("checkHistory", () => {
     expect(() => checkHistory([], rules as HistoryRules)).toThrow(problem);
   });
 
+  it.each([[undefined], [{ history: [] }]])("refuses %j, which is no history", (history) => {
+    expect(() => checkHistory(history as never)).toThrow(/^history must be an array, got (undefined|an object)$/);
+  });
+
   it("manages 1,000,000 events", () => {
     const history: HistoryEvent[] = [];
     for (let index = 0; index < 250_000; index += 1) {

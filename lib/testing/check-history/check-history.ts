@@ -1,3 +1,4 @@
+import { describe, invalid } from "../../options.js";
 import type { HistoryEvent } from "../history.js";
 import { Departures } from "./departures.js";
 import { doubleOwnedRule } from "./double-owned-rule.js";
@@ -26,9 +27,10 @@ import { TrackedHistory } from "./tracked-history.js";
  *
  * @param history - in the order in which it happened; where two events have the same time, or time went back, their order counts.
  * @returns no text: the history is sound. In the order in which the problems happened, what is only seen at the end last.
- * @throws `MqError` `ERR_MQ_INVALID_ARGUMENT` for rules that there are not.
+ * @throws `MqError` `ERR_MQ_INVALID_ARGUMENT` for what is no history, and for rules that there are not.
  */
 export function checkHistory(history: readonly HistoryEvent[], rules: HistoryRules = {}): readonly string[] {
+  if (!Array.isArray(history)) throw invalid(`history must be an array, got ${describe(history)}`);
   const resolved = resolveHistoryRules(rules);
   const tracked = new TrackedHistory(resolved.broadcasting);
   const problems: string[] = [];
