@@ -183,6 +183,11 @@ export class LocalTestBroker implements TestBroker {
     return this.#recorder.consumedBy(group);
   }
 
+  /** For the matcher. */
+  deadLettered(group?: string): readonly MessageView[] {
+    return this.#recorder.deadLetteredBy(group);
+  }
+
   async waitFor(match: HistoryMatch, options: RealTimeout = {}): Promise<HistoryEvent> {
     checkMatch(match);
     return waitForEvent(this.#recorder, match, timeoutOption("waitFor", options), this.#closed.signal);

@@ -40,6 +40,11 @@ interface MatcherResult {
   message(): string;
 }
 
+/** What the test brokers of this package have besides, and what stands in for one may have not. */
+interface DeadLetterSource {
+  readonly deadLettered?: (group: string | undefined) => readonly MessageView[];
+}
+
 type Matcher = (received: TestBroker, expected: object) => MatcherResult;
 type Field = Exclude<keyof ExpectedMessage, "group" | "times">;
 
@@ -103,12 +108,9 @@ function check(name: string, received: unknown, expected: object): ExpectedMessa
   return wanted.body instanceof Uint8Array ? { ...wanted, body: new Uint8Array(wanted.body) } : wanted;
 }
 
-function deadLettersOf(broker: TestBroker, group: string | undefined): readonly MessageView[] {
-  const dead = broker.history.filter(
-    (event) => event.state === "dead-lettered" && (group ?? event.group) === event.group,
-  );
-  const known = new Map(broker.sent().map((message) => [message.messageId, message]));
-  return dead.flatMap(({ messageId }) => known.get(messageId) ?? []);
+function deadLettersOf(broker: TestBroker & DeadLetterSource, group: string | undefined): readonly MessageView[] {
+  if (broker.deadLettered !== undefined) return broker.deadLettered(group);
+  throw invalid(`toHaveDeadLettered needs a test broker of openTestBroker, got ${describe(broker)}`);
 }
 
 function compare(

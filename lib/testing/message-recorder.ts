@@ -72,6 +72,15 @@ export class MessageRecorder {
     return this.#consumed.filter((entry) => group === undefined || entry.group === group).map(({ view }) => view);
   }
 
+  /** As they were sent or, what was sent before this broker was opened, as the group got it. */
+  deadLetteredBy(wanted: string | undefined): readonly MessageView[] {
+    const sent = new Map(this.#sent.map((view) => [view.messageId, view]));
+    const viewOf = ({ messageId, group = "" }: HistoryEvent): MessageView | undefined =>
+      sent.get(messageId) ?? this.#messages.get(messageId)?.consumptions.get(group)?.view;
+    const dead = this.#history.filter(({ state, group }) => state === "dead-lettered" && (wanted ?? group) === group);
+    return dead.flatMap((event) => viewOf(event) ?? []);
+  }
+
   /** Which broker is asked for what it stored. */
   watch(broker: LocalBroker): void {
     this.#broker = broker;

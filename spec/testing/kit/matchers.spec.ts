@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ConsumeResult } from "../../../lib/index.js";
 import { matchers, type TestBroker, type TestBrokerMatchers } from "../../../lib/testing/index.js";
-import { type Kit, openKit } from "./open-kit.js";
+import { tempFolder } from "../../support/temp-folder.js";
+import { consume, type Kit, openKit } from "./open-kit.js";
 
 declare module "vitest" {
   // biome-ignore lint/suspicious/noExplicitAny: the type parameter has to be Vitest's own
@@ -155,6 +156,21 @@ describe("toHaveDeadLettered", () => {
     expect(broker).toHaveDeadLettered({ body: "no json" });
     expect(broker).not.toHaveDeadLettered({ group: "others" });
     expect(broker).not.toHaveDeadLettered({ key: "o-1" });
+  });
+
+  it("knows what was sent before the broker was opened", async () => {
+    using folder = tempFolder();
+    const path = folder.file("a.db");
+    await using before = await openKit({ path });
+    await before.broker.producer({ group: "p" }).send({ topic: "orders", keys: ["o-1"], body: "a" });
+    await before.broker.close();
+    await using after = await openKit({ path });
+    const listener = (): ConsumeResult => ConsumeResult.RETRY;
+    await consume(after.broker, { consumeFromWhere: "first-offset", maxReconsumeTimes: 1, listener });
+
+    await after.broker.clock.advance("1m");
+
+    expect(after.broker).toHaveDeadLettered({ group: "billing", topic: "orders", key: "o-1", body: "a", times: 1 });
   });
 });
 
