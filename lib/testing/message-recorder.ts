@@ -161,12 +161,8 @@ export class MessageRecorder {
     const { engine } = this.#broker as LocalBroker;
     if (message === undefined) return false;
     const { uniqueId } = message;
-    return (
-      findMessage(
-        engine.reads.readNow(() => engine.store.due.listAt(dueAt, topic, uniqueId)),
-        uniqueId,
-      ) !== undefined
-    );
+    const blocks = engine.reads.readNow(() => engine.store.due.listAt(dueAt, topic, uniqueId));
+    return findMessage(blocks, uniqueId) !== undefined;
   }
 
   /** Others lie in their places where the transaction was rolled back. */
