@@ -13,6 +13,9 @@ export interface DriverOptions {
   readonly timeout?: number;
 }
 
+/** The one that works, once that is known. */
+let proven: DriverConstructor | undefined;
+
 /**
  * better-sqlite3, loaded on the first call and proven to work in this process.
  *
@@ -20,6 +23,7 @@ export interface DriverOptions {
  */
 export async function loadDriver(): Promise<DriverConstructor> {
   const driver = await importDriver();
+  if (driver === proven) return driver;
   checkDriverVersion(findDriverVersion(driver), process.versions.node);
   try {
     new driver(":memory:").close();
@@ -32,6 +36,7 @@ export async function loadDriver(): Promise<DriverConstructor> {
       },
     );
   }
+  proven = driver;
   return driver;
 }
 
