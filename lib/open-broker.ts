@@ -1,6 +1,6 @@
 import type { BrokerSurroundings, ResolvedBrokerSettings } from "./broker/broker-settings.js";
 import { LocalBroker } from "./broker/local-broker.js";
-import { countBroker, prepareStore } from "./broker/prepare-store.js";
+import { prepareStore, readStoredSoFar } from "./broker/prepare-store.js";
 import { untilFree } from "./broker/until-free.js";
 import { type BrokerOptions, type ResolvedBrokerOptions, resolveBrokerOptions } from "./broker-options.js";
 import type { EmbeddedClientContext } from "./client/client-context.js";
@@ -28,7 +28,7 @@ export async function openBroker<D extends SqliteDatabase>(options: string | Bro
   const { settings } = resolved;
   const opened = await openStore(resolved);
   try {
-    const parts = clientParts(resolved, await takeProcessId(resolved, opened));
+    const parts = clientParts(resolved, await findProcessId(resolved, opened));
     const port = await prepareBroker(opened, settings);
     const context = { ...parts, port, events: port.events };
     return new EmbeddedBroker<D>(opened, port, settings, () => context);
@@ -63,8 +63,11 @@ export function prepareBroker(
   });
 }
 
-/** What ids have for this process: with a seed what follows from it, and another one for each broker of a store, which would give the ids of the one before again. */
-export async function takeProcessId(
+/**
+ * What ids have for this process: with a seed what follows from it, and from how much is stored. So a store that is opened again, by the same seed at the same time, gives no message the id of one
+ * that it holds.
+ */
+export async function findProcessId(
   { isSeeded, path, settings }: ResolvedBrokerOptions,
   opened: OpenedDatabase,
 ): Promise<number> {
@@ -73,7 +76,7 @@ export async function takeProcessId(
   if (path === ":memory:") return first;
   return untilFree(() => {
     prepareStore(opened, settings.clock.now());
-    return first + countBroker(opened);
+    return first + readStoredSoFar(opened);
   });
 }
 

@@ -6,8 +6,9 @@ import type { EventHub } from "./broker-events.js";
 import type { Engine } from "./engine.js";
 
 /**
- * So many calls a listener gets in a turn of the event loop. More is moved when what was moved can have been handed out: moving takes as long as handing out, and who moves all that it finds in each turn
- * makes many small transactions and hands out little. Of 100,000 due within a second the last ones came 35 ms late that way, and 400 ms late without; with twice as many a turn, 300 ms.
+ * So many calls a listener gets in a turn of the event loop. More is moved when what was moved can have been handed out: moving takes as long as handing out, and who moves what he finds in each turn
+ * makes many small transactions, and hands out little. Of 100,000 that are due within a second 99 of 100 reached a listener in the same process within 22 to 54 ms this way, with 50 a turn within 25 to
+ * 65, with 200 within 190 to 310, and within 400 to 540 where none of it waited.
  */
 const MESSAGES_A_TURN = 100;
 /** After something failed. RocketMQ's schedule service pauses for 10 s. */

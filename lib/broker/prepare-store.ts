@@ -2,6 +2,7 @@ import { MetaTable } from "../store/meta-table.js";
 import { FORMAT_VERSION, migrate, readFormatVersion } from "../store/migrations.js";
 import type { OpenedDatabase } from "../store/open-database.js";
 import { toMqError } from "../store/sqlite-error.js";
+import { storedSoFar } from "../store/stored-so-far.js";
 import { Transactions } from "./transactions.js";
 
 /** Before it no messages were deleted, nor was it noted who had subscribed to a topic. */
@@ -27,12 +28,11 @@ export function prepareStore(database: OpenedDatabase, now: number): void {
   }
 }
 
-/** Returns how many brokers have been counted on this store before; its tables must be there. */
-export function countBroker(database: OpenedDatabase): number {
+/** Another number whenever messages have been stored meanwhile; 0 where none ever was. The tables must be there. */
+export function readStoredSoFar(database: OpenedDatabase): number {
   const { connection } = database;
   try {
-    const count = (): number => new MetaTable(connection).nextEngineKey() - 1;
-    return transactionsOn(database).writeSync(0, "counting the brokers of the store", count);
+    return transactionsOn(database).readNow(() => storedSoFar(connection));
   } catch (error) {
     throw toMqError(error, `preparing the store in ${connection.name}`);
   }

@@ -20,7 +20,7 @@ import { MqError } from "../errors.js";
 import type { Logger } from "../logger.js";
 import { isRetryTopic } from "../message/derived-names.js";
 import type { MessageView } from "../message/message-view.js";
-import { clientParts, openStore, prepareBroker, takeProcessId } from "../open-broker.js";
+import { clientParts, findProcessId, openStore, prepareBroker } from "../open-broker.js";
 import { describe, integerOption, invalid, refuseUnknownOptions } from "../options.js";
 import { emptyStore } from "../store/empty-store.js";
 import type { OpenedDatabase } from "../store/open-database.js";
@@ -84,7 +84,7 @@ export class LocalTestBroker implements TestBroker {
     const events = new EventHub(resolved.settings.logger);
     const opened = await openStore(resolved);
     try {
-      const parts = clientParts(resolved, await takeProcessId(resolved, opened));
+      const parts = clientParts(resolved, await findProcessId(resolved, opened));
       const broker = await prepareBroker(opened, resolved.settings, { events, watchesDisk: false });
       return new LocalTestBroker(options, events, opened, broker, parts);
     } catch (error) {

@@ -26,11 +26,13 @@ async function plans(): Promise<ReadonlyMap<string, string>> {
 }
 
 /**
- * What may look at every row: lists of names for operators, the few brokers on the store, the few groups that have keys, the one row of the log that is first or last and those that are due first, and
+ * What may look at every row: lists of names for operators, the few brokers on the store, the few groups that have keys, those that are pending, of which so many are counted, the one row of the log that is first or last and those that are due first, and
  * the broadcasting instances, of which those that are gone are forgotten once a day; the newest hundred rows, or the next thousand, of those that wait, when the clock was
  * set back.
  */
 const SCANS = [
+  "SELECT count(*) FROM (SELECT 1 FROM mq_due LIMIT ?)",
+  "SELECT count(*) FROM (SELECT 1 FROM mq_half LIMIT ?)",
   "FROM mq_topic ORDER BY topic",
   "FROM mq_group ORDER BY consumer_group",
   "FROM mq_engine ORDER BY engine_key",
