@@ -186,6 +186,7 @@ export class ClientPort implements EmbeddedBrokerPort {
 
   async recall(...[topic, handle]: Parameters<EmbeddedBrokerPort["recall"]>): Promise<void> {
     await this.#broker.recall(topic, handle);
+    this.#recorder.recalled(handle.messageId);
   }
 
   async endTransaction(...[transaction]: Parameters<EmbeddedBrokerPort["endTransaction"]>): Promise<boolean> {
@@ -328,8 +329,7 @@ export class ClientPort implements EmbeddedBrokerPort {
   }
 
   async persistOffsets(): Promise<void> {
-    if (this.#isDead) return;
-    await this.#broker.persistOffsets();
+    if (!this.#isDead) await this.#broker.persistOffsets();
   }
 
   async findMessage(commitLogOffset: number): ReturnType<EmbeddedBrokerPort["findMessage"]> {

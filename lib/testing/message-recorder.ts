@@ -20,6 +20,7 @@ interface KnownMessage {
   /** Where it was sent to, and lies once it does. */
   place: Place | undefined;
   isSent: boolean;
+  isRecalled: boolean;
   /** By group. */
   readonly consumptions: Map<string, Consumption>;
 }
@@ -116,6 +117,14 @@ export class MessageRecorder {
   /** They are stored when the transaction commits, which the broker tells of when it sees it; but of those that are put off it tells only when they are due. */
   sentInTransaction(request: AppendRequest): void {
     this.#uncertain.push(request);
+  }
+
+  /** The broker took it back, if it was there: it will be delivered to nobody. */
+  recalled(messageId: string): void {
+    const message = this.#messages.get(messageId);
+    if (message?.place?.queueOffset !== -1 || message.isRecalled) return;
+    message.isRecalled = true;
+    this.#enter("expired", message, message.place.topic, {});
   }
 
   /** A client of this group got it from the broker. */
@@ -253,7 +262,8 @@ export class MessageRecorder {
   #messageOf(messageId: string): KnownMessage {
     let message = this.#messages.get(messageId);
     if (message === undefined) {
-      message = { messageId, producerGroup: undefined, place: undefined, isSent: false, consumptions: new Map() };
+      const nothing = { producerGroup: undefined, place: undefined, isSent: false, isRecalled: false };
+      message = { messageId, ...nothing, consumptions: new Map() };
       this.#messages.set(messageId, message);
     }
     return message;

@@ -39,7 +39,7 @@ export interface TestBroker extends Broker {
   readonly faults: Faults;
   /**
    * What happened to each message, in order: stored, delivered, consumed, retried, dead-lettered, expired. A message that is put off is stored when it is sent, in no queue yet (`queueOffset` -1),
-   * with its `dueAt`. One of a transaction is half first, in no queue either, then perhaps checked, and stored when it is committed, or rolled back. Give it to `checkHistory`.
+   * with its `dueAt`; one that is recalled has expired. One of a transaction is half first, in no queue either, then perhaps checked, and stored when it is committed, or rolled back. Give it to `checkHistory`.
    */
   readonly history: readonly HistoryEvent[];
   /** Messages that were sent, in order, to this topic or to any. Without what sends refused, and without retries and dead letters. */

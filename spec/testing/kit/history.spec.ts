@@ -137,6 +137,27 @@ describe("the history", () => {
     expect(broker.history.at(-1)).toMatchObject({ state: "expired", messageId });
   });
 
+  it("has a message that was recalled as expired, so that nobody misses it", async () => {
+    await using kit = await openKit({ recallMessageEnable: true });
+    const { broker } = kit;
+    await consume(broker, "billing", () => "success");
+    const producer = broker.producer({ group: "p" });
+    const receipt = await producer.send({ topic: "orders", body: "a", delayMs: 60_000 });
+    await producer.send({ topic: "orders", body: "b", delayMs: 60_000 });
+
+    await broker.clock.advance("1s");
+    for (let time = 0; time < 2; time += 1) await producer.recall("orders", receipt.recallHandle ?? "");
+    await broker.clock.advance("1h");
+
+    const { messageId } = receipt;
+    expect(broker.history.filter((event) => event.messageId === messageId)).toMatchObject([
+      { state: "stored", at: START, queueOffset: -1 },
+      { state: "expired", at: START + 1_000, topic: "orders", queueOffset: -1 },
+    ]);
+    expect(broker.consumed("billing").map(textOf)).toEqual(["b"]);
+    expect(checkHistory(broker.history)).toEqual([]);
+  });
+
   it("has sends and acknowledgements of pull and simple consumers, too", async () => {
     await using kit = await openKit();
     const { broker } = kit;
