@@ -26,15 +26,13 @@ describe("a simulated stretch of an application's life", () => {
       const year = await liveThrough(plan);
       digests.set(plan, year.digest);
 
-      expect(
-        checkHistory(year.checkable, { isFor: ({ messageId }) => !year.recalled.has(messageId) }).slice(0, 10),
-      ).toEqual([]);
+      expect(checkHistory(year.checkable).slice(0, 10)).toEqual([]);
       expect({ problems: year.problems, lag: year.lag }).toEqual({ problems: [], lag: 0 });
       expect(count(year, "stored")).toBeGreaterThanOrEqual(plan.days * plan.messagesADay);
       // What was stored in the last days, and nothing of the weeks before.
       expect(year.kept).toBeLessThan(8 * plan.messagesADay);
-      for (const state of ["retried", "dead-lettered", "expired"] as const)
-        expect(count(year, state)).toBeGreaterThan(0);
+      for (const state of ["retried", "dead-lettered"] as const) expect(count(year, state)).toBeGreaterThan(0);
+      expect(count(year, "expired")).toBeGreaterThan(year.recalls);
       for (const group of GROUPS)
         expect(
           year.history.filter((event) => event.state === "consumed" && event.group === group).length,

@@ -18,8 +18,8 @@ export interface Year {
   readonly history: readonly HistoryEvent[];
   /** The same, for the checker: without times that count no longer since the clock was set back. */
   readonly checkable: readonly HistoryEvent[];
-  /** Ids of messages that were called back. */
-  readonly recalled: ReadonlySet<string>;
+  /** Messages that were called back, which have expired, too. */
+  readonly recalls: number;
   /** Of all that happened. */
   readonly digest: string;
   /** What `admin.checkStore` found at the end, and messages that somebody had not consumed. */
@@ -53,9 +53,9 @@ class Life {
   readonly #broker: TestBroker;
   readonly #plan: YearPlan;
   readonly #chance: Chance;
-  readonly #recalled = new Set<string>();
   /** Messages with a delay level. */
   readonly #byLevel = new Set<string>();
+  #recalls = 0;
   #producer: Producer;
   #consumers: { close(): Promise<void> }[] = [];
   /** What the clock said, and how much had happened. */
@@ -147,7 +147,7 @@ class Life {
     if (recallHandle === undefined) this.#byLevel.add(messageId);
     if (recallHandle === undefined || !isRecalled || this.#plan.profile === "rocketmq" || delayMs < HOUR) return;
     await this.#producer.recall(TOPIC, recallHandle);
-    this.#recalled.add(messageId);
+    this.#recalls += 1;
   }
 
   /** Up to six hours, back or forth. */
@@ -184,7 +184,7 @@ class Life {
       this.#mayComeBefore(event, index) ? { ...event, dueAt: undefined } : event,
     );
     return {
-      ...{ history, checkable, problems, recalled: this.#recalled, digest: hash.digest("hex") },
+      ...{ history, checkable, problems, recalls: this.#recalls, digest: hash.digest("hex") },
       lag: stats.reduce((sum, { lag }) => sum + lag, 0),
       kept: queues.reduce((sum, { minOffset, maxOffset }) => sum + maxOffset - minOffset, 0),
     };
