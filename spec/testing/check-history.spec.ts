@@ -318,6 +318,19 @@ describe("checkHistory finds a message that is resurrected", () => {
   ]);
 });
 
+describe("checkHistory of a topic that is consumed in order", () => {
+  it("lets who takes a queue over count the attempts of its messages anew, and only from the first one on", () => {
+    const rules: HistoryRules = { ordered: ["orders"] };
+    const twice = [...failed, delivered(4, "m1", "c1", 2), inGroup(5, "retried", "m1", "c1", 2)];
+
+    const anew = [...twice, delivered(6, "m1", "c2"), consumed(7, "m1", "c2")];
+    const again = [...twice, delivered(6, "m1", "c2", 2), consumed(7, "m1", "c2", 2)];
+
+    expect(checkHistory(anew, rules)).toEqual([]);
+    expect(checkHistory(again, rules)).toHaveLength(1);
+  });
+});
+
 describe("checkHistory finds a message that two members have", () => {
   const held = [stored(1, "m1"), delivered(2, "m1", "c1")];
   const taken = [delivered(4, "m1", "c2"), consumed(5, "m1", "c2")];

@@ -8,7 +8,7 @@ import { type HistoryRules, type ResolvedHistoryRules, resolveHistoryRules } fro
 import { findLost } from "./lost-rule.js";
 import { findPassed } from "./offsets-rule.js";
 import { reorderedRule } from "./reordered-rule.js";
-import { findResurrected } from "./resurrected-rule.js";
+import { resurrectedRule } from "./resurrected-rule.js";
 import { findEarly, lateRule } from "./timing-rules.js";
 import { TrackedHistory } from "./tracked-history.js";
 
@@ -56,7 +56,7 @@ function rulesFor(rules: ResolvedHistoryRules): readonly HistoryRule[] {
     findEarly,
     ...(Number.isFinite(lateAfterMs) ? [lateRule(lateAfterMs)] : []),
     ...(areDuplicatesForbidden ? [duplicatedRule(excuseGone ? departures : new Departures([]))] : []),
-    findResurrected,
+    resurrectedRule(ordered),
     doubleOwnedRule(departures),
     ...(ordered.size > 0 ? [reorderedRule(ordered)] : []),
   ];
