@@ -1,4 +1,5 @@
 import { isMqError } from "../errors.js";
+import { AutoCheckpoint } from "../store/auto-checkpoint.js";
 import type { BroadcastInstance } from "../store/broadcast-offset-table.js";
 import { FreePages } from "../store/free-pages.js";
 import { toMqError } from "../store/sqlite-error.js";
@@ -31,8 +32,21 @@ export interface RetentionParts {
   readonly disk: DiskGuard | undefined;
   /** Broadcasting consumers of this broker. */
   readonly presentInstances: () => readonly BroadcastInstance[];
-  /** Of a file of ours. */
+  /** Of a file of ours, as is the next. */
   readonly pages: FreePages | undefined;
+  readonly autoCheckpoint: AutoCheckpoint | undefined;
+}
+
+/** What a look says that is to be done. */
+interface FoundOld {
+  readonly expiry: Expiry;
+  /** Messages are old. */
+  readonly isNeeded: boolean;
+  readonly isTime: boolean;
+  /** It is noted that this hour of deleting was. */
+  readonly isDue: boolean;
+  /** Broadcasting instances are gone for so long that they are forgotten. */
+  readonly isAnyGone: boolean;
 }
 
 /**
@@ -51,7 +65,8 @@ export class Retention {
     database,
     ...parts
   }: BrokerParts & Pick<RetentionParts, "disk" | "presentInstances">): Retention {
-    return new Retention({ ...parts, settings: retention, clock, pages: FreePages.of(database) });
+    const ofFile = { pages: FreePages.of(database), autoCheckpoint: AutoCheckpoint.of(database) };
+    return new Retention({ ...parts, ...ofFile, settings: retention, clock });
   }
 
   constructor(parts: RetentionParts) {
@@ -92,7 +107,7 @@ export class Retention {
   }
 
   async #delete(now: number): Promise<void> {
-    const { engine, settings, disk, presentInstances } = this.#parts;
+    const { engine, settings, disk } = this.#parts;
     const { store, queues } = engine;
     const begin = settings.deleteWhen.lastBegin(now);
     const isHour = this.isHour(now);
@@ -100,7 +115,7 @@ export class Retention {
     const excessBytes = disk?.excessBytes ?? 0;
     const catchesUp = settings.catchesUp && begin !== this.#seenBegin;
     if (!isHour && !isShort && excessBytes === 0 && !catchesUp) return;
-    const { expiry, isNeeded, isTime, isDue, isAnyGone } = await engine.reads.read(() => {
+    const found = await engine.reads.read(() => {
       const last = store.meta.lastRetention();
       // One that is still to come was noted by a clock that has been set back since.
       const lastBegin = last > now ? 0 : last;
@@ -115,6 +130,18 @@ export class Retention {
       const isAnyGone = isTime && isAnyForgettable(store, now);
       return { expiry: made, isNeeded: made.isNeeded, isTime, isDue: isTime && begin > lastBegin, isAnyGone };
     });
+    const { autoCheckpoint } = this.#parts;
+    const work = (): Promise<void> => this.#deleteFound(found, now, begin, isHour);
+    await (autoCheckpoint === undefined ? work() : autoCheckpoint.inSmallSteps(work));
+  }
+
+  async #deleteFound(
+    { expiry, isNeeded, isTime, isDue, isAnyGone }: FoundOld,
+    now: number,
+    begin: number,
+    isHour: boolean,
+  ): Promise<void> {
+    const { engine, presentInstances } = this.#parts;
     // Whoever is gone for so long holds up nothing.
     let hasMore = isAnyGone;
     while (hasMore && !this.#isClosed)
@@ -124,7 +151,7 @@ export class Retention {
     // What was not finished is made up for by whoever opens the store next.
     if (this.#isClosed) return;
     // What is made up for in vain costs no commit.
-    if (isDue && (isHour || isNeeded)) await engine.write(() => store.meta.setLastRetention(begin));
+    if (isDue && (isHour || isNeeded)) await engine.write(() => engine.store.meta.setLastRetention(begin));
     this.#seenBegin = begin;
     if (isTime || isNeeded) await this.#giveBack();
   }

@@ -4,6 +4,7 @@ import { systemChance } from "../time/chance.js";
 import { systemClock } from "../time/clock.js";
 import { holdProcess } from "../time/hold-process.js";
 import { Stopwatch } from "../time/stopwatch.js";
+import { AUTO_CHECKPOINT_PAGES } from "./auto-checkpoint.js";
 import { APPLICATION_ID, examinePath, isOurs } from "./database-file.js";
 import { type DriverConstructor, loadDriver } from "./driver.js";
 import { assertOneDriverCopy } from "./driver-copies.js";
@@ -116,7 +117,7 @@ function configure(connection: SqliteConnection, synchronous: Synchronous): void
     );
   }
   connection.pragma(`synchronous = ${synchronous}`);
-  connection.pragma(`wal_autocheckpoint = ${WAL_AUTOCHECKPOINT_PAGES}`);
+  connection.pragma(`wal_autocheckpoint = ${AUTO_CHECKPOINT_PAGES}`);
   connection.pragma(`journal_size_limit = ${JOURNAL_SIZE_LIMIT}`);
   connection.pragma(`cache_size = -${CACHE_KIB}`);
   proveWritable(connection);
@@ -140,22 +141,6 @@ function proveWritable(connection: SqliteConnection): void {
  */
 const PAGE_SIZE = 4096;
 const LAYOUT = `PRAGMA page_size = ${PAGE_SIZE}; PRAGMA auto_vacuum = INCREMENTAL;`;
-
-/**
- * 4 MiB, SQLite's default. A checkpoint happens inside the commit that reaches the limit and syncs twice: a smaller limit is more of them, but
- * shorter ones. Bare loop of commits on our own tables, medians of three, Node 20, better-sqlite3 12.11.1, 2 cores, ext4, idle disk:
- *
- * | synchronous, messages a commit | 250: messages/s, p99, p99.9 of a commit | 1000: the same |
- * |---|---|---|
- * | normal, 1 | 44.0 k, 0.19 ms, 1.0 ms | 48.8 k, 0.04 ms, 3.0 ms |
- * | normal, 64 | 562 k, 1.5 ms, 1.7 ms | 587 k, 4.7 ms, 5.7 ms |
- * | full, 1 | 8.8 k, 0.44 ms, 0.7 ms | 8.8 k, 0.21 ms, 0.9 ms |
- * | full, 64 | 306 k, 1.1 ms, 1.3 ms | 326 k, 2.5 ms, 3.2 ms |
- *
- * With a disk that others keep busy the whole library sends 1.3 to 1.6 times as much with 1000, alone or 64 at once, as each sync waits in line.
- * So 250 halves the longest stalls of large commits and costs everybody else more.
- */
-const WAL_AUTOCHECKPOINT_PAGES = 1_000;
 
 /** Of SQLite's pages. better-sqlite3's default of 16 MiB was no faster and stays resident. */
 const CACHE_KIB = 4 * 1024;

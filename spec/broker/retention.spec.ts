@@ -1,4 +1,4 @@
-import type Database from "better-sqlite3";
+import Database from "better-sqlite3";
 import { describe, expect, it } from "vitest";
 import type { Broker, BrokerSettings } from "../../lib/index.js";
 import { MachineClock } from "../support/machine-clock.js";
@@ -101,6 +101,32 @@ describe("messages that have been kept for 72 hours", () => {
     ]);
     expect((await mq.admin.topicStats("orders")).map(({ minOffset }) => minOffset)).toEqual([200, 200, 200]);
   });
+
+  it.each([
+    ["of a broker's own file", "own", 250],
+    ["of an application's file not", "attached", 1_000],
+  ] as const)(
+    "have the write-ahead log %s copied in small steps while they go, and as usual afterwards",
+    async (_of, kind, pages) => {
+      using folder = tempFolder();
+      const path = folder.file("app.db");
+      const own = kind === "attached" ? new Database(path) : undefined;
+      own?.pragma("journal_mode = WAL");
+      const place = own === undefined ? { path } : { database: own };
+      await using broker = await openTestBroker({ ...place, defaultQueueCount: 1, clock: new VirtualClock(NOON) });
+      const { mq, clock } = broker;
+      const pagesNow = (): unknown => database(mq).pragma("wal_autocheckpoint", { simple: true });
+      const steps: unknown[] = [];
+      mq.on("message:expired", () => void steps.push(pagesNow()));
+      await send(mq, "a");
+
+      await clock.advance(4 * DAY);
+
+      expect([steps, pagesNow()]).toEqual([[pages], 1_000]);
+      await broker[Symbol.asyncDispose]();
+      own?.close();
+    },
+  );
 });
 
 describe("messages that go while somebody has them in hand", () => {
