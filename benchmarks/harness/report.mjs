@@ -45,6 +45,7 @@ const COLUMNS = [
   ["emptiedMB", "emptied MB", (value) => digits(value)],
   ["refilledMB", "filled again MB", (value) => digits(value)],
   ["idleCpuPercent", "CPU while idle %", (value) => digits(value)],
+  ["tickCpuPercent", "CPU of an empty timer, once a second %", (value) => digits(value)],
   ["longestMs", "longest wait ms", (value) => digits(value)],
   ["slowestShare", "slowest of the fastest", (value) => digits(value)],
   ["ofOneProcess", "of one process alone", (value) => digits(value)],
