@@ -17,8 +17,8 @@ import type { SqliteConnection } from "./sqlite.js";
  */
 export const AUTO_CHECKPOINT_PAGES = 1_000;
 /**
- * While old messages are deleted, of which no commit is waited for by anybody, but all of which are in somebody's way. Of 10,000,000 the longest commit took 10 to 12 ms so, 17 to 20 with
- * 1,000 pages, and the longest other statement 7 in place of 9 to 12; deleting was 2 to 7 % slower.
+ * While old messages are deleted: nobody waits for such a commit, but it is in everybody's way. Of 10,000,000 the longest commit took 10 to 15 ms so, and 17 to 20 with 1,000 pages; deleting was 2 to 7 %
+ * slower.
  */
 const SMALL_STEP_PAGES = 250;
 
