@@ -20,6 +20,10 @@ async function textsOf(mq: Broker, queueId = 0): Promise<readonly string[]> {
   return (await browseQueue(mq, "orders", queueId)).map((message) => message.text());
 }
 
+function oneEachMs(count: number): readonly PutOff[] {
+  return Array.from({ length: count }, (_, index) => ({ afterMs: index, body: `${index}` }));
+}
+
 describe("a message that is put off", () => {
   it("becomes visible at its time, and not a millisecond sooner", async () => {
     await using broker = await openPort();
@@ -175,10 +179,7 @@ describe("messages whose time is long past when they are moved", () => {
 
   it("let others write between two transactions", async () => {
     const driver = openFaultDriver();
-    await makeDueStore(
-      driver.database,
-      Array.from({ length: 2_600 }, (_, index) => ({ afterMs: index, body: `${index}` })),
-    );
+    await makeDueStore(driver.database, oneEachMs(2_600));
     await using broker = await openTestBroker({ database: driver.database });
     const left = driver.database.prepare("SELECT count(*) FROM mq_due").pluck();
     const producer = broker.mq.producer({ group: "shop" });
@@ -197,10 +198,7 @@ describe("messages whose time is long past when they are moved", () => {
 
   it("are moved no faster than a listener is called", async () => {
     const driver = openFaultDriver();
-    await makeDueStore(
-      driver.database,
-      Array.from({ length: 4_000 }, (_, index) => ({ afterMs: index, body: `${index}` })),
-    );
+    await makeDueStore(driver.database, oneEachMs(4_000));
     await using broker = await openTestBroker({ database: driver.database });
     const left = driver.database.prepare("SELECT count(*) FROM mq_due").pluck();
     let handedOut = 0;

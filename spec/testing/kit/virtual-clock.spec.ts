@@ -7,6 +7,11 @@ import { openKit } from "./open-kit.js";
 
 const START = Date.UTC(2026, 0, 1);
 
+/** I/O of many turns of the event loop. */
+async function readForAWhile(): Promise<void> {
+  for (let round = 0; round < 20; round += 1) await readFile(import.meta.filename);
+}
+
 describe("a virtual clock", () => {
   it("begins on the first of January 2026, or where it is told", () => {
     const times = [virtualClock(), virtualClock(5), virtualClock(new Date(7))].map((clock) => clock.now());
@@ -175,7 +180,7 @@ describe("advance", () => {
     const ended: number[] = [];
     const listener = async (): Promise<void> => {
       await new Promise<void>((resolve) => broker.clock.at(broker.clock.now() + 60_000, resolve));
-      for (let round = 0; round < 20; round += 1) await readFile(import.meta.filename);
+      await readForAWhile();
       ended.push(broker.clock.now() - START);
     };
     await broker.pushConsumer({ group: "readers", subscriptions: { orders: "*" }, listener }).start();
@@ -194,7 +199,7 @@ describe("advance", () => {
       group: "p",
       checkLocalTransaction: async (): Promise<TransactionResolution> => {
         await new Promise<void>((resolve) => broker.clock.at(broker.clock.now() + 60_000, resolve));
-        for (let round = 0; round < 20; round += 1) await readFile(import.meta.filename);
+        await readForAWhile();
         ended.push(broker.clock.now() - START);
         return "commit";
       },
@@ -215,10 +220,10 @@ describe("advance", () => {
     const producer = broker.transactionProducer({
       group: "p",
       executeLocalTransaction: async (): Promise<TransactionResolution> => {
-        for (let round = 0; round < 20; round += 1) await readFile(import.meta.filename);
+        await readForAWhile();
         note("read");
         await new Promise<void>((resolve) => broker.clock.at(broker.clock.now() + 10_000, resolve));
-        for (let round = 0; round < 20; round += 1) await readFile(import.meta.filename);
+        await readForAWhile();
         note("executed");
         return "commit";
       },
@@ -247,7 +252,7 @@ describe("advance", () => {
       group: "p",
       checkLocalTransaction: async (): Promise<TransactionResolution> => {
         await consumer.start();
-        for (let round = 0; round < 20; round += 1) await readFile(import.meta.filename);
+        await readForAWhile();
         ended.push(broker.clock.now() - START);
         return "commit";
       },
